@@ -1,0 +1,49 @@
+"""`napari-nucseg train`: train a model from a folder of images and labels."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder with images/ and labels/ (same stems).")],
+    output: Annotated[Path, typer.Option(help="Becomes the model folder.")],
+    recipe: Annotated[
+        str, typer.Option(help="'standard', or 'baseline', the original system.")
+    ] = "standard",
+    encoder_weights: Annotated[
+        Path | None,
+        typer.Option(help="MobileNetV2 ImageNet weights (default: download Keras' own)."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model (default: the folder's).")] = (
+        None
+    ),
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Batches per epoch.")] = None,
+    seed: Annotated[int, typer.Option(help="Split, start and augmentation depend on it.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after a stop.")] = False,
+) -> None:
+    """Train a model; writes it with its card, loss curve and example predictions to --output."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from napari_nucseg.cli._console import fail_clearly, show_training_table, training_progress
+    from napari_nucseg.errors import InputError
+
+    with fail_clearly(), training_progress() as progress:
+        if recipe not in ("baseline", "standard"):
+            raise InputError(f"--recipe must be 'baseline' or 'standard', not '{recipe}'.")
+        from napari_nucseg.training.recipes import make_recipe
+        from napari_nucseg.training.run import train as run_training
+
+        made = make_recipe(
+            recipe,  # type: ignore[arg-type]
+            model_name=name or output.name,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            seed=seed,
+        )
+        run_training(
+            data, output, made, encoder_weights=encoder_weights, resume=resume, progress=progress
+        )
+    show_training_table(output)

@@ -1,0 +1,36 @@
+"""Every error that a user can meet.
+
+A message is one sentence or two: what is wrong, what was expected, what was received, and where.
+"""
+
+
+class NucsegError(Exception):
+    """Base of all errors that napari-nucseg raises on purpose."""
+
+
+class InputError(NucsegError, ValueError):
+    """An image, a label array or a parameter that cannot be used as it is."""
+
+
+class ReadError(NucsegError):
+    """A file that cannot be read as an image."""
+
+
+class WriteError(NucsegError):
+    """A file or folder that cannot be written, or that exists and must not be overwritten."""
+
+
+class ModelError(NucsegError):
+    """A model that is unknown, incomplete, corrupt or of an unknown format."""
+
+
+class DatasetError(NucsegError):
+    """A training or evaluation folder that does not hold what is needed."""
+
+
+class EngineError(NucsegError):
+    """An inference engine that was asked for and is not available."""
+
+
+class Cancelled(NucsegError):
+    """The caller's `cancelled()` returned true; nothing was written."""

@@ -1,0 +1,240 @@
+"""Comparison of a folder of predicted labels with a folder of true labels."""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_nucseg._types import CancelCheck, LabelArray, Progress
+from napari_nucseg.errors import Cancelled, DatasetError, InputError, ReadError
+from napari_nucseg.evaluation.scores import (
+    THRESHOLDS,
+    ImageScore,
+    Summary,
+    check_thresholds,
+    score_image,
+    summarize,
+)
+
+EXTENSIONS = (".png", ".tif", ".tiff")
+"""Label images that are read, in lower or upper case."""
+
+PREDICTION_SUFFIX = "_labels"
+"""What `napari-nucseg segment` appends to the stem of an image."""
+
+# What tifffile raises for a corrupt file: its own error is a ValueError, the decoders' are
+# RuntimeErrors, and a header that is cut short surfaces as one of the others.
+_TIFF_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True)
+class FolderEvaluation:
+    """What came of comparing two folders.
+
+    Parameters
+    ----------
+    summary
+        Scores of the pairs that could be compared; None if there was none.
+    failures
+        One sentence for each pair that could not be compared; it names the files.
+    """
+
+    summary: Summary | None
+    failures: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all scores and failures, ready for JSON."""
+        scores = self.summary.to_dict() if self.summary else {"n_images": 0, "images": []}
+        return {**scores, "failures": list(self.failures)}
+
+
+def evaluate_folders(
+    labels: Path,
+    predictions: Path,
+    *,
+    thresholds: Sequence[float] = THRESHOLDS,
+    progress: Progress | None = None,
+    cancelled: CancelCheck | None = None,
+) -> FolderEvaluation:
+    """Compare each label image in a folder with its prediction in another folder.
+
+    The partner of ``<stem>.png``, ``.tif`` or ``.tiff`` is ``<stem>_labels`` or, if there is none,
+    ``<stem>`` with any of these endings. Predictions without labels are left out. A pair that
+    cannot be compared is reported in `failures` and does not stop the others.
+
+    Parameters
+    ----------
+    labels
+        Folder of true label images.
+    predictions
+        Folder of predicted label images.
+    thresholds
+        IoU thresholds of the AP, each above 0 and at most 1.
+    progress
+        Called after each pair.
+    cancelled
+        Asked before each pair.
+
+    Raises
+    ------
+    DatasetError
+        If a folder is missing, if both are the same, if there are no label images or if none of
+        them has a prediction.
+    InputError
+        For thresholds that cannot be used.
+    Cancelled
+        When `cancelled()` returned true.
+    """
+    check_thresholds(thresholds)
+    true_files = _files_by_stem(labels, "labels")
+    predicted_files = _files_by_stem(predictions, "predictions")
+    if labels.samefile(predictions):
+        raise DatasetError(
+            f"Labels and predictions must be in two folders, received {labels} for both."
+        )
+    _check_some_pair(true_files, predicted_files, labels, predictions)
+    scores: list[ImageScore] = []
+    failures: list[str] = []
+    for done, (stem, files) in enumerate(true_files.items(), start=1):
+        if cancelled is not None and cancelled():
+            raise Cancelled("The evaluation was cancelled.")
+        try:
+            true = _only(files)
+            predicted = _prediction(stem, true, predicted_files, predictions)
+            scores.append(_score_files(true, predicted, thresholds))
+        except (DatasetError, InputError, ReadError) as error:
+            failures.append(str(error))
+        if progress is not None:
+            progress(done, len(true_files), f"Compared {stem}")
+    return FolderEvaluation(summarize(scores) if scores else None, tuple(failures))
+
+
+def read_labels(path: Path) -> LabelArray:
+    """Read a label image from a PNG (8 or 16 bit) or a TIFF file.
+
+    Raises
+    ------
+    ReadError
+        For a file that is corrupt, or whose pixels are colours.
+    """
+    image = _read_png(path) if path.suffix.lower() == ".png" else _read_tiff(path)
+    return np.asarray(image)
+
+
+def _read_png(path: Path) -> LabelArray:
+    import cv2
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ReadError(f"{path} cannot be read: {error}.") from error
+    # Some versions of OpenCV fill the rest of a truncated file with zeros, without an error.
+    complete = b"IEND" in data
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if complete else None
+    if image is None:
+        raise ReadError(f"{path} is not a complete PNG file.")
+    if image.ndim != 2:
+        raise _colour_error(path, image.shape)
+    return np.asarray(image)
+
+
+def _read_tiff(path: Path) -> LabelArray:
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            image = series.asarray()
+    except _TIFF_ERRORS as error:
+        raise ReadError(f"{path} cannot be read as a TIFF file: {error}.") from error
+    if "S" in series.axes:
+        raise _colour_error(path, image.shape)
+    return np.asarray(image)
+
+
+def _colour_error(path: Path, shape: tuple[int, ...]) -> ReadError:
+    return ReadError(
+        f"{path} is a colour image of shape {shape}, expected one integer per pixel "
+        "(0 for background, one id per nucleus)."
+    )
+
+
+def _files_by_stem(folder: Path, what: str) -> dict[str, list[Path]]:
+    """Return the label images of a folder by their stem, in alphabetical order."""
+    if not folder.is_dir():
+        raise DatasetError(f"The folder of {what} does not exist: {folder}.")
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        hidden = path.name.startswith(".")  # "._a.tif" is what macOS leaves on foreign disks
+        if not hidden and path.suffix.lower() in EXTENSIONS and path.is_file():
+            files.setdefault(path.stem, []).append(path)
+    if not files:
+        raise DatasetError(
+            f"The folder of {what} must hold files ending in {', '.join(EXTENSIONS)}, "
+            f"found none in {folder}."
+        )
+    return files
+
+
+def _check_some_pair(
+    true_files: dict[str, list[Path]],
+    predicted_files: dict[str, list[Path]],
+    labels: Path,
+    predictions: Path,
+) -> None:
+    """Raise DatasetError if the names of the two folders have nothing to do with each other."""
+    if any(
+        stem + PREDICTION_SUFFIX in predicted_files or stem in predicted_files
+        for stem in true_files
+    ):
+        return
+    stem, example = next(iter(true_files)), next(iter(predicted_files.values()))[0].name
+    raise DatasetError(
+        f"No label image in {labels} has a prediction in {predictions}: for "
+        f"{true_files[stem][0].name}, expected {_expected(stem)}, "
+        f"found names such as {example}."
+    )
+
+
+def _expected(stem: str) -> str:
+    endings = "/".join(EXTENSIONS)
+    return f"{stem}{PREDICTION_SUFFIX} or {stem} with the ending {endings}"
+
+
+def _prediction(
+    stem: str, true: Path, predicted_files: dict[str, list[Path]], predictions: Path
+) -> Path:
+    """Return the prediction that belongs to a label image, or raise DatasetError."""
+    for name in (stem + PREDICTION_SUFFIX, stem):
+        if name in predicted_files:
+            return _only(predicted_files[name])
+    raise DatasetError(f"{true} has no prediction: expected {_expected(stem)} in {predictions}.")
+
+
+def _only(files: Sequence[Path]) -> Path:
+    """Return the only file of a stem, or raise DatasetError: which one is meant is a guess."""
+    if len(files) > 1:
+        names = " and ".join(path.name for path in files)
+        raise DatasetError(f"{files[0].parent} must hold one file per image, found {names}.")
+    return files[0]
+
+
+def _score_files(true: Path, predicted: Path, thresholds: Sequence[float]) -> ImageScore:
+    """Read and score one pair; errors name both files."""
+    true_labels, predicted_labels = read_labels(true), read_labels(predicted)
+    try:
+        return score_image(true_labels, predicted_labels, thresholds=thresholds, name=true.stem)
+    except InputError as error:
+        raise InputError(f"{true} and {predicted} cannot be compared: {error}") from error

@@ -1,0 +1,52 @@
+"""Files that are either complete or not there."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from napari_nucseg.errors import WriteError
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Raise WriteError unless a file can be created at `path`.
+
+    An existing file is refused unless `overwrite`.
+    """
+    folder = path.parent
+    if not folder.exists():
+        raise WriteError(f"Cannot write {path}: the folder {folder} does not exist.")
+    if not folder.is_dir():
+        raise WriteError(f"Cannot write {path}: {folder} is a file, expected a folder.")
+    if path.is_dir():
+        raise WriteError(f"Cannot write {path}: it is a folder, expected the name of a file.")
+    if path.exists() and not overwrite:
+        raise WriteError(f"{path} exists already; allow overwriting or choose another folder.")
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path` that takes its place once it is complete.
+
+    The temporary file is removed whatever happens; an older file at `path` stays as it was until
+    the new one is on the disk.
+
+    Raises
+    ------
+    WriteError
+        If `path` exists and `overwrite` is false, or cannot be written.
+    """
+    try:
+        check_target(path, overwrite=overwrite)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with open(temporary, "w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(f"Cannot write {path}: {error.strerror or error}.") from error

@@ -1,0 +1,140 @@
+"""Which files a command works on, and what their results are called."""
+
+import glob
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from napari_nucseg.errors import ReadError
+
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
+"""Suffixes of image files, in lower case."""
+
+LABELS_SUFFIX = "_labels.tif"
+"""End of the names of our own results."""
+
+_OME_SUFFIXES = (".ome.tif", ".ome.tiff")
+
+
+def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
+    """Find image files.
+
+    Parameters
+    ----------
+    arguments : sequence of str or Path
+        Files, which are taken as they are; folders, of which the images directly inside are taken;
+        patterns with ``*``, ``?``, ``[]`` or ``**``. Of folders and patterns, hidden files, files
+        without a known suffix and our own results (``*_labels.tif``) are left out.
+
+    Returns
+    -------
+    list of Path
+        Without duplicates, in the order of the arguments, sorted by name within each.
+
+    Raises
+    ------
+    ReadError
+        If an argument gives nothing.
+    """
+    if not arguments:
+        raise ReadError("No images were given; pass files, folders or patterns such as '*.tif'.")
+    found: dict[Path, Path] = {}
+    for argument in arguments:
+        for path in _expand(Path(argument).expanduser()):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def _expand(path: Path) -> list[Path]:
+    """Return the image files that one argument stands for."""
+    suffixes = ", ".join(IMAGE_SUFFIXES)
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        inside = _only_images(path.iterdir())
+        if not inside:
+            raise ReadError(
+                f"No images in the folder {path}; looked for {suffixes} directly inside, except "
+                f"hidden files and results (*{LABELS_SUFFIX})."
+            )
+        return inside
+    if not glob.has_magic(str(path)):
+        raise ReadError(f"There is no file or folder {path} (in {Path.cwd()}).")
+    matches = _only_images(Path(name) for name in glob.glob(str(path), recursive=True))
+    if not matches:
+        raise ReadError(
+            f"No images match {path} (in {Path.cwd()}); looked for {suffixes}, except hidden files "
+            f"and results (*{LABELS_SUFFIX})."
+        )
+    return matches
+
+
+def _only_images(paths: Iterable[Path]) -> list[Path]:
+    """Return the image files among `paths`, sorted."""
+    return sorted(
+        path
+        for path in paths
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and not path.name.lower().endswith((LABELS_SUFFIX, LABELS_SUFFIX + "f"))
+        and path.is_file()
+    )
+
+
+def image_stem(path: Path) -> str:
+    """Return the name of a file without its suffix, where ``.ome.tif`` counts as one."""
+    for suffix in _OME_SUFFIXES:
+        if path.name.lower().endswith(suffix) and len(path.name) > len(suffix):
+            return path.name[: -len(suffix)]
+    return path.stem
+
+
+def output_stems(paths: Sequence[Path]) -> dict[Path, str]:
+    """Find a name for the results of each file.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Different files.
+
+    Returns
+    -------
+    dict
+        The stem of each file. Where stems are equal (upper and lower case count as equal, as on
+        Windows and macOS), the folder's name, the suffix, both or a number make them different.
+    """
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for path in dict.fromkeys(paths):
+        groups[image_stem(path).casefold()].append(path)
+    taken = {stem for stem, group in groups.items() if len(group) == 1}
+    stems: dict[Path, str] = {}
+    for group in groups.values():
+        names = [image_stem(group[0])] if len(group) == 1 else _different(group, taken)
+        taken.update(name.casefold() for name in names)
+        stems.update(zip(group, names, strict=True))
+    return {path: stems[path] for path in paths}
+
+
+def _different(group: Sequence[Path], taken: set[str]) -> list[str]:
+    """Return different names for files with the same stem, none of them in `taken`."""
+    candidates = [_candidates(path) for path in group]
+    for names in zip(*candidates, strict=True):
+        folded = {name.casefold() for name in names}
+        if len(folded) == len(group) and not folded & taken:
+            return list(names)
+    names_left: list[str] = []
+    number = 0
+    while len(names_left) < len(group):
+        number += 1
+        name = f"{image_stem(group[len(names_left)])}_{number}"
+        if name.casefold() not in taken:
+            names_left.append(name)
+    return names_left
+
+
+def _candidates(path: Path) -> tuple[str, str, str]:
+    """Return longer names for a file: with its folder, with its suffix, with both."""
+    stem = image_stem(path)
+    folder = path.absolute().parent.name
+    suffix = path.name[len(stem) :].replace(".", "_").lower()
+    return f"{folder}_{stem}", f"{stem}{suffix}", f"{folder}_{stem}{suffix}"

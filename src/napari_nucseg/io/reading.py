@@ -1,0 +1,122 @@
+"""Reading of image files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_nucseg._types import AnyArray
+from napari_nucseg.errors import ReadError
+from napari_nucseg.io.tiff import TIFF_SIGNATURES, read_tiff
+
+FORMATS = "TIFF, OME-TIFF, PNG, JPEG or BMP"
+"""Formats that can be read, for messages."""
+
+_PNG, _JPEG, _BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"
+_PNG_COLOURS, _PNG_GREY_ALPHA = 25, 4
+_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedImage:
+    """An image in memory.
+
+    Parameters
+    ----------
+    data : array
+        Pixels in the order of `axes`, dtype as stored.
+    axes : str
+        Letters of TZCYXS.
+    pixel_size : dict
+        Micrometres by axis, only for those that the file states.
+    path : Path
+        Where it was read from.
+    """
+
+    data: AnyArray
+    axes: str
+    pixel_size: dict[str, float]
+    path: Path
+
+
+def read_image(path: str | Path) -> LoadedImage:
+    """Read an image file; its content decides about the format, not its name.
+
+    Parameters
+    ----------
+    path : str or Path
+        TIFF (plain, tiled, BigTIFF, ImageJ, OME; the first image at full resolution), PNG, JPEG or
+        BMP. The EXIF orientation of photographs is ignored: pixels are returned as they are stored.
+
+    Returns
+    -------
+    LoadedImage
+
+    Raises
+    ------
+    ReadError
+        If the file is missing, damaged, incomplete or not an image.
+    """
+    path = Path(path)
+    start = _first_bytes(path)
+    if start.startswith(TIFF_SIGNATURES):
+        data, axes, pixel_size = read_tiff(path)
+        return LoadedImage(data, axes, pixel_size, path)
+    if start.startswith((_PNG, _JPEG, _BMP)):
+        data = _read_raster(path)
+        return LoadedImage(data, "YX" if data.ndim == 2 else "YXS", {}, path)
+    raise ReadError(f"Cannot read {path}: it is not an image, expected {FORMATS}.")
+
+
+def _first_bytes(path: Path) -> bytes:
+    """Return the start of a file, which tells its format."""
+    if path.is_dir():
+        raise ReadError(f"Cannot read {path}: it is a folder, expected a file ({FORMATS}).")
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+    except FileNotFoundError as error:
+        raise ReadError(f"Cannot read {path}: there is no such file.") from error
+    except OSError as error:
+        raise ReadError(f"Cannot read {path}: {error.strerror or error}.") from error
+    if not start:
+        raise ReadError(f"Cannot read {path}: the file is empty, expected {FORMATS}.")
+    return start
+
+
+def _read_raster(path: Path) -> AnyArray:
+    """Read PNG, JPEG or BMP.
+
+    Returns
+    -------
+    array of shape (Y, X) or (Y, X, S)
+        uint8 or uint16; samples are RGB or RGBA. The transparency of a grey image is dropped.
+    """
+    import cv2
+
+    damaged = f"Cannot read {path}: the image is damaged or incomplete; copy or export it again."
+    try:
+        # cv2.imread cannot open names outside the code page of Windows.
+        encoded = np.fromfile(path, dtype=np.uint8)
+        if not _is_complete(encoded.tobytes()):
+            raise ReadError(damaged)
+        data: AnyArray | None = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    except (cv2.error, OSError) as error:
+        raise ReadError(damaged) from error
+    if data is None or data.size == 0:
+        raise ReadError(damaged)
+    if data.ndim == 2:
+        return data
+    if encoded[: len(_PNG)].tobytes() == _PNG and encoded[_PNG_COLOURS] == _PNG_GREY_ALPHA:
+        return np.ascontiguousarray(data[..., 0])
+    order = [2, 1, 0, 3][: data.shape[2]]
+    return np.ascontiguousarray(data[..., order])
+
+
+def _is_complete(encoded: bytes) -> bool:
+    """Tell whether PNG or JPEG data has an end; some decoders fill up what is missing with grey."""
+    if encoded.startswith(_PNG):
+        return b"IEND" in encoded
+    if encoded.startswith(_JPEG):
+        return encoded.rfind(_JPEG_END) > encoded.rfind(_JPEG_SCAN) > 0
+    return True

@@ -1,0 +1,189 @@
+"""TIFF files as microscopes, Fiji and OME tools write them."""
+
+import contextlib
+import logging
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_nucseg._types import AnyArray
+from napari_nucseg.axes import resolve_axes
+from napari_nucseg.errors import InputError, ReadError
+from napari_nucseg.io.pixel_size import read_pixel_size
+
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_DAMAGED = (
+    OSError,
+    ValueError,  # TiffFileError
+    RuntimeError,  # errors of imagecodecs
+    struct.error,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    EOFError,
+)
+"""What tifffile and imagecodecs raise on truncated or damaged files."""
+
+_DAMAGE_MESSAGES = ("invalid page offset", "corrupted", "missing required tags")
+_MINISWHITE, _PALETTE = 0, 3
+_REFUSED = {5: "CMYK", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB"}
+_ALPHA = (1, 2)
+
+
+def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float]]:
+    """Read the first image of a TIFF file at full resolution.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    data : array
+        Indexed colours become grey or RGB, bilevel pixels 0 and 255, white-is-zero is inverted.
+        Values stay where a colour map is for display only: in files of ImageJ, or where it rises
+        from dark to bright in one colour.
+    axes : str
+        Letters of TZCYXS; axes of length 1 are dropped, Y and X excepted.
+    pixel_size : dict
+        Micrometres by axis, where known.
+
+    Raises
+    ------
+    ReadError
+        If the file is damaged or holds no such image.
+    """
+    import tifffile
+
+    try:
+        with _damage_reported(path), tifffile.TiffFile(path) as tif:
+            series = tif.series[0]
+            page = series.keyframe
+            _check_colours(path, page)
+            data, axes = _drop_alpha(series.asarray(), series.axes, page)
+            data, axes = _intensities(data, axes, page, is_imagej=bool(tif.is_imagej))
+            pixel_size = read_pixel_size(tif)
+        data, axes = _known_axes(data, axes)
+    except InputError as error:
+        raise ReadError(f"Cannot read {path}: {error}") from error
+    except MemoryError as error:
+        raise ReadError(f"Cannot read {path}: the image does not fit into memory.") from error
+    except _DAMAGED as error:
+        raise ReadError(
+            f"Cannot read {path}: the TIFF file is damaged or incomplete ({_first_line(error)}); "
+            "copy or export it again."
+        ) from error
+    return data, axes, {axis: size for axis, size in pixel_size.items() if axis in axes}
+
+
+class _DamageLog(logging.Handler):
+    """Collects what tifffile logs, in the current thread, about damage that it works around."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.thread = threading.get_ident()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.thread == self.thread and any(text in message for text in _DAMAGE_MESSAGES):
+            self.messages.append(message)
+
+
+@contextlib.contextmanager
+def _damage_reported(path: Path) -> Iterator[None]:
+    """Raise ReadError where tifffile logs damage and would return a part of the image only."""
+    handler = _DamageLog()
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+    if handler.messages:
+        raise ReadError(
+            f"Cannot read {path}: the TIFF file is damaged or incomplete "
+            f"({handler.messages[0]}); copy or export it again."
+        )
+
+
+def _check_colours(path: Path, page: Any) -> None:
+    """Raise ReadError for colours that are neither grey nor RGB."""
+    if int(page.photometric) in _REFUSED:
+        name = _REFUSED[int(page.photometric)]
+        raise ReadError(
+            f"Cannot read {path}: expected grey or RGB pixels, got {name}; convert it to RGB."
+        )
+
+
+def _drop_alpha(data: AnyArray, axes: str, page: Any) -> tuple[AnyArray, str]:
+    """Drop the transparency of a grey image."""
+    extra = [int(sample) for sample in page.extrasamples]
+    if "S" in axes and data.shape[axes.index("S")] == 2 and extra and extra[-1] in _ALPHA:
+        return data.take(0, axis=axes.index("S")), axes.replace("S", "")
+    return data, axes
+
+
+def _intensities(data: AnyArray, axes: str, page: Any, *, is_imagej: bool) -> tuple[AnyArray, str]:
+    """Turn stored numbers into intensities where these differ."""
+    if data.dtype.kind == "c":
+        raise InputError("complex pixels cannot be used; save the magnitude.")
+    data = data.astype(data.dtype.newbyteorder("="), copy=False)
+    photometric = int(page.photometric)
+    if photometric == _PALETTE and not is_imagej:
+        return _apply_colormap(data, axes, page.colormap)
+    if photometric == _MINISWHITE and not is_imagej and data.dtype.kind in "bu":
+        data = ~data if data.dtype.kind == "b" else (2**page.bitspersample - 1) - data
+    if data.dtype.kind == "b":
+        data = data.astype(np.uint8) * 255
+    return data, axes
+
+
+def _apply_colormap(data: AnyArray, axes: str, colormap: AnyArray) -> tuple[AnyArray, str]:
+    """Turn indices into grey or RGB, unless the map only shows intensities in a colour.
+
+    `colormap` has the shape (3, entries) and 16 bits, as TIFF files store it.
+    """
+    colours = (colormap.T >> 8).astype(np.uint8)
+    if (colours == colours[:, :1]).all():
+        return colours[:, 0][data], axes
+    if (np.diff(colours.astype(np.int16), axis=0) >= 0).all():  # such as black to green
+        return data, axes
+    return colours[data], axes + "S"
+
+
+def _known_axes(data: AnyArray, axes: str) -> tuple[AnyArray, str]:
+    """Drop axes of length 1, give unknown ones a known letter, move samples last."""
+    kept = [i for i, axis in enumerate(axes) if data.shape[i] > 1 or axis in "YX"]
+    data = data.reshape([data.shape[i] for i in kept])
+    axes = "".join(axes[i] for i in kept)
+    if "Y" not in axes or "X" not in axes:
+        return data, resolve_axes(data.shape)
+    if "S" in axes:
+        data = np.moveaxis(data, axes.index("S"), -1)
+        axes = axes.replace("S", "") + ("S" if data.shape[-1] in (3, 4) else "C")
+    return data, resolve_axes(data.shape, _named(axes))
+
+
+def _named(axes: str) -> str:
+    """Replace unknown letters by free ones as `resolve_axes` guesses them: Z, TZ or TZC."""
+    unknown = [i for i, axis in enumerate(axes) if axis not in "TZCYXS"]
+    free = [axis for axis in "ZTC" if axis not in axes]
+    if len(unknown) > len(free):
+        raise InputError(f"the meaning of its axes '{axes}' is not known.")
+    letters = sorted(free[: len(unknown)], key="TZC".index)
+    for i, letter in zip(unknown, letters, strict=True):
+        axes = axes[:i] + letter + axes[i + 1 :]
+    return axes
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the first line of a message, or the kind of error."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

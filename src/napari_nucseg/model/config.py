@@ -1,0 +1,92 @@
+"""What a network looks like and how it expects its input: the `config.json` of a model."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+OutputName = Literal["foreground", "distance", "offset"]
+
+OUTPUT_CHANNELS: dict[OutputName, int] = {"foreground": 1, "distance": 1, "offset": 2}
+"""Channels of each output; ``offset`` is (dy, dx)."""
+
+SKIP_LAYERS: tuple[str, ...] = (
+    "block_1_expand_relu",
+    "block_3_expand_relu",
+    "block_6_expand_relu",
+    "block_13_expand_relu",
+    "block_16_project",
+)
+"""Encoder layers at stride 2, 4, 8, 16 and 32; the last is the bottleneck."""
+
+STRIDE = 32
+"""Height and width of the network's input must be multiples of this."""
+
+
+class Frozen(BaseModel):
+    """Base of the records on disk: unknown keys are refused, values cannot change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NetworkConfig(Frozen):
+    """Everything `model.network.build_network` needs.
+
+    Both recipes are configurations of this one record: ``baseline`` has the ``transposed`` decoder
+    of the original system and one output, ``standard`` the lighter ``separable`` one.
+    """
+
+    decoder: Literal["separable", "transposed"] = "separable"
+    decoder_widths: tuple[Annotated[int, Field(ge=4, le=1024)], ...] = (128, 96, 64, 48, 24)
+    """Channels after each upsampling, at stride 16, 8, 4, 2 and 1."""
+    outputs: tuple[OutputName, ...] = ("foreground", "distance", "offset")
+
+    @model_validator(mode="after")
+    def _check(self) -> "NetworkConfig":
+        if len(self.decoder_widths) != len(SKIP_LAYERS):
+            raise ValueError(f"decoder_widths must have {len(SKIP_LAYERS)} entries")
+        if self.outputs[:1] != ("foreground",) or len(set(self.outputs)) != len(self.outputs):
+            raise ValueError("outputs must start with 'foreground' and name each output once")
+        return self
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the concatenated outputs."""
+        return sum(OUTPUT_CHANNELS[name] for name in self.outputs)
+
+
+class InputConfig(Frozen):
+    """How intensities become the network's input.
+
+    ``percentile``: each plane's or image's `low` and `high` percentile go to -1 and 1, clipped to
+    [-`clip`, `clip`]. ``unit``: 8-bit values divided by 255, as in the original system.
+    """
+
+    normalization: Literal["percentile", "unit"] = "percentile"
+    low: float = Field(1.0, ge=0, lt=50)
+    high: float = Field(99.8, gt=50, le=100)
+    clip: float = Field(1.5, ge=1)
+
+
+class InstanceConfig(Frozen):
+    """Defaults of the way from maps to nuclei, tuned on validation groups of the training data."""
+
+    foreground_threshold: float = Field(0.5, gt=0, lt=1)
+    splitting: float = Field(0.5, ge=0, le=1)
+    method: Literal["votes", "components"] = "votes"
+
+
+class ModelConfig(Frozen):
+    """The `config.json` of a model folder."""
+
+    format: Literal[1] = 1
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    description: str = Field("", max_length=2000)
+    network: NetworkConfig
+    input: InputConfig = InputConfig()
+    instances: InstanceConfig = InstanceConfig()
+    diameter: float = Field(gt=0, le=1000)
+    """Diameter of nuclei, in pixels, to which images are rescaled when they need it."""
+    diameter_range: tuple[float, float]
+    """Diameters, in pixels, that the network handles without rescaling."""
+    fixed_size: int | None = Field(None, ge=STRIDE, multiple_of=STRIDE)
+    """Images are resized to this height and width (baseline), or None: any size, in tiles."""

@@ -1,0 +1,142 @@
+"""Batches for Keras, drawn from data items in memory."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from napari_nucseg._types import AnyArray, FloatArray
+from napari_nucseg.model.config import InputConfig
+from napari_nucseg.preprocessing.normalize import measure_range, normalize, to_three_channels
+from napari_nucseg.training.augmentation import View, empty_view, flip, random_intensity, random_view
+from napari_nucseg.training.dataset import Item
+from napari_nucseg.training.recipes import Recipe
+from napari_nucseg.training.targets import make_targets
+
+
+class TrainingBatches:
+    """Random windows; batch `i` of epoch `e` depends on (seed, e, i) alone.
+
+    Parameters
+    ----------
+    items : list of Item
+        Training images.
+    recipe : Recipe
+        Window size, augmentation, sampling.
+    epoch : int
+        Epoch to start with.
+    """
+
+    def __init__(self, items: list[Item], recipe: Recipe, epoch: int = 0) -> None:
+        self.items = items
+        self.recipe = recipe
+        self.epoch = epoch
+        self.images = [normalized_image(item, recipe.model.input) for item in items]
+        self.chances = _sampling_chances(items)
+
+    def __len__(self) -> int:
+        steps = self.recipe.steps_per_epoch
+        return steps or -(-len(self.items) // self.recipe.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[FloatArray, FloatArray]:
+        """Return images (batch, Y, X, 3) and targets (batch, Y, X, 6)."""
+        rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
+        views = [self._view(k, rng) for k in self._choose(index, rng)]
+        return _stack(views)
+
+    def _choose(self, index: int, rng: Generator) -> AnyArray:
+        size = self.recipe.batch_size
+        if self.recipe.steps_per_epoch:
+            return rng.choice(len(self.items), size, p=self.chances)
+        order = np.random.default_rng((self.recipe.seed, self.epoch)).permutation(len(self.items))
+        return order[index * size : (index + 1) * size]
+
+    def _view(self, k: int, rng: Generator) -> View:
+        item, image, recipe = self.items[k], self.images[k], self.recipe
+        if recipe.model.fixed_size:
+            view = resized_view(image, item, recipe.size)
+            return View(*flip(view.image, view.labels, rng), view.valid)
+        if rng.random() < recipe.empty_share:
+            return empty_view(recipe.size, rng)
+        scale = _random_scale(item.diameter, recipe, rng)
+        view = random_view(image, item.labels, scale, recipe.size, rng, recipe.augmentation)
+        color = item.image.shape[-1] == 3
+        changed = random_intensity(view.image, color, rng, recipe.augmentation)
+        return View(changed, view.labels, view.valid)
+
+
+def validation_batches(items: list[Item], recipe: Recipe) -> tuple[FloatArray, FloatArray]:
+    """Return all validation windows (n, Y, X, 3) and targets (n, Y, X, 6), without randomness.
+
+    One window per image: resized whole (baseline), or the centre at the training diameter.
+    """
+    views = []
+    for item in items:
+        image = normalized_image(item, recipe.model.input)
+        if recipe.model.fixed_size:
+            views.append(resized_view(image, item, recipe.size))
+        else:
+            views.append(_centre_view(image, item, recipe))
+    return _stack(views)
+
+
+def normalized_image(item: Item, config: InputConfig) -> FloatArray:
+    """Return (Y, X, 3) float32, scaled by the statistics of the whole image."""
+    color = item.image.shape[-1] == 3
+    intensity = measure_range([item.image], config, joint=color)
+    return to_three_channels(normalize(item.image, intensity, config))
+
+
+def resized_view(image: FloatArray, item: Item, size: int) -> View:
+    """Squeeze a whole image into (size, size), as the original system did."""
+    resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+    labels = cv2.resize(
+        item.labels.astype(np.float32), (size, size), interpolation=cv2.INTER_NEAREST
+    ).astype(np.int32)
+    return View(resized, labels, np.ones((size, size), bool))
+
+
+def _centre_view(image: FloatArray, item: Item, recipe: Recipe) -> View:
+    low, high = recipe.model.diameter_range
+    scale = 1.0 if low <= item.diameter <= high else recipe.model.diameter / max(item.diameter, 1.0)
+    size = recipe.size
+    height, width = item.labels.shape
+    matrix = np.array(
+        [
+            [1 / scale, 0, (width - 1) / 2 - (size - 1) / 2 / scale],
+            [0, 1 / scale, (height - 1) / 2 - (size - 1) / 2 / scale],
+        ]
+    )
+    flags = cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(
+        image, matrix, (size, size), flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
+    drawn = cv2.warpAffine(
+        item.labels.astype(np.float32) + 1, matrix, (size, size), flags=flags | cv2.INTER_NEAREST
+    ).astype(np.int32)  # 0 now means outside
+    return View(moved, np.maximum(drawn - 1, 0), drawn > 0)
+
+
+def _random_scale(diameter: float, recipe: Recipe, rng: Generator) -> float:
+    """Draw the scale that brings the nuclei to a diameter around the training diameter."""
+    if diameter <= 0:
+        return float(np.exp(rng.uniform(-0.5, 0.5)))
+    low, high = recipe.diameters
+    wanted = np.exp(rng.normal(np.log(recipe.model.diameter), 0.38))
+    return float(np.clip(np.clip(wanted, low, high) / diameter, 0.25, 4.0))
+
+
+def _sampling_chances(items: list[Item]) -> FloatArray:
+    """Draw kinds by the square root of their number of images: rare kinds are seen more often."""
+    counts: dict[str, int] = {}
+    for item in items:
+        counts[item.kind] = counts.get(item.kind, 0) + 1
+    weights = np.array([1 / np.sqrt(counts[item.kind]) for item in items])
+    return weights / weights.sum()
+
+
+def _stack(views: list[View]) -> tuple[Any, Any]:
+    images = np.stack([view.image for view in views])
+    targets = np.stack([make_targets(view.labels, view.valid) for view in views])
+    return images, targets

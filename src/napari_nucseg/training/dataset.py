@@ -1,0 +1,190 @@
+"""A folder of images and labels, read once and kept in memory."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from napari_nucseg._types import AnyArray, LabelArray
+from napari_nucseg.errors import DatasetError
+
+SUFFIXES = (".png", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image with its labels.
+
+    Attributes
+    ----------
+    name : str
+        The files' stem.
+    image : array (Y, X, 1 or 3)
+        Original dtype.
+    labels : array (Y, X), int32
+        Instance labels, 0 is background.
+    group : str
+        Images of one group never lie on both sides of the split; the stem where none is given.
+    kind : str
+        Acquisition type, over which sampling is balanced; empty where none is given.
+    diameter : float
+        Median diameter of the nuclei in pixels; 0 without nuclei.
+    """
+
+    name: str
+    image: AnyArray
+    labels: LabelArray
+    group: str
+    kind: str
+    diameter: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """What `index.csv` says about one image."""
+
+    group: str
+    kind: str
+    excluded: bool
+
+
+def load_folder(folder: Path, *, include_test_groups: bool = False) -> list[Item]:
+    """Read `folder/images` and `folder/labels` (same stems; PNG or TIFF).
+
+    An `index.csv` with a column ``id`` may give ``group``, ``source`` (sampling is balanced over
+    it), ``label_source`` (rows marked ``original_rejected`` are left out) and
+    ``shares_group_with_test`` (rows marked 1 are left out unless `include_test_groups`).
+
+    Raises
+    ------
+    DatasetError
+        A folder is missing or empty, an image has no labels, or their sizes differ.
+    """
+    images, labels = _files(folder / "images"), _files(folder / "labels")
+    missing = sorted(set(images) - set(labels))
+    if missing:
+        raise DatasetError(
+            f"{len(missing)} of {len(images)} images in {folder / 'images'} have no labels of the "
+            f"same stem in {folder / 'labels'}; the first is '{missing[0]}'."
+        )
+    rows = _read_index(folder / "index.csv", include_test_groups)
+    items = []
+    for stem, path in images.items():
+        row = rows.get(stem, Row(stem, "", excluded=False))
+        if not row.excluded:
+            items.append(_load_item(path, labels[stem], row))
+    if len({item.group for item in items}) < 2:
+        raise DatasetError(
+            f"{folder} holds {len(items)} usable images in fewer than two groups; at least two "
+            "groups are needed, one to train on and one to validate on."
+        )
+    return items
+
+
+def split_by_group(
+    items: list[Item], fraction: float = 0.15, seed: int = 0
+) -> tuple[list[Item], list[Item]]:
+    """Split into training and validation images by whole groups.
+
+    Within each kind, groups in seeded random order go to validation until `fraction` of the kind's
+    images is reached; a kind with a single group stays in training.
+    """
+    generator = np.random.default_rng(seed)
+    validation: set[str] = set()
+    for kind in sorted({item.kind for item in items}):
+        of_kind = [item for item in items if item.kind == kind]
+        groups = sorted({item.group for item in of_kind})
+        wanted = fraction * len(of_kind)
+        taken = 0
+        for group in generator.permutation(groups)[:-1]:
+            size = sum(item.group == group for item in of_kind)
+            # A group that would overshoot more than stopping here would undershoot stays out.
+            if taken + size / 2 <= wanted:
+                validation.add(str(group))
+                taken += size
+    if not validation:
+        validation.add(min(item.group for item in items))
+    return (
+        [item for item in items if item.group not in validation],
+        [item for item in items if item.group in validation],
+    )
+
+
+def median_diameter(labels: LabelArray) -> float:
+    """Return the median of sqrt(4 area / pi) over nuclei in pixels, or 0 without nuclei."""
+    areas = np.bincount(labels.ravel())[1:]
+    areas = areas[areas > 0]
+    return float(np.median(np.sqrt(4.0 * areas / np.pi))) if areas.size else 0.0
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise DatasetError(
+            f"{folder} does not exist; expected a data folder that holds 'images' and 'labels'."
+        )
+    found = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES}
+    if not found:
+        raise DatasetError(f"{folder} holds no image; expected {', '.join(SUFFIXES)} files.")
+    return found
+
+
+def _read_index(path: Path, include_test_groups: bool) -> dict[str, Row]:
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        records = list(csv.DictReader(file))
+    if records and "id" not in records[0]:
+        raise DatasetError(f"{path} has no column 'id'; it has {', '.join(records[0])}.")
+
+    def excluded(record: dict[str, str]) -> bool:
+        shares = record.get("shares_group_with_test") == "1" and not include_test_groups
+        return shares or record.get("label_source") == "original_rejected"
+
+    return {
+        r["id"]: Row(r.get("group") or r["id"], r.get("source") or "", excluded(r)) for r in records
+    }
+
+
+def _load_item(image_path: Path, label_path: Path, row: Row) -> Item:
+    image = _read(image_path)
+    labels = _read(label_path)
+    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
+        raise DatasetError(
+            f"{label_path} must be a 2D integer image with one number per nucleus; it has shape "
+            f"{labels.shape} and dtype {labels.dtype}."
+        )
+    if image.shape[:2] != labels.shape:
+        raise DatasetError(
+            f"{image_path} is {image.shape[:2]} and {label_path} is {labels.shape} pixels "
+            "(height, width); they must be equal."
+        )
+    if image.ndim == 2:
+        image = image[..., None]
+    labels = labels.astype(np.int32)
+    return Item(
+        image_path.stem, image[..., :3], labels, row.group, row.kind, median_diameter(labels)
+    )
+
+
+def _read(path: Path) -> AnyArray:
+    reader: Callable[[Path], AnyArray | None] = _read_tiff if "tif" in path.suffix else _read_png
+    image = reader(path)
+    if image is None:
+        raise DatasetError(f"{path} cannot be read as an image.")
+    return image
+
+
+def _read_png(path: Path) -> AnyArray | None:
+    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is not None and image.ndim == 3:
+        image = image[..., [2, 1, 0]]  # OpenCV reads BGR(A)
+    return image
+
+
+def _read_tiff(path: Path) -> AnyArray | None:
+    import tifffile
+
+    return np.asarray(tifffile.imread(path))

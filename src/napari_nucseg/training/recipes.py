@@ -1,0 +1,106 @@
+"""The two recipes: `baseline`, the original system, and `standard`, the one that is shipped."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_nucseg.model.config import InputConfig, ModelConfig, NetworkConfig
+
+RecipeName = Literal["baseline", "standard"]
+
+
+class Recipe(BaseModel):
+    """How a model is trained; saved beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: RecipeName
+    model: ModelConfig
+    size: int = Field(ge=32, multiple_of=32)
+    """Height and width of a training window in pixels."""
+    batch_size: int = Field(8, ge=1)
+    epochs: int = Field(ge=1)
+    steps_per_epoch: int | None = Field(None, ge=1)
+    """None: every image once per epoch."""
+    frozen_epochs: int = Field(0, ge=0)
+    """Epochs at the start in which the encoder is frozen."""
+    learning_rate: float = Field(1e-3, gt=0)
+    encoder_rate: float = Field(0.2, ge=0, le=1)
+    """Learning rate of the encoder relative to the decoder's once it is trained."""
+    cosine: bool = True
+    """Learning rate falls to zero along a half cosine; else constant."""
+    average: float = Field(0.0, ge=0, lt=1)
+    """Momentum of the exponential moving average of the weights; 0: off."""
+    diameters: tuple[float, float] = (10.0, 48.0)
+    """Range of nucleus diameters in pixels that windows are rescaled to."""
+    augmentation: float = Field(1.0, ge=0, le=1)
+    empty_share: float = Field(0.02, ge=0, le=0.5)
+    """Share of generated windows without a nucleus."""
+    validation_fraction: float = Field(0.15, gt=0, lt=1)
+    seed: int = 0
+
+    def frozen_until(self) -> int:
+        """Return the first epoch in which the encoder is trained."""
+        return min(self.frozen_epochs, self.epochs)
+
+
+def make_recipe(
+    name: RecipeName,
+    *,
+    model_name: str,
+    epochs: int | None = None,
+    steps_per_epoch: int | None = None,
+    seed: int = 0,
+) -> Recipe:
+    """Return a recipe, with its length changed where asked."""
+    build = _baseline if name == "baseline" else _standard
+    recipe = build(model_name, seed)
+    changes = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
+    return recipe.model_copy(update={k: v for k, v in changes.items() if v is not None})
+
+
+def _baseline(model_name: str, seed: int) -> Recipe:
+    """The report's system: frozen encoder, 128x128, batch 8, 10 epochs, horizontal flips."""
+    config = ModelConfig(
+        name=model_name,
+        description="The original system: frozen MobileNetV2, 128x128, one foreground output.",
+        network=NetworkConfig(
+            decoder="transposed", decoder_widths=(512, 256, 128, 64, 32), outputs=("foreground",)
+        ),
+        input=InputConfig(normalization="unit"),
+        diameter=10.0,
+        diameter_range=(1.0, 1000.0),
+        fixed_size=128,
+    )
+    return Recipe(
+        name="baseline",
+        model=config,
+        size=128,
+        epochs=10,
+        frozen_epochs=10,
+        cosine=False,
+        augmentation=0.0,
+        empty_share=0.0,
+        validation_fraction=0.1,
+        seed=seed,
+    )
+
+
+def _standard(model_name: str, seed: int) -> Recipe:
+    config = ModelConfig(
+        name=model_name,
+        description="Nuclei in fluorescence, H&E and brightfield images.",
+        network=NetworkConfig(decoder_widths=(128, 96, 64, 48, 32)),
+        diameter=22.0,
+        diameter_range=(14.0, 36.0),
+    )
+    return Recipe(
+        name="standard",
+        model=config,
+        size=256,
+        epochs=40,
+        steps_per_epoch=100,
+        frozen_epochs=2,
+        average=0.995,
+        seed=seed,
+    )

@@ -1,0 +1,70 @@
+"""Training from a data folder to a model folder: what `napari-nucseg train` calls."""
+
+from pathlib import Path
+
+from napari_nucseg._types import CancelCheck, Progress
+from napari_nucseg.errors import DatasetError, WriteError
+from napari_nucseg.model.export import export_network
+from napari_nucseg.training.dataset import load_folder, split_by_group
+from napari_nucseg.training.recipes import Recipe
+from napari_nucseg.training.trainer import STATE, Trainer
+
+CHECKPOINTS = "checkpoints"
+
+
+def train(
+    data: Path,
+    output: Path,
+    recipe: Recipe,
+    *,
+    encoder_weights: Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    cancelled: CancelCheck | None = None,
+) -> Path:
+    """Train a model and write its folder, with card, loss curve and example predictions.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with ``images/`` and ``labels/``, see `training.dataset.load_folder`.
+    output : Path
+        Becomes the model folder; checkpoints lie in its ``checkpoints`` folder.
+    recipe : Recipe
+    encoder_weights : Path, optional
+        ImageNet weights of MobileNetV2; by default Keras downloads its own.
+    resume : bool
+        Go on from the last finished epoch in `output`.
+
+    Returns
+    -------
+    Path
+        `output`.
+
+    Raises
+    ------
+    DatasetError, ModelError, WriteError, Cancelled
+    """
+    checkpoints = output / CHECKPOINTS
+    if (checkpoints / STATE).exists() and not resume:
+        raise WriteError(
+            f"{output} already holds a training; pass --resume to go on with it, or another "
+            "--output to start anew."
+        )
+    if not data.is_dir():
+        raise DatasetError(f"There is no data folder at {data}.")
+    training, validation = split_by_group(
+        load_folder(data), recipe.validation_fraction, recipe.seed
+    )
+    trainer = Trainer(training, validation, recipe, checkpoints)
+    if resume:
+        trainer.resume()
+    else:
+        trainer.start(encoder_weights)
+    trainer.run(progress, cancelled)
+    hashes = export_network(trainer.network, recipe.model, output)
+    # Imported late: matplotlib is needed at the end only.
+    from napari_nucseg.training.report import write_report
+
+    write_report(trainer, training, validation, hashes, output)
+    return output

@@ -1,0 +1,240 @@
+"""The training loop: two phases, checkpoints, resume."""
+
+import json
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from napari_nucseg._types import CancelCheck, FloatArray, Progress
+from napari_nucseg.errors import Cancelled, DatasetError, ModelError
+from napari_nucseg.model.folder import write_text
+from napari_nucseg.model.losses import MapsLoss, offset_error, pixel_accuracy
+from napari_nucseg.model.network import build_network, encoder_layers
+from napari_nucseg.training.average import WeightAverage
+from napari_nucseg.training.batches import TrainingBatches, validation_batches
+from napari_nucseg.training.dataset import Item
+from napari_nucseg.training.optimizer import LayerwiseAdam
+from napari_nucseg.training.recipes import Recipe
+
+STATE, LAST, AVERAGE, BEST = (
+    "training.json",
+    "last.weights.h5",
+    "average.npz",
+    "best.weights.h5",
+)
+WARM_UP_STEPS = 100
+
+
+@dataclass
+class State:
+    """What a resumed training needs to know, and what the report shows.
+
+    Attributes
+    ----------
+    recipe : dict
+        The recipe, to refuse resuming with another one.
+    epoch : int
+        Finished epochs.
+    history : list of dict
+        One record per epoch: loss, accuracy, val_loss, val_accuracy and more.
+    best_epoch : int
+        Epoch (from 0) of the smallest validation loss so far.
+    """
+
+    recipe: dict[str, Any]
+    epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = -1
+
+    def save(self, path: Path) -> None:
+        """Write it atomically as JSON."""
+        write_text(path, json.dumps(asdict(self), indent=1))
+
+
+def load_encoder_weights(network: keras.Model, path: Path | None) -> None:
+    """Put ImageNet weights into a network's encoder.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From `build_network`.
+    path : Path or None
+        Weights of `keras.applications.MobileNetV2(include_top=False)`; None downloads Keras' own.
+
+    Raises
+    ------
+    ModelError
+        The file does not fit, or the download failed.
+    """
+    try:
+        if path is None:
+            source = keras.applications.MobileNetV2(
+                include_top=False, weights="imagenet", input_shape=(224, 224, 3)
+            )
+        else:
+            source = keras.applications.MobileNetV2(
+                include_top=False, weights=None, input_shape=(None, None, 3)
+            )
+            source.load_weights(path)
+    except Exception as error:  # noqa: BLE001 - Keras, h5py and urllib raise many kinds
+        expected = "Pass --encoder-weights FILE with MobileNetV2 weights (no top, alpha 1.0)"
+        if path is None:
+            raise ModelError(
+                f"Keras could not download the ImageNet weights ({error}). {expected}."
+            ) from error
+        raise ModelError(f"{path} does not hold MobileNetV2 weights ({error}). {expected}.") from error
+    for layer in encoder_layers(network):
+        if layer.weights:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+
+
+class Trainer:
+    """Trains one network on one split.
+
+    Parameters
+    ----------
+    training, validation : list of Item
+        Images on either side of the split.
+    recipe : Recipe
+    folder : Path
+        Checkpoints go here after every epoch.
+    """
+
+    def __init__(
+        self, training: list[Item], validation: list[Item], recipe: Recipe, folder: Path
+    ) -> None:
+        self.recipe = recipe
+        self.folder = folder
+        self.batches = TrainingBatches(training, recipe)
+        self.held_out = validation_batches(validation, recipe)
+        self.network = build_network(recipe.model.network, recipe.model.fixed_size)
+        self.state = State(recipe.model_dump(mode="json"))
+        self.average = WeightAverage(self.network, recipe.average)
+
+    def start(self, encoder_weights: Path | None) -> None:
+        """Begin anew from ImageNet weights."""
+        keras.utils.set_random_seed(self.recipe.seed)
+        self.network = build_network(self.recipe.model.network, self.recipe.model.fixed_size)
+        load_encoder_weights(self.network, encoder_weights)
+        self.average = WeightAverage(self.network, self.recipe.average)
+        self._compile()
+
+    def resume(self) -> None:
+        """Go on from the checkpoint in the folder.
+
+        Raises
+        ------
+        DatasetError
+            There is no checkpoint, or it belongs to another recipe.
+        """
+        path = self.folder / STATE
+        if not path.is_file():
+            raise DatasetError(f"There is no training to resume in {self.folder} ({STATE} missing).")
+        saved = State(**json.loads(path.read_text(encoding="utf-8")))
+        if saved.recipe != self.state.recipe:
+            raise DatasetError(
+                f"The training in {self.folder} used other settings; resume with the same recipe, "
+                "name, epochs, steps and seed, or start anew in another folder."
+            )
+        self.state = saved
+        self._compile()
+        self.network.load_weights(self.folder / LAST)
+        with np.load(self.folder / AVERAGE) as arrays:
+            self.average.weights = [arrays[f"a{i}"] for i in range(len(self.average.weights))]
+        self.average.steps = saved.epoch * len(self.batches)
+
+    def run(self, progress: Progress | None = None, cancelled: CancelCheck | None = None) -> None:
+        """Train to the end; afterwards the network holds the best weights.
+
+        Raises
+        ------
+        Cancelled
+            `cancelled()` was true before a batch; the last finished epoch can be resumed.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        while self.state.epoch < self.recipe.epochs:
+            if self.state.epoch == self.recipe.frozen_until() and self.state.epoch > 0:
+                self._compile()
+            self._run_epoch(progress, cancelled)
+        self.network.load_weights(self.folder / BEST)
+
+    def _compile(self) -> None:
+        frozen = self.state.epoch < self.recipe.frozen_until()
+        encoder = encoder_layers(self.network)
+        for layer in encoder:
+            layer.trainable = not frozen
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = 0.99  # Keras' 0.999 adapts too slowly to microscopy
+        slow = {v.path for layer in encoder for v in layer.trainable_variables}
+        optimizer = LayerwiseAdam(
+            slow, self.recipe.encoder_rate, learning_rate=self.recipe.learning_rate
+        )
+        metrics = [keras.metrics.MeanMetricWrapper(pixel_accuracy, name="accuracy")]
+        if "offset" in self.recipe.model.network.outputs:
+            metrics.append(keras.metrics.MeanMetricWrapper(offset_error, name="offset_error"))
+        dice = 0.0 if self.recipe.name == "baseline" else 1.0
+        loss = MapsLoss(self.recipe.model.network.outputs, dice=dice)
+        # XLA on the CPU was measured ten times slower.
+        self.network.compile(optimizer, loss=loss, metrics=metrics, jit_compile=False)
+        optimizer.build(self.network.trainable_variables)
+
+    def _run_epoch(self, progress: Progress | None, cancelled: CancelCheck | None) -> None:
+        self.batches.epoch = self.state.epoch
+        self.network.reset_metrics()
+        logs: dict[str, float] = {}
+        for step, (images, targets) in enumerate(_prefetch(self.batches)):
+            if cancelled is not None and cancelled():
+                raise Cancelled(f"Training was cancelled in epoch {self.state.epoch + 1}.")
+            self.network.optimizer.learning_rate.assign(self._learning_rate(step))
+            logs = self.network.train_on_batch(images, targets, return_dict=True)
+            self.average.update()
+            if progress is not None:
+                done = self.state.epoch * len(self.batches) + step + 1
+                message = f"epoch {self.state.epoch + 1}, loss {float(logs['loss']):.4f}"
+                progress(done, self.recipe.epochs * len(self.batches), message)
+        self._finish_epoch({k: float(v) for k, v in logs.items()})
+
+    def _finish_epoch(self, logs: dict[str, float]) -> None:
+        self.average.swap()
+        scores = self.network.evaluate(*self.held_out, batch_size=8, verbose=0, return_dict=True)
+        record = {**logs, **{f"val_{k}": float(v) for k, v in scores.items()}}
+        best = min((r["val_loss"] for r in self.state.history), default=math.inf)
+        if record["val_loss"] < best:
+            self.network.save_weights(self.folder / BEST)
+            self.state.best_epoch = self.state.epoch
+        self.average.swap()
+        self.state.history.append(record)
+        self.state.epoch += 1
+        self.network.save_weights(self.folder / LAST)
+        np.savez(self.folder / AVERAGE, **{f"a{i}": w for i, w in enumerate(self.average.weights)})
+        self.state.save(self.folder / STATE)
+
+    def _learning_rate(self, step: int) -> float:
+        if not self.recipe.cosine:
+            return self.recipe.learning_rate
+        per_epoch = len(self.batches)
+        first = self.recipe.frozen_until() * per_epoch
+        done = self.state.epoch * per_epoch + step
+        if done < first:
+            return self.recipe.learning_rate
+        share = (done - first) / max(1, self.recipe.epochs * per_epoch - first)
+        warm = min(1.0, (done - first + 1) / WARM_UP_STEPS)
+        return self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _prefetch(batches: TrainingBatches) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Yield batches in order, two of them prepared ahead."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(batches.__getitem__, i) for i in range(min(2, len(batches)))]
+        for index in range(len(batches)):
+            if index + 2 < len(batches):
+                waiting.append(pool.submit(batches.__getitem__, index + 2))
+            yield waiting.pop(0).result()
+
+

@@ -1,0 +1,309 @@
+import logging
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_nucseg.errors import ReadError
+from napari_nucseg.io.reading import read_image
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 60_000, (40, 50), dtype=np.uint16)
+STACK = RNG.integers(0, 60_000, (6, 40, 50), dtype=np.uint16)
+RGB = RNG.integers(0, 255, (40, 50, 3), dtype=np.uint8)
+
+
+def write(path, data, **options):
+    tifffile.imwrite(path, data, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"compression": "lzw"},
+        {"compression": "lzw", "predictor": True},
+        {"compression": "zlib"},
+        {"compression": "zstd"},
+        {"tile": (16, 16)},
+        {"tile": (16, 32), "compression": "zlib", "predictor": True},
+        {"bigtiff": True},
+        {"byteorder": ">"},
+        {"rowsperstrip": 7, "metadata": None},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("data", "axes"), [(GREY, "YX"), (STACK, "ZYX")], ids=["2D", "3D"])
+def test_plain_flavours(tmp_path, data, axes, options):
+    path = write(tmp_path / "a.tif", data, photometric="minisblack", **options)
+    image = read_image(str(path))
+    assert (image.axes, image.pixel_size, image.path) == (axes, {}, path)
+    assert image.data.dtype == np.uint16
+    assert image.data.dtype.isnative
+    np.testing.assert_array_equal(image.data, data)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int16", "uint32", "int32", "float16", "float32", "float64"]
+)
+def test_number_types_are_kept(tmp_path, dtype):
+    data = (GREY // 300).astype(dtype)
+    image = read_image(write(tmp_path / "a.tif", data))
+    assert image.data.dtype == dtype
+    np.testing.assert_array_equal(image.data, data)
+
+
+def test_complex_numbers_are_refused(tmp_path):
+    with pytest.raises(ReadError, match=r"a\.tif: complex pixels"):
+        read_image(write(tmp_path / "a.tif", GREY.astype(np.complex64)))
+
+
+@pytest.mark.parametrize("unit", ["um", "micron", "\\u00B5m", "nm", "mm"])
+def test_imagej_hyperstack(tmp_path, unit):
+    data = RNG.integers(0, 60_000, (2, 3, 4, 20, 30), dtype=np.uint16)
+    factor = {"nm": 1000, "mm": 0.001}.get(unit, 1)
+    path = write(
+        tmp_path / "a.tif",
+        data,
+        imagej=True,
+        resolution=(1 / (0.5 * factor), 1 / (0.25 * factor)),
+        metadata={"axes": "TZCYX", "spacing": 2.0 * factor, "unit": unit},
+    )
+    image = read_image(path)
+    assert image.axes == "TZCYX"
+    assert image.pixel_size == pytest.approx({"Z": 2.0, "Y": 0.25, "X": 0.5})
+    np.testing.assert_array_equal(image.data, data)
+
+
+@pytest.mark.parametrize("axes", ["YX", "ZYX", "TYX", "CYX", "TZYX", "ZCYX", "YXS", "ZYXS"])
+def test_imagej_axes(tmp_path, axes):
+    sizes = {"T": 2, "Z": 3, "C": 4, "Y": 20, "X": 30, "S": 3}
+    data = RNG.integers(0, 255, [sizes[axis] for axis in axes], dtype=np.uint8)
+    image = read_image(write(tmp_path / "a.tif", data, imagej=True, metadata={"axes": axes}))
+    assert (image.axes, image.pixel_size) == (axes, {})
+    np.testing.assert_array_equal(image.data, data)
+
+
+def test_ome_units(tmp_path):
+    metadata = {
+        "axes": "CZYX",
+        "PhysicalSizeX": 250,
+        "PhysicalSizeXUnit": "nm",
+        "PhysicalSizeY": 0.5,
+        "PhysicalSizeYUnit": "µm",
+        "PhysicalSizeZ": 0.002,
+        "PhysicalSizeZUnit": "mm",
+    }
+    data = RNG.integers(0, 60_000, (2, 3, 20, 30), dtype=np.uint16)
+    image = read_image(write(tmp_path / "a.ome.tif", data, metadata=metadata))
+    assert image.axes == "CZYX"
+    assert image.pixel_size == pytest.approx({"Z": 2.0, "Y": 0.5, "X": 0.25})
+    np.testing.assert_array_equal(image.data, data)
+
+
+def test_ome_without_unit_is_micrometre_and_pixel_is_unknown(tmp_path):
+    metadata = {
+        "axes": "YX",
+        "PhysicalSizeX": 0.3,
+        "PhysicalSizeY": 1,
+        "PhysicalSizeYUnit": "pixel",
+        "PhysicalSizeZ": 4,
+    }
+    image = read_image(write(tmp_path / "a.ome.tif", GREY, metadata=metadata))
+    assert image.pixel_size == {"X": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("unit", "resolution", "pixel_size"),
+    [
+        ("CENTIMETER", (20_000, 40_000), {"X": 0.5, "Y": 0.25}),
+        ("INCH", (50_800, 50_800), {"X": 0.5, "Y": 0.5}),
+        ("INCH", (72, 72), {}),
+        ("CENTIMETER", (118, 118), {}),
+        ("NONE", (2, 2), {}),
+    ],
+)
+def test_resolution_tags(tmp_path, unit, resolution, pixel_size):
+    path = write(
+        tmp_path / "a.tif", GREY, metadata=None, resolution=resolution, resolutionunit=unit
+    )
+    assert read_image(path).pixel_size == pytest.approx(pixel_size)
+
+
+@pytest.mark.parametrize("samples", [3, 4])
+def test_colours_contiguous_and_separate(tmp_path, samples):
+    data = RNG.integers(0, 255, (40, 50, samples), dtype=np.uint8)
+    extra = ["unassalpha"] * (samples - 3)
+    options = {"photometric": "rgb", "extrasamples": extra, "compression": "zlib"}
+    contiguous = write(tmp_path / "a.tif", data, **options)
+    separate = write(
+        tmp_path / "b.tif", np.moveaxis(data, -1, 0), planarconfig="separate", **options
+    )
+    for path in (contiguous, separate):
+        image = read_image(path)
+        assert image.axes == "YXS"
+        np.testing.assert_array_equal(image.data, data)
+
+
+def test_colour_stack_in_separate_planes(tmp_path):
+    data = RNG.integers(0, 255, (5, 3, 40, 50), dtype=np.uint8)
+    path = write(tmp_path / "a.tif", data, photometric="rgb", planarconfig="separate")
+    image = read_image(path)
+    assert image.axes == "ZYXS"
+    np.testing.assert_array_equal(image.data, np.moveaxis(data, 1, -1))
+
+
+def test_jpeg_compressed_colours(tmp_path):
+    data = np.full((32, 32, 3), (200, 100, 50), np.uint8)
+    path = write(tmp_path / "a.tif", data, photometric="rgb", compression="jpeg", tile=(16, 16))
+    image = read_image(path)
+    assert image.axes == "YXS"
+    np.testing.assert_allclose(image.data, data, atol=3)
+
+
+def test_other_numbers_of_samples_are_channels(tmp_path):
+    data = RNG.integers(0, 255, (40, 50, 5), dtype=np.uint8)
+    path = write(tmp_path / "a.tif", data, photometric="minisblack", planarconfig="contig")
+    image = read_image(path)
+    assert image.axes == "YXC"
+    np.testing.assert_array_equal(image.data, data)
+
+
+def test_transparency_of_a_grey_image_is_dropped(tmp_path):
+    data = np.stack([GREY, np.full_like(GREY, 65535)], axis=-1)
+    options = {"photometric": "minisblack", "extrasamples": ["unassalpha"]}
+    image = read_image(write(tmp_path / "a.tif", data, planarconfig="contig", **options))
+    assert image.axes == "YX"
+    np.testing.assert_array_equal(image.data, GREY)
+
+
+def test_pyramid_gives_the_full_resolution(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path) as tif:
+        metadata = {"axes": "YXS", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+        tif.write(RGB, subifds=2, tile=(16, 16), photometric="rgb", metadata=metadata)
+        for step in (2, 4):
+            tif.write(RGB[::step, ::step], subfiletype=1, tile=(16, 16), photometric="rgb")
+    image = read_image(path)
+    assert (image.axes, image.pixel_size) == ("YXS", {"Y": 0.25, "X": 0.25})
+    np.testing.assert_array_equal(image.data, RGB)
+
+
+def test_first_of_several_images(tmp_path):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(GREY, metadata=None)
+        tif.write(GREY[::2, ::2], metadata=None)
+    np.testing.assert_array_equal(read_image(path).data, GREY)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((2, 3, 20, 30), "TZYX"), ((2, 3, 4, 20, 30), "TZCYX"), ((1, 1, 9, 8), "YX")],
+)
+def test_unknown_axes_are_guessed(tmp_path, shape, axes):
+    data = RNG.integers(0, 255, shape, dtype=np.uint8)
+    image = read_image(write(tmp_path / "a.tif", data, photometric="minisblack"))
+    assert image.axes == axes
+    np.testing.assert_array_equal(image.data, data.squeeze())
+
+
+def test_unknown_axis_gets_a_free_letter(tmp_path):
+    data = RNG.integers(0, 255, (2, 3, 20, 30), dtype=np.uint8)
+    path = write(tmp_path / "a.tif", data, metadata={"axes": "ZQYX"}, photometric="minisblack")
+    assert read_image(path).axes == "ZTYX"
+
+
+def test_too_many_unknown_axes(tmp_path):
+    data = np.zeros((2, 2, 2, 2, 8, 9), np.uint8)
+    with pytest.raises(ReadError, match=r"a\.tif: the meaning of its axes 'QQQQYX'"):
+        read_image(write(tmp_path / "a.tif", data, photometric="minisblack"))
+
+
+def test_bilevel_becomes_0_and_255(tmp_path):
+    data = GREY > 30_000
+    for photometric, expected in (("minisblack", data), ("miniswhite", ~data)):
+        image = read_image(write(tmp_path / "a.tif", data, photometric=photometric))
+        assert image.data.dtype == np.uint8
+        np.testing.assert_array_equal(image.data, expected * 255)
+
+
+def test_white_is_zero_is_inverted(tmp_path):
+    image = read_image(write(tmp_path / "a.tif", GREY, photometric="miniswhite"))
+    np.testing.assert_array_equal(image.data, 65535 - GREY)
+
+
+def test_display_colour_map_keeps_the_intensities(tmp_path):
+    green = np.zeros((3, 256), np.uint16)
+    green[1] = np.arange(256) * 257
+    data = RNG.integers(0, 255, (40, 50), dtype=np.uint8)
+    path = write(tmp_path / "a.tif", data, photometric="palette", colormap=green)
+    image = read_image(path)
+    assert image.axes == "YX"
+    np.testing.assert_array_equal(image.data, data)
+
+
+def test_indexed_colours_become_rgb(tmp_path):
+    colours = RNG.integers(0, 256, (3, 256)).astype(np.uint16)
+    data = RNG.integers(0, 255, (40, 50), dtype=np.uint8)
+    path = write(tmp_path / "a.tif", data, photometric="palette", colormap=colours * 257)
+    image = read_image(path)
+    assert image.axes == "YXS"
+    np.testing.assert_array_equal(image.data, colours.T[data])
+
+
+def test_grey_colour_map_is_applied(tmp_path):
+    inverted = np.tile(np.arange(256, dtype=np.uint16)[::-1] * 257, (3, 1))
+    data = RNG.integers(0, 255, (40, 50), dtype=np.uint8)
+    path = write(tmp_path / "a.tif", data, photometric="palette", colormap=inverted)
+    image = read_image(path)
+    assert image.axes == "YX"
+    np.testing.assert_array_equal(image.data, 255 - data)
+
+
+def test_imagej_keeps_the_values_behind_any_colour_map(tmp_path):
+    fire = RNG.integers(0, 65535, (3, 256), dtype=np.uint16)
+    data = RNG.integers(0, 255, (4, 40, 50), dtype=np.uint8)
+    path = write(tmp_path / "a.tif", data, imagej=True, colormap=fire, metadata={"axes": "ZYX"})
+    image = read_image(path)
+    assert image.axes == "ZYX"
+    np.testing.assert_array_equal(image.data, data)
+
+
+def test_cmyk_is_refused(tmp_path):
+    data = RNG.integers(0, 255, (40, 50, 4), dtype=np.uint8)
+    path = write(tmp_path / "a.tif", data, photometric="separated")
+    with pytest.raises(ReadError, match=r"a\.tif.*grey or RGB pixels, got CMYK"):
+        read_image(path)
+
+
+FLAVOURS = {
+    "plain": {"photometric": "minisblack"},
+    "pages": {"metadata": None, "photometric": "minisblack"},
+    "deflate": {"compression": "zlib", "photometric": "minisblack"},
+    "lzw": {"compression": "lzw", "metadata": None, "photometric": "minisblack"},
+    "tiled": {"tile": (16, 16), "compression": "zlib", "photometric": "minisblack"},
+    "imagej": {"imagej": True, "metadata": {"axes": "ZYX"}},
+    "ome": {"ome": True, "metadata": {"axes": "ZYX"}},
+    "bigtiff": {"bigtiff": True, "photometric": "minisblack"},
+}
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_truncated_file_is_never_read_in_part(tmp_path, flavour):
+    whole = write(tmp_path / "whole.tif", STACK, **FLAVOURS[flavour]).read_bytes()
+    path = tmp_path / "cut.tif"
+    messages = []
+    for n in [4, 7, 9, 30, 150, *np.linspace(200, len(whole) - 1, 40, dtype=int)]:
+        path.write_bytes(whole[:n])
+        try:
+            image = read_image(path)
+        except ReadError as error:
+            messages.append(str(error))
+        else:  # only what follows the pixels is missing
+            np.testing.assert_array_equal(image.data, STACK)
+    assert len(messages) >= 40
+    assert all(f"{path}: the TIFF file is damaged" in message for message in messages)
+    assert not any("\n" in message for message in messages)
+    assert logging.getLogger("tifffile").handlers == []

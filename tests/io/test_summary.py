@@ -1,0 +1,46 @@
+import csv
+
+import pytest
+
+from napari_nucseg.errors import WriteError
+from napari_nucseg.io.summary import Summary
+
+
+def rows(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def test_every_row_is_on_the_disk_at_once(tmp_path):
+    path = tmp_path / "summary.csv"
+    summary = Summary(path)
+    header = ["file", "nuclei", "seconds", "status", "message"]
+    assert rows(path) == [header]
+    summary.add("a.tif", nuclei=12, seconds=1.23456, status="ok")
+    assert rows(path) == [header, ["a.tif", "12", "1.235", "ok", ""]]
+    awkward = 'x, "y"\nµ.tif'
+    summary.add(awkward, nuclei=None, seconds=0, status="failed", message="bad, file\nline 2")
+    assert rows(path)[1:] == [
+        ["a.tif", "12", "1.235", "ok", ""],
+        [awkward, "", "0.000", "failed", "bad, file\nline 2"],
+    ]
+
+
+def test_existing_table_is_kept_unless_told(tmp_path):
+    path = tmp_path / "summary.csv"
+    path.write_text("mine")
+    with pytest.raises(WriteError, match=r"summary\.csv exists already"):
+        Summary(path)
+    assert path.read_text() == "mine"
+    Summary(path, overwrite=True)
+    assert len(rows(path)) == 1
+
+
+def test_folder_that_vanished(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    summary = Summary(folder / "summary.csv")
+    summary.path.unlink()
+    folder.rmdir()
+    with pytest.raises(WriteError, match=r"Cannot write .*summary\.csv: No such file"):
+        summary.add("a.tif", nuclei=1, seconds=1, status="ok")
