@@ -1,0 +1,38 @@
+"""Nucleus segmentation: fast on a laptop, the same from napari, the shell and Python."""
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_nucseg.evaluation import evaluate as evaluate
+    from napari_nucseg.inference.segment import SegmentationResult as SegmentationResult
+    from napari_nucseg.inference.segment import relabel as relabel
+    from napari_nucseg.inference.segment import segment as segment
+    from napari_nucseg.params import SegmentParams as SegmentParams
+
+__version__ = _version("napari-nucseg")
+
+_PLACES = {
+    "SegmentParams": "napari_nucseg.params",
+    "SegmentationResult": "napari_nucseg.inference.segment",
+    "evaluate": "napari_nucseg.evaluation",
+    "relabel": "napari_nucseg.inference.segment",
+    "segment": "napari_nucseg.inference.segment",
+}
+
+__all__ = ["SegmentParams", "SegmentationResult", "__version__", "evaluate", "relabel", "segment"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that importing the package stays quick."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'napari_nucseg' has no attribute '{name}'")
+    value = getattr(import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

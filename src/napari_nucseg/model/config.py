@@ -9,6 +9,9 @@ OutputName = Literal["foreground", "distance", "offset"]
 OUTPUT_CHANNELS: dict[OutputName, int] = {"foreground": 1, "distance": 1, "offset": 2}
 """Channels of each output; ``offset`` is (dy, dx)."""
 
+OFFSET_UNIT = 16.0
+"""Pixels per unit of the offset output; keeps its values near 1."""
+
 SKIP_LAYERS: tuple[str, ...] = (
     "block_1_expand_relu",
     "block_3_expand_relu",

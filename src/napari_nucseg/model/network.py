@@ -50,7 +50,7 @@ def build_network(config: NetworkConfig, size: int | None = None) -> keras.Model
     keras.Model
         From (batch, height, width, 3), float32 in [-1, 1], to one tensor
         (batch, height, width, channels): foreground probability, then, where configured, distance
-        in [0, 1] and offset (dy, dx) in units of `targets.OFFSET_UNIT` pixels.
+        in [0, 1] and offset (dy, dx) in units of `config.OFFSET_UNIT` pixels.
     """
     encoder = build_encoder(size)
     image = encoder.input

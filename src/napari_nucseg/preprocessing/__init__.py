@@ -1,0 +1,1 @@
+"""What happens to pixels before the network: statistics, rescaling, tiles."""

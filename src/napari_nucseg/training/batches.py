@@ -9,7 +9,13 @@ from numpy.random import Generator
 from napari_nucseg._types import AnyArray, FloatArray
 from napari_nucseg.model.config import InputConfig
 from napari_nucseg.preprocessing.normalize import measure_range, normalize, to_three_channels
-from napari_nucseg.training.augmentation import View, empty_view, flip, random_intensity, random_view
+from napari_nucseg.training.augmentation import (
+    View,
+    empty_view,
+    flip,
+    random_intensity,
+    random_view,
+)
 from napari_nucseg.training.dataset import Item
 from napari_nucseg.training.recipes import Recipe
 from napari_nucseg.training.targets import make_targets

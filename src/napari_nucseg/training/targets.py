@@ -5,9 +5,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
-
-OFFSET_UNIT = 16.0
-"""Pixels per unit of the offset output; keeps its values near 1."""
+from napari_nucseg.model.config import OFFSET_UNIT
 
 TARGET_CHANNELS = 6
 """foreground, distance, offset y, offset x, pixel weight, offset weight."""

@@ -88,7 +88,9 @@ def load_encoder_weights(network: keras.Model, path: Path | None) -> None:
             raise ModelError(
                 f"Keras could not download the ImageNet weights ({error}). {expected}."
             ) from error
-        raise ModelError(f"{path} does not hold MobileNetV2 weights ({error}). {expected}.") from error
+        raise ModelError(
+            f"{path} does not hold MobileNetV2 weights ({error}). {expected}."
+        ) from error
     for layer in encoder_layers(network):
         if layer.weights:
             layer.set_weights(source.get_layer(layer.name).get_weights())
@@ -135,7 +137,9 @@ class Trainer:
         """
         path = self.folder / STATE
         if not path.is_file():
-            raise DatasetError(f"There is no training to resume in {self.folder} ({STATE} missing).")
+            raise DatasetError(
+                f"There is no training to resume in {self.folder} ({STATE} missing)."
+            )
         saved = State(**json.loads(path.read_text(encoding="utf-8")))
         if saved.recipe != self.state.recipe:
             raise DatasetError(
@@ -236,5 +240,3 @@ def _prefetch(batches: TrainingBatches) -> Iterator[tuple[FloatArray, FloatArray
             if index + 2 < len(batches):
                 waiting.append(pool.submit(batches.__getitem__, index + 2))
             yield waiting.pop(0).result()
-
-

@@ -1,0 +1,126 @@
+"""What runs the network: LiteRT on the CPU, or TensorFlow on a GPU."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+
+from napari_nucseg._types import FloatArray
+from napari_nucseg.errors import EngineError, ModelError
+from napari_nucseg.model.folder import LITERT, ModelFolder, open_model
+
+
+class Engine(Protocol):
+    """Runs one model on single tiles."""
+
+    name: str
+
+    def predict(self, tile: FloatArray) -> FloatArray:
+        """Predict one tile.
+
+        Parameters
+        ----------
+        tile : array (Y, X, 3), float32
+            Normalised; Y and X are multiples of 32.
+
+        Returns
+        -------
+        array (Y, X, channels), float32
+            The network's outputs in the order of its config.
+        """
+        ...
+
+
+class LiteRTEngine:
+    """LiteRT (XNNPACK, all cores): no TensorFlow, a model loads in milliseconds.
+
+    Parameters
+    ----------
+    model : ModelFolder
+    threads : int, optional
+        All cores by default.
+    """
+
+    name = "litert"
+
+    def __init__(self, model: ModelFolder, threads: int | None = None) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        content = model.litert.read_bytes()
+        try:
+            self._interpreter = Interpreter(
+                model_content=content, num_threads=threads or os.cpu_count() or 1
+            )
+            self._input = self._interpreter.get_input_details()[0]["index"]
+            self._output = self._interpreter.get_output_details()[0]["index"]
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{model.litert} is not a LiteRT model: {error}.") from error
+        self._shape: tuple[int, ...] = ()
+        self._lock = Lock()  # an interpreter holds one tile's state
+
+    def predict(self, tile: FloatArray) -> FloatArray:
+        """Predict one tile, see `Engine.predict`."""
+        with self._lock:
+            if tile.shape != self._shape:
+                self._interpreter.resize_tensor_input(self._input, (1, *tile.shape), strict=True)
+                self._interpreter.allocate_tensors()
+                self._shape = tile.shape
+            self._interpreter.set_tensor(self._input, tile[None])
+            self._interpreter.invoke()
+            return np.asarray(self._interpreter.get_tensor(self._output)[0])
+
+
+class TensorFlowEngine:
+    """TensorFlow, for machines whose GPU it sees.
+
+    Parameters
+    ----------
+    model : ModelFolder
+    """
+
+    name = "tensorflow"
+
+    def __init__(self, model: ModelFolder) -> None:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise EngineError(
+                f"engine='tensorflow' needs TensorFlow, which cannot be imported here ({error}); "
+                "install it or use engine='litert'."
+            ) from error
+        from napari_nucseg.model.network import build_network
+
+        network = build_network(model.config.network)
+        network.load_weights(model.weights)
+        signature = [tf.TensorSpec((1, None, None, 3), tf.float32)]
+        self._run = tf.function(
+            lambda tile: network(tile, training=False), input_signature=signature
+        )
+
+    def predict(self, tile: FloatArray) -> FloatArray:
+        """Predict one tile, see `Engine.predict`."""
+        return np.asarray(self._run(tile[None])[0])
+
+
+def make_engine(model: ModelFolder, name: str = "auto") -> Engine:
+    """Return an engine for a model; the last ones used stay loaded.
+
+    Parameters
+    ----------
+    model : ModelFolder
+    name : str
+        ``litert``, ``tensorflow``, or ``auto``, which is LiteRT: looking for a GPU would mean
+        importing TensorFlow, which alone takes longer than segmenting most images.
+    """
+    return _cached_engine(model.path, model.hashes[LITERT], "litert" if name == "auto" else name)
+
+
+@lru_cache(maxsize=4)
+def _cached_engine(path: Path, digest: str, name: str) -> Engine:
+    del digest  # part of the cache's key: a model that was replaced is loaded anew
+    model = open_model(path)
+    return TensorFlowEngine(model) if name == "tensorflow" else LiteRTEngine(model)

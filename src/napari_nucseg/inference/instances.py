@@ -1,0 +1,169 @@
+"""From maps to nuclei.
+
+Every foreground pixel votes for the centre of its nucleus with its predicted offset; peaks of the
+votes are nuclei, and every pixel joins the nucleus nearest to its vote. Voting for centres follows
+Panoptic-DeepLab (Cheng et al., CVPR 2020) and EmbedSeg (Lalit et al., MIDL 2021); taking seeds from
+smoothed votes alone, without a separate centre map, is this project's own.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from napari_nucseg._types import AnyArray, FloatArray, LabelArray
+from napari_nucseg.inference.maps import PlaneMaps, resize_to
+from napari_nucseg.model.config import OFFSET_UNIT, NetworkConfig
+from napari_nucseg.params import SegmentParams
+
+SIGMA = 0.10
+"""Smoothing of the votes, in diameters."""
+
+REACH = 0.25
+"""No two seeds are closer than this, in diameters."""
+
+SMALLEST = 1 / 20
+"""Smallest nucleus without an explicit minimum size, in typical areas."""
+
+
+@dataclass(frozen=True)
+class SplitScale:
+    """Lengths, in network pixels, at which clumps are split."""
+
+    sigma: float
+    reach: int
+    min_votes: float
+
+    @classmethod
+    def of(cls, splitting: float, diameter: float) -> "SplitScale":
+        """Return the lengths for a slider position and a typical diameter in network pixels."""
+        coarseness = 2.0 ** (
+            1.0 - 2.0 * splitting
+        )  # 1 in the middle, doubled or halved at the ends
+        return cls(
+            sigma=max(0.8, SIGMA * diameter * coarseness),
+            reach=max(1, round(REACH * diameter * coarseness)),
+            min_votes=SMALLEST * np.pi / 4 * diameter**2,
+        )
+
+
+def find_instances(
+    plane: PlaneMaps, config: NetworkConfig, params: SegmentParams, diameter: float
+) -> LabelArray:
+    """Turn the maps of one plane into instance labels.
+
+    Parameters
+    ----------
+    plane : PlaneMaps
+    config : NetworkConfig
+        Which outputs the maps hold.
+    params : SegmentParams
+        Thresholds, splitting, minimum size, border.
+    diameter : float
+        Typical diameter in pixels of the image.
+
+    Returns
+    -------
+    array (Y, X), int32
+        Consecutive labels at the image's own size, 0 is background.
+    """
+    maps = plane.maps.astype(np.float32)
+    mask = maps[..., 0] >= params.foreground_threshold
+    if "offset" in config.outputs:
+        start = config.outputs.index("offset")  # one channel each before it
+        split = SplitScale.of(params.splitting, diameter * plane.scale)
+        labels = _group_votes(mask, maps[..., start : start + 2], split)
+    else:
+        labels = _components(mask)
+    labels = _keep_largest_parts(labels)
+    if labels.shape != plane.shape:
+        labels = _enlarge(labels, plane, params.foreground_threshold)
+    smallest = params.min_size or SMALLEST * np.pi / 4 * diameter**2
+    return _select(labels, smallest, params.drop_border)
+
+
+def _group_votes(mask: AnyArray, offsets: FloatArray, split: SplitScale) -> LabelArray:
+    """Assign every pixel of the mask to the seed nearest to its vote."""
+    height, width = mask.shape
+    rows, columns = np.nonzero(mask)
+    shift = offsets[rows, columns] * OFFSET_UNIT
+    vote_rows = np.clip(np.rint(rows + shift[:, 0]), 0, height - 1).astype(np.intp)
+    vote_columns = np.clip(np.rint(columns + shift[:, 1]), 0, width - 1).astype(np.intp)
+    votes = np.bincount(vote_rows * width + vote_columns, minlength=height * width)
+    seeds = _find_seeds(votes.reshape(height, width).astype(np.float32), split)
+    labels = np.zeros(mask.shape, np.int32)
+    if seeds.any():
+        labels[rows, columns] = _nearest_seed(seeds)[vote_rows, vote_columns]
+    return labels
+
+
+def _find_seeds(votes: FloatArray, split: SplitScale) -> AnyArray:
+    """Return (Y, X) bool: peaks of the smoothed votes with enough votes behind them."""
+    # Unit peak height: a nucleus whose votes all meet in one pixel has its area as peak.
+    gain = 2.0 * np.pi * split.sigma**2
+    smooth = cv2.GaussianBlur(votes, (0, 0), split.sigma, borderType=cv2.BORDER_CONSTANT) * gain
+    size = 2 * split.reach + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return (smooth >= cv2.dilate(smooth, kernel)) & (smooth > split.min_votes)
+
+
+def _nearest_seed(seeds: AnyArray) -> LabelArray:
+    """Return for every pixel the number of its nearest seed, from 1."""
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~seeds).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_CCOMP
+    )
+    return nearest
+
+
+def _components(mask: AnyArray) -> LabelArray:
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    return labels
+
+
+def _keep_largest_parts(labels: LabelArray) -> LabelArray:
+    """Drop all but the largest connected part of every label, and fill its holes."""
+    result = np.zeros_like(labels)
+    for index, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is None:
+            continue
+        part = (labels[box] == index).astype(np.uint8)
+        count, parts, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=4)
+        if count > 2:
+            part = (parts == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA])).astype(np.uint8)
+        filled = ndimage.binary_fill_holes(part)
+        region = result[box]
+        region[filled & ((labels[box] == index) | (labels[box] == 0))] = index
+    return result
+
+
+def _enlarge(labels: LabelArray, plane: PlaneMaps, threshold: float) -> LabelArray:
+    """Bring labels to the image's own size with outlines as smooth as the probability map."""
+    size = (plane.shape[1], plane.shape[0])
+    if plane.scale > 1:
+        shrunk = cv2.resize(labels.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
+        return shrunk.astype(np.int32)
+    _, nearest = cv2.distanceTransformWithLabels(
+        (labels == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    owner = np.zeros(nearest.max() + 1, np.int32)
+    owner[nearest[labels > 0]] = labels[labels > 0]
+    # Labels grown by about one pixel, cut back to the probability at full size.
+    near = cv2.dilate((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    grown = np.where(near, owner[nearest], 0).astype(np.float32)
+    large = cv2.resize(grown, size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
+    probability = resize_to(plane.maps[..., 0].astype(np.float32), plane.shape)
+    return np.where(probability >= threshold, large, 0)
+
+
+def _select(labels: LabelArray, smallest: float, drop_border: bool) -> LabelArray:
+    """Remove small and, if asked, border labels; number the rest from 1 in reading order."""
+    areas = np.bincount(labels.ravel())
+    keep = areas >= smallest
+    keep[0] = False
+    if drop_border:
+        edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+        keep[edges] = False
+    numbers = np.zeros(len(areas), np.int32)
+    numbers[keep] = np.arange(1, keep.sum() + 1)
+    return numbers[labels]

@@ -1,0 +1,195 @@
+"""What will be done, resolved once from parameters and image, then frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_nucseg._types import AnyArray
+from napari_nucseg.axes import Planes, plan_planes, resolve_axes
+from napari_nucseg.errors import InputError
+from napari_nucseg.inference.diameter import estimate_diameter
+from napari_nucseg.inference.engine import Engine, make_engine
+from napari_nucseg.inference.maps import PlaneInput
+from napari_nucseg.model.config import ModelConfig
+from napari_nucseg.model.folder import ModelFolder
+from napari_nucseg.params import MICROMETRE, SegmentParams, parse_diameter
+from napari_nucseg.preprocessing.normalize import IntensityRange, measure_range
+from napari_nucseg.registry import find_model
+
+SMALLEST_PLANE = 8
+"""Pixels along Y and X below which there is nothing to recognise."""
+
+MAX_STATISTICS_PLANES = 32
+"""Planes from which the intensities of a stack are measured, evenly spread."""
+
+TILE, HALO = 1024, 64
+
+
+@dataclass(frozen=True)
+class SegmentJob:
+    """A resolved segmentation: everything after this reads only it.
+
+    Attributes
+    ----------
+    params : SegmentParams
+        As the caller gave them.
+    model : ModelFolder
+    engine : Engine
+    planes : Planes
+        How to walk over the image.
+    prepared : PlaneInput
+        How each plane becomes the network's input.
+    diameter : float
+        Typical diameter of a nucleus in pixels of the image, given or estimated.
+    estimated : bool
+        `diameter` was estimated.
+    messages : tuple of str
+        What the user should know about the image, such as non-finite pixels.
+    tile, halo : int
+        In network pixels.
+    """
+
+    params: SegmentParams
+    model: ModelFolder
+    engine: Engine
+    planes: Planes
+    prepared: PlaneInput
+    diameter: float
+    estimated: bool
+    messages: tuple[str, ...]
+    tile: int = TILE
+    halo: int = HALO
+
+
+def resolve_job(
+    image: Any,
+    axes: str | None,
+    params: SegmentParams,
+    *,
+    rgb: bool | None = None,
+    pixel_size: Mapping[str, float] | None = None,
+) -> SegmentJob:
+    """Check the image, open the model, measure intensities, settle the diameter.
+
+    Parameters
+    ----------
+    image : array
+        numpy, dask or zarr; only single planes are read.
+    axes, rgb
+        See `axes.resolve_axes`.
+    params : SegmentParams
+    pixel_size : mapping, optional
+        Axis letter to micrometres per pixel.
+
+    Raises
+    ------
+    InputError, ModelError, EngineError
+    """
+    check_dtype(image.dtype)
+    planes = plan_planes(image.shape, resolve_axes(image.shape, axes, rgb=rgb))
+    _check_plane_shape(planes)
+    model = find_model(params.model)
+    channels = _choose_channels(planes, params)
+    samples = _sample_planes(image, planes, channels)
+    messages = _describe_pixels(samples)
+    color = "S" in planes.axes
+    intensity = measure_range(samples, model.config.input, joint=color)
+    engine = make_engine(model, params.engine)
+    native = PlaneInput(model.config, intensity, channels, color, 1.0)
+    given = _given_diameter(params, pixel_size)
+    if model.config.fixed_size:
+        diameter = given or model.config.diameter
+    else:
+        diameter = given or estimate_diameter(_busiest(image, planes, samples), native, engine)
+    prepared = PlaneInput(
+        model.config, intensity, channels, color, scale_for(diameter, model.config)
+    )
+    return SegmentJob(
+        params, model, engine, planes, prepared, diameter, given is None, tuple(messages)
+    )
+
+
+def scale_for(diameter: float, config: ModelConfig) -> float:
+    """Return network pixels per image pixel: 1 where the network copes, else what it was made for."""
+    low, high = config.diameter_range
+    if config.fixed_size or low <= diameter <= high:
+        return 1.0
+    return config.diameter / diameter
+
+
+def check_dtype(dtype: Any) -> None:
+    """Raise InputError unless pixels of this dtype are real numbers."""
+    kind = np.dtype(dtype).kind
+    if kind not in "buif":
+        raise InputError(
+            f"Pixels must be real numbers (integers or floats); this image has dtype {dtype}."
+        )
+
+
+def _check_plane_shape(planes: Planes) -> None:
+    height, width = planes.output_shape[-2:]
+    if min(height, width) < SMALLEST_PLANE:
+        raise InputError(
+            f"The image is {height} x {width} pixels in Y and X; at least {SMALLEST_PLANE} x "
+            f"{SMALLEST_PLANE} are needed (axes {planes.axes}, shape {planes.shape})."
+        )
+
+
+def _choose_channels(planes: Planes, params: SegmentParams) -> tuple[int, ...]:
+    if "S" in planes.axes:
+        return (0, 1, 2)
+    count = planes.n_channels
+    beyond = [c for c in params.channels if c >= count]
+    if beyond:
+        raise InputError(
+            f"channels: the image has {count} (counted from 0), got {', '.join(map(str, beyond))}."
+        )
+    return params.channels or tuple(range(count))
+
+
+def _sample_planes(image: Any, planes: Planes, channels: tuple[int, ...]) -> list[AnyArray]:
+    """Read evenly spread planes; (Y, X, chosen channels) each."""
+    indices = list(planes.iterate())
+    count = min(len(indices), MAX_STATISTICS_PLANES)
+    chosen = [indices[round(i)] for i in np.linspace(0, len(indices) - 1, count)]
+    return [planes.read(image, index)[..., list(channels)] for index in chosen]
+
+
+def _describe_pixels(samples: list[AnyArray]) -> list[str]:
+    """Return remarks about non-finite pixels and constant images; InputError if none is finite."""
+    if samples[0].dtype.kind == "f":
+        total = sum(s.size for s in samples)
+        finite = sum(int(np.isfinite(s).sum()) for s in samples)
+        if finite == 0:
+            raise InputError("Every pixel of the image is NaN or infinite; nothing can be seen.")
+        if finite < total:
+            return [f"{total - finite:,} pixels are NaN or infinite and were taken as background."]
+    lowest = min(s.min() for s in samples)
+    if all(s.max() == lowest for s in samples):
+        return [f"The image is constant (every pixel is {lowest}), so it shows no nuclei."]
+    return []
+
+
+def _given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | None) -> float | None:
+    if params.diameter == "auto":
+        return None
+    number, unit = parse_diameter(params.diameter)
+    if not unit:
+        return number
+    sizes = [s for a, s in (pixel_size or {}).items() if a in "YX" and s > 0]
+    if len(sizes) < 2:
+        raise InputError(
+            f"diameter '{params.diameter}' is a length, but the image has no pixel size in Y and "
+            "X; give the diameter in pixels, such as '19'."
+        )
+    return number * MICROMETRE[unit] / float(np.sqrt(sizes[0] * sizes[1]))
+
+
+def _busiest(image: Any, planes: Planes, samples: list[AnyArray]) -> AnyArray:
+    """Return the sampled plane with the most contrast, with all its channels."""
+    indices = list(planes.iterate())
+    contrasts = [float(np.nan_to_num(s.astype(np.float32)).std()) for s in samples]
+    place = np.linspace(0, len(indices) - 1, len(samples))[int(np.argmax(contrasts))]
+    return planes.read(image, indices[round(place)])

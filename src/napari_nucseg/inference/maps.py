@@ -1,0 +1,152 @@
+"""The network's predictions for one plane, stitched from tiles."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from napari_nucseg._types import AnyArray, CancelCheck, FloatArray
+from napari_nucseg.errors import Cancelled
+from napari_nucseg.inference.engine import Engine
+from napari_nucseg.model.config import ModelConfig
+from napari_nucseg.preprocessing.normalize import IntensityRange, normalize, to_three_channels
+from napari_nucseg.preprocessing.tiling import TilePlan, plan_tiles
+
+
+@dataclass(frozen=True)
+class PlaneMaps:
+    """Maps of one plane at the network's scale.
+
+    Attributes
+    ----------
+    maps : array (y, x, channels), float16
+        Outputs in the order of the model's config. Half precision: instances are always computed
+        from these, so that cached and fresh maps give the same labels.
+    shape : tuple of int
+        Height and width of the plane in the image's own pixels.
+    scale : float
+        Network pixels per image pixel.
+    """
+
+    maps: AnyArray
+    shape: tuple[int, int]
+    scale: float
+
+    def probability(self) -> FloatArray:
+        """Return the foreground probability at the image's own size, float32 (Y, X)."""
+        return resize_to(self.maps[..., 0].astype(np.float32), self.shape)
+
+
+@dataclass(frozen=True)
+class PlaneInput:
+    """How a plane becomes the network's input.
+
+    Attributes
+    ----------
+    config : ModelConfig
+    intensity : IntensityRange
+        Of the whole image, for the channels that are used.
+    channels : tuple of int
+        Channels to use; several are combined by their maximum, except in colour images.
+    color : bool
+        The channels are RGB(A).
+    scale : float
+        Network pixels per image pixel.
+    """
+
+    config: ModelConfig
+    intensity: IntensityRange
+    channels: tuple[int, ...]
+    color: bool
+    scale: float
+
+    def prepare(self, plane: AnyArray) -> FloatArray:
+        """Return the network's input for a whole plane.
+
+        Parameters
+        ----------
+        plane : array (Y, X, channels)
+            All channels, original dtype.
+
+        Returns
+        -------
+        array (y, x, 3), float32
+        """
+        scaled = normalize(plane[..., list(self.channels)], self.intensity, self.config.input)
+        if not self.color:
+            scaled = scaled.max(axis=-1, keepdims=True)
+        size = self.config.fixed_size
+        shape = (size, size) if size else scaled_shape(plane.shape[:2], self.scale)
+        return to_three_channels(_resize_input(scaled, shape))
+
+
+def scaled_shape(shape: tuple[int, ...], scale: float) -> tuple[int, int]:
+    """Return height and width at the network's scale, at least one pixel."""
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def predict_plane(
+    plane: AnyArray,
+    prepared: PlaneInput,
+    engine: Engine,
+    *,
+    tile: int,
+    halo: int,
+    cancelled: CancelCheck | None = None,
+) -> PlaneMaps:
+    """Run the network over one plane.
+
+    Parameters
+    ----------
+    plane : array (Y, X, channels)
+        Original dtype.
+    prepared : PlaneInput
+    engine : Engine
+    tile, halo : int
+        In network pixels, see `preprocessing.tiling.plan_tiles`.
+    cancelled : callable, optional
+        Asked before every tile.
+
+    Raises
+    ------
+    Cancelled
+    """
+    image = prepared.prepare(plane)
+    plan = plan_tiles((image.shape[0], image.shape[1]), tile, halo)
+    channels = prepared.config.network.channels
+    maps = np.empty((*image.shape[:2], channels), np.float16)
+    for window, predicted in _predict_tiles(image, plan, engine, cancelled):
+        maps[window.inner] = predicted[window.local]
+    return PlaneMaps(maps, (plane.shape[0], plane.shape[1]), prepared.scale)
+
+
+def _predict_tiles(image, plan: TilePlan, engine: Engine, cancelled: CancelCheck | None):  # type: ignore[no-untyped-def]
+    """Yield (tile, prediction of its outer window)."""
+    for window in plan.tiles:
+        if cancelled is not None and cancelled():
+            raise Cancelled("Segmenting was cancelled.")
+        yield window, engine.predict(_pad(image[window.outer], plan.shape))
+
+
+def resize_to(image: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """Resize (Y, X) or (Y, X, channels) float32 linearly."""
+    if image.shape[:2] == shape:
+        return image
+    return cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+
+
+def _resize_input(image: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    if image.shape[:2] == shape:
+        return image
+    shrinks = shape[0] < image.shape[0]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    resized = cv2.resize(image, (shape[1], shape[0]), interpolation=interpolation)
+    return resized[..., None] if resized.ndim == 2 else resized
+
+
+def _pad(tile: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """Mirror a tile at its lower and right edge up to `shape`; it may be smaller than the margin."""
+    bottom, right = shape[0] - tile.shape[0], shape[1] - tile.shape[1]
+    if not bottom and not right:
+        return np.ascontiguousarray(tile)
+    return np.pad(tile, ((0, bottom), (0, right), (0, 0)), mode="symmetric")

@@ -1,0 +1,346 @@
+"""`segment`: the one path from an image to labels, for GUI, command line and Python."""
+
+import inspect
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+import napari_nucseg
+from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray, Progress
+from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.inference.instances import find_instances
+from napari_nucseg.inference.job import SegmentJob, resolve_job
+from napari_nucseg.inference.maps import PlaneMaps, predict_plane
+from napari_nucseg.model.folder import LITERT
+from napari_nucseg.params import SegmentParams, make_params
+
+LIVE_PARAMETERS = ("foreground_threshold", "splitting", "min_size", "drop_border")
+"""Parameters that change the labels without running the network again."""
+
+
+@dataclass(frozen=True)
+class SegmentationResult:
+    """Labels and how they came about.
+
+    Attributes
+    ----------
+    labels : array, int32
+        Axes `axes`; 0 is background, ids are unique over all planes and consecutive.
+    axes : str
+        Axes of the labels: those of the image without C and S.
+    count : int
+        Number of nuclei; in stacks, the sum over the planes.
+    diameter : float
+        Typical diameter in pixels that was used.
+    seconds : dict
+        ``prepare`` (model, statistics, diameter), ``network``, ``instances`` and ``total``.
+    record : dict
+        Model name and hash, every parameter, the diameter used, package version: JSON-ready.
+    messages : tuple of str
+        What the user should know, such as non-finite pixels.
+    probabilities : array or None
+        Foreground probability, float32, axes as the labels; if asked for.
+    job, field_of_view
+        Together with `maps`, what `relabel` needs.
+    maps : tuple of PlaneMaps
+        One per plane, kept if asked for.
+    """
+
+    labels: LabelArray
+    axes: str
+    count: int
+    diameter: float
+    seconds: Mapping[str, float]
+    record: Mapping[str, Any]
+    messages: tuple[str, ...]
+    probabilities: FloatArray | None
+    job: SegmentJob = field(repr=False)
+    field_of_view: "FieldOfView" = field(repr=False)
+    maps: tuple[PlaneMaps, ...] = field(repr=False)
+
+
+def segment(
+    image: Any,
+    axes: str | None = None,
+    *,
+    params: SegmentParams | None = None,
+    rgb: bool | None = None,
+    pixel_size: Mapping[str, float] | None = None,
+    region: AnyArray | None = None,
+    keep_maps: bool = False,
+    progress: Progress | None = None,
+    cancelled: CancelCheck | None = None,
+    **options: Any,
+) -> SegmentationResult:
+    """Find the nuclei in an image, a stack or a movie, plane by plane.
+
+    Parameters
+    ----------
+    image : array
+        Any real dtype; numpy, dask or zarr (planes are read one by one), or a list of such arrays,
+        a multiscale pyramid whose first level is used.
+    axes : str, optional
+        One letter of ``TZCYXS`` per axis, such as ``"ZYX"``, ``"CZYX"`` or ``"YXS"`` (colour).
+        Guessed where it is absent: YX, ZYX, TZYX, TZCYX, or colour if the last axis has length 3
+        or 4.
+    params : SegmentParams, optional
+        All parameters at once, instead of `options`.
+    rgb : bool, optional
+        Whether the last axis holds colour samples; used for guessing axes only.
+    pixel_size : mapping, optional
+        Axis letter to micrometres per pixel; needed only for a diameter given as a length.
+    region : array (Y, X), bool, optional
+        Only nuclei whose centre lies in it are kept. Statistics are those of the whole image.
+    keep_maps : bool
+        Keep the network's maps in the result, for `relabel`.
+    progress : callable, optional
+        Called as ``progress(done, total, message)`` after every plane.
+    cancelled : callable, optional
+        Asked before every tile.
+    **options
+        Fields of `SegmentParams`: ``model``, ``diameter``, ``foreground_threshold``,
+        ``splitting``, ``min_size``, ``drop_border``, ``channels``, ``engine``, ``probabilities``.
+
+    Returns
+    -------
+    SegmentationResult
+
+    Raises
+    ------
+    InputError
+        The image, its axes or a parameter cannot be used; the message says why.
+    ModelError, EngineError
+        The model or engine cannot be used. There is never a silent fallback.
+    Cancelled
+        `cancelled()` was true.
+
+    Examples
+    --------
+    >>> from napari_nucseg import segment
+    >>> result = segment(stack, "ZYX", diameter="8 um", pixel_size={"Y": 0.3, "X": 0.3})
+    >>> result.labels.shape, result.count
+    """
+    if params is not None and options:
+        raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
+    watch = _Stopwatch()
+    params = params or make_params(options)
+    source = _as_array(image)
+    if cancelled is not None and cancelled():
+        raise Cancelled("Segmenting was cancelled.")
+    job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size)
+    field_of_view = FieldOfView.of(region, job)
+    watch.lap("prepare")
+    labels = np.zeros(job.planes.output_shape, np.int32)
+    shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
+    kept: list[PlaneMaps] = []
+    count = 0
+    for done, index in enumerate(job.planes.iterate(), start=1):
+        plane = job.planes.read(source, index)[field_of_view.window]
+        maps = predict_plane(
+            plane, job.prepared, job.engine, tile=job.tile, halo=job.halo, cancelled=cancelled
+        )
+        watch.lap("network")
+        count = _write_plane(labels[index], maps, job, params, field_of_view, count)
+        if shown is not None:
+            shown[index][field_of_view.window] = maps.probability()
+        if keep_maps:
+            kept.append(maps)
+        watch.lap("instances")
+        if progress is not None:
+            progress(done, job.planes.n_planes, f"{count:,} nuclei")
+    return SegmentationResult(
+        labels=labels,
+        axes=job.planes.output_axes,
+        count=count,
+        diameter=job.diameter,
+        seconds=watch.total(),
+        record=_record(job, params),
+        messages=job.messages,
+        probabilities=shown,
+        job=job,
+        field_of_view=field_of_view,
+        maps=tuple(kept),
+    )
+
+
+def relabel(
+    result: SegmentationResult,
+    *,
+    cancelled: CancelCheck | None = None,
+    **changes: Any,
+) -> SegmentationResult:
+    """Compute the labels anew from kept maps, without running the network.
+
+    The labels are those that `segment` would return with the changed parameters.
+
+    Parameters
+    ----------
+    result : SegmentationResult
+        From ``segment(..., keep_maps=True)``.
+    cancelled : callable, optional
+        Asked before every plane.
+    **changes
+        ``foreground_threshold``, ``splitting``, ``min_size``, ``drop_border``.
+
+    Raises
+    ------
+    InputError
+        Another parameter was passed, or the result kept no maps.
+    Cancelled
+    """
+    beyond = sorted(set(changes) - set(LIVE_PARAMETERS))
+    if beyond:
+        raise InputError(
+            f"{', '.join(beyond)} cannot change without running the network; "
+            f"only {', '.join(LIVE_PARAMETERS)} can."
+        )
+    if not result.maps:
+        raise InputError("The result kept no maps; segment with keep_maps=True.")
+    watch = _Stopwatch()
+    job = result.job
+    params = make_params({**result.record["parameters"], **changes})
+    labels = np.zeros_like(result.labels)
+    count = 0
+    for index, maps in zip(job.planes.iterate(), result.maps, strict=True):
+        if cancelled is not None and cancelled():
+            raise Cancelled("Relabelling was cancelled.")
+        count = _write_plane(labels[index], maps, job, params, result.field_of_view, count)
+    watch.lap("instances")
+    return replace(
+        result,
+        labels=labels,
+        count=count,
+        seconds=watch.total(),
+        record=_record(job, params),
+    )
+
+
+@dataclass(frozen=True)
+class FieldOfView:
+    """The part of every plane that is looked at.
+
+    Attributes
+    ----------
+    window : tuple of slice (Y, X)
+        What the network sees.
+    region : array (Y, X), bool, or None
+        Within the window: where a nucleus' centre must lie; None is everywhere.
+    """
+
+    window: tuple[slice, slice]
+    region: AnyArray | None
+
+    @classmethod
+    def of(cls, region: AnyArray | None, job: SegmentJob) -> "FieldOfView":
+        """Check a region and return the window around it, with a halo as context.
+
+        Raises
+        ------
+        InputError
+            The region has another size than the planes, or is empty.
+        """
+        height, width = job.planes.output_shape[-2:]
+        if region is None:
+            return cls((slice(0, height), slice(0, width)), None)
+        region = np.asarray(region, bool)
+        if region.shape != (height, width):
+            raise InputError(
+                f"region must have the planes' shape {(height, width)} (Y, X), got {region.shape}."
+            )
+        if not region.any():
+            raise InputError("The region is empty: no pixel of the image lies in it.")
+        margin = int(np.ceil(job.halo / job.prepared.scale))
+        rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
+        window = (
+            slice(max(0, int(rows[0]) - margin), min(height, int(rows[-1]) + 1 + margin)),
+            slice(max(0, int(columns[0]) - margin), min(width, int(columns[-1]) + 1 + margin)),
+        )
+        return cls(window, region[window])
+
+    def keep_inside(self, labels: LabelArray) -> LabelArray:
+        """Remove labels of the window whose centre lies outside the region; renumber the rest."""
+        if self.region is None or not labels.any():
+            return labels
+        flat = labels.ravel()
+        area = np.maximum(np.bincount(flat), 1)
+        rows, columns = np.indices(labels.shape)
+        centre_rows = np.rint(np.bincount(flat, rows.ravel()) / area).astype(np.intp)
+        centre_columns = np.rint(np.bincount(flat, columns.ravel()) / area).astype(np.intp)
+        keep = self.region[centre_rows, centre_columns]
+        keep[0] = False
+        return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
+
+
+class _Stopwatch:
+    """Adds up the seconds of named steps."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._seconds: dict[str, float] = {}
+
+    def lap(self, step: str) -> None:
+        now = time.perf_counter()
+        self._seconds[step] = self._seconds.get(step, 0.0) + now - self._last
+        self._last = now
+
+    def total(self) -> dict[str, float]:
+        return {**self._seconds, "total": time.perf_counter() - self._start}
+
+
+def _write_plane(
+    target: LabelArray,
+    maps: PlaneMaps,
+    job: SegmentJob,
+    params: SegmentParams,
+    field_of_view: FieldOfView,
+    count: int,
+) -> int:
+    """Write one plane's labels, numbered from `count` + 1, into `target`; return the new count."""
+    found = find_instances(maps, job.model.config.network, params, job.diameter)
+    found = field_of_view.keep_inside(found)
+    target[field_of_view.window] = np.where(found > 0, found + count, 0)
+    return count + int(found.max(initial=0))
+
+
+def _as_array(image: Any) -> Any:
+    """Return something with shape, dtype and indexing; of a pyramid, its first level."""
+    if isinstance(image, (list, tuple)) and image and hasattr(image[0], "shape"):
+        image = image[0]
+    if not hasattr(image, "shape") or not hasattr(image, "dtype"):
+        image = np.asarray(image)
+    return image
+
+
+def _record(job: SegmentJob, params: SegmentParams) -> dict[str, Any]:
+    return {
+        "version": napari_nucseg.__version__,
+        "model": job.model.name,
+        "model_sha256": job.model.hashes[LITERT],
+        "engine": job.engine.name,
+        "diameter_pixels": job.diameter,
+        "diameter_estimated": job.estimated,
+        "scale": job.prepared.scale,
+        "parameters": params.model_dump(mode="json"),
+    }
+
+
+def _show_options() -> None:
+    """Let `help(segment)` and editors show the fields of `SegmentParams` as keywords."""
+    shown = inspect.signature(segment)
+    named = [p for p in shown.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=info.default,
+            annotation=info.annotation,
+        )
+        for name, info in SegmentParams.model_fields.items()
+    ]
+    segment.__signature__ = shown.replace(parameters=[*named, *options])  # type: ignore[attr-defined]
+
+
+_show_options()

@@ -1,0 +1,160 @@
+"""The parameters of segmenting, written once.
+
+Default, bounds, label (`title`), tooltip (`description`) and unit of each parameter stand here;
+widget, command line and saved records are made from them.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from napari_nucseg.errors import InputError
+
+DEFAULT_MODEL = "nuclei"
+
+MICROMETRE: dict[str, float] = {
+    "nm": 1e-3,
+    "um": 1.0,
+    "µm": 1.0,
+    "μm": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "micrometer": 1.0,
+    "micrometre": 1.0,
+    "mm": 1e3,
+}
+"""Micrometres per unit that a diameter may be given in (both Unicode letters mu are in use)."""
+
+_DIAMETER = re.compile(r"^\s*([0-9]*\.?[0-9]+)\s*([^\s0-9.]*)\s*$")
+
+
+class SegmentParams(BaseModel):
+    """How to segment. Frozen: a result keeps exactly the parameters it was made with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(
+        DEFAULT_MODEL,
+        title="Model",
+        description="Name of a bundled model, or the path of a model folder.",
+    )
+    diameter: str = Field(
+        "auto",
+        title="Diameter",
+        description=(
+            "Typical diameter of a nucleus: 'auto' estimates it from the image, '19' is in "
+            "pixels, '8 um' in micrometres where the image has a pixel size."
+        ),
+    )
+    foreground_threshold: float = Field(
+        0.5,
+        ge=0.05,
+        le=0.95,
+        title="Foreground threshold",
+        description="Pixels at least this likely to be nucleus belong to one. Lower: larger nuclei, more faint ones.",
+    )
+    splitting: float = Field(
+        0.5,
+        ge=0.0,
+        le=1.0,
+        title="Splitting",
+        description="How readily clumps are split into single nuclei. 0: rarely, 1: at every hint.",
+    )
+    min_size: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Minimum size",
+        description="Smaller nuclei are removed. 0: a twentieth of the typical area.",
+        json_schema_extra={"unit": "pixels"},
+    )
+    drop_border: bool = Field(
+        False,
+        title="Drop border",
+        description="Remove nuclei that touch the border of the image, as they are cut.",
+    )
+    channels: tuple[int, ...] = Field(
+        (),
+        title="Channels",
+        description=(
+            "Channels with nuclear stain, counted from 0; several are combined by their maximum. "
+            "Empty: all channels. Colour images are always used whole."
+        ),
+    )
+    engine: Literal["auto", "litert", "tensorflow"] = Field(
+        "auto",
+        title="Engine",
+        description=(
+            "'litert' runs on the CPU, 'tensorflow' on a GPU if it sees one; 'auto' is litert."
+        ),
+    )
+    probabilities: bool = Field(
+        False,
+        title="Probability map",
+        description="Also return the foreground probability of every pixel.",
+    )
+
+    @field_validator("diameter", mode="before")
+    @classmethod
+    def _check_diameter(cls, value: Any) -> str:
+        text = str(value).strip()
+        if text.lower() == "auto":
+            return "auto"
+        parse_diameter(text)
+        return text
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _check_channels(cls, value: Any) -> Any:
+        value = (value,) if isinstance(value, int) else tuple(value)
+        if any(isinstance(v, int) and v < 0 for v in value):
+            raise ValueError("channels are counted from 0")
+        return value
+
+
+def parse_diameter(text: str) -> tuple[float, str]:
+    """Split a diameter such as ``"19"`` or ``"8 um"`` into number and unit ("" for pixels).
+
+    Raises
+    ------
+    ValueError
+        It is neither, or not above zero.
+    """
+    match = _DIAMETER.match(text)
+    expected = "expected 'auto', pixels such as '19', or a length such as '8 um'"
+    if match is None:
+        raise ValueError(f"{expected}, got '{text}'")
+    number, unit = float(match[1]), match[2].lower()
+    if unit in ("px", "pixel", "pixels"):
+        unit = ""
+    if unit and unit not in MICROMETRE:
+        raise ValueError(f"unknown unit '{match[2]}'; {expected}")
+    if number <= 0:
+        raise ValueError(f"must be above zero, got '{text}'")
+    return number, unit
+
+
+def make_params(options: Mapping[str, Any]) -> SegmentParams:
+    """Build parameters from keyword options.
+
+    Raises
+    ------
+    InputError
+        An option is unknown or out of bounds; the message names each and says what is expected.
+    """
+    try:
+        return SegmentParams(**options)
+    except ValidationError as error:
+        problems = [_explain(e) for e in error.errors()]
+        raise InputError("; ".join(problems) + ".") from error
+
+
+def _explain(error: Any) -> str:
+    name = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(SegmentParams.model_fields)
+        return f"unknown parameter '{name}', known are {known}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}, got {error['input']!r}"
