@@ -1,24 +1,18 @@
-"""What the commands share: progress bars, and errors as one sentence."""
+"""What the commands share: errors as one sentence, and progress on stderr."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from napari_nucseg import _types
 from napari_nucseg.errors import NucsegError
 
-errors = Console(stderr=True, soft_wrap=True, highlight=False)
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 @contextmanager
@@ -27,33 +21,119 @@ def fail_clearly() -> Iterator[None]:
     try:
         yield
     except NucsegError as error:
-        errors.print(f"Error: {error}", markup=False)
+        typer.echo(str(error), err=True)
         raise typer.Exit(code=1) from error
+    except ImportError as error:  # such as OpenCV without a library of the system
+        typer.echo(
+            f"A library that this needs cannot be loaded: {error}. "
+            "`napari-nucseg doctor` says what is missing.",
+            err=True,
+        )
+        raise typer.Exit(code=1) from error
+
+
+@contextmanager
+def native_messages_hidden() -> Iterator[None]:
+    """Drop what native code writes to stderr, such as LiteRT's greeting."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+class BatchProgress:
+    """One line on stderr per file; in a terminal also bars for files and planes.
+
+    Parameters
+    ----------
+    n_files : int
+    bars : Progress, optional
+    """
+
+    def __init__(self, n_files: int, bars: "Progress | None" = None) -> None:
+        self._n_files = n_files
+        self._done = 0
+        self._bars = bars
+        if bars is not None:
+            self._files = bars.add_task("files", total=n_files)
+            self._planes = bars.add_task("", visible=False)
+
+    def start(self, name: str) -> None:
+        """Say which file is worked on."""
+        if self._bars is not None:
+            self._bars.update(self._files, description=name)
+            self._bars.reset(self._planes, description="planes", visible=False)
+
+    def show_planes(self, done: int, total: int, message: str) -> None:
+        """Show how many planes of the file are done."""
+        if self._bars is not None and total > 1:
+            self._bars.update(
+                self._planes, completed=done, total=total, description=message, visible=True
+            )
+
+    def finish(self, line: str) -> None:
+        """Write the line of a file."""
+        self._done += 1
+        line = f"[{self._done}/{self._n_files}] {line}"
+        if self._bars is None:
+            typer.echo(line, err=True)
+        else:
+            self._bars.update(self._files, completed=self._done)
+            self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def batch_progress(n_files: int) -> Iterator[BatchProgress]:
+    """Show the progress of a batch of files on stderr."""
+    if not sys.stderr.isatty():
+        yield BatchProgress(n_files)
+        return
+    with _bars() as bars:
+        yield BatchProgress(n_files, bars)
 
 
 @contextmanager
 def training_progress() -> Iterator[_types.Progress]:
     """Show one bar for all batches; without a terminal, one line for every 100."""
-    bar = Progress(
-        TextColumn("{task.description}"),
+    if not sys.stderr.isatty():
+        yield _show_line
+        return
+    with _bars() as bars:
+        task = bars.add_task("loading", total=None)
+
+        def show(done: int, total: int, message: str) -> None:
+            bars.update(task, completed=done, total=total, description=message)
+
+        yield show
+
+
+def _show_line(done: int, total: int, message: str) -> None:
+    if done % 100 == 0 or done == total:
+        typer.echo(f"{done}/{total} {message}", err=True)
+
+
+def _bars() -> "Progress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=errors,
-        disable=not errors.is_terminal,
+        console=Console(stderr=True),
+        transient=True,
     )
-    task = bar.add_task("loading", total=None)
-
-    def show(done: int, total: int, message: str) -> None:
-        bar.update(task, completed=done, total=total, description=message)
-        if not errors.is_terminal and (done % 100 == 0 or done == total):
-            errors.print(f"{done}/{total} {message}", markup=False)
-
-    with bar:
-        yield show
-
-
-def show_training_table(output: Path) -> None:
-    """Print the table that the training wrote."""
-    Console().print((output / "scores.md").read_text(encoding="utf-8"), markup=False)

@@ -1,20 +1,54 @@
 """The typical diameter of nuclei, estimated by looking at the image at several scales."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, FloatArray
+from napari_nucseg._types import AnyArray
 from napari_nucseg.inference.engine import Engine
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.maps import PlaneInput, PlaneMaps, predict_plane
+from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.params import SegmentParams
 
 SCALES = (1.0, 0.5, 0.25, 2.0)
 """Network pixels per image pixel that are tried."""
 
 WINDOW = 512
-"""Height and width, in network pixels, of what is looked at; the time does not grow with the image."""
+"""Height and width, in network pixels, of what is looked at; large images take no longer."""
+
+MAX_WINDOWS = 5
+"""Places along each axis that are compared in a large image."""
+
+SPREAD = 0.6
+"""Natural logarithm of the ratio to the training diameter at which a scale loses credit."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the network sees at one scale.
+
+    Attributes
+    ----------
+    diameter : float
+        Median diameter of the nuclei found, in network pixels; 0 where none was found.
+    share : float
+        Share of the window that is nuclei.
+    distance : float
+        Mean of the distance map inside the nuclei. It is about 0.4 for whole nuclei and falls
+        when the network sees mere texture (too large) or mere dots (too small).
+    """
+
+    diameter: float
+    share: float
+    distance: float
+
+    def credit(self, config: ModelConfig) -> float:
+        """Return how well the scale suits the image; comparable between scales of one image."""
+        if self.diameter == 0:
+            return 0.0
+        misfit = np.log(self.diameter / config.diameter) / SPREAD
+        return float(self.share**0.25 * self.distance**4 * np.exp(-0.5 * misfit**2))
 
 
 def estimate_diameter(plane: AnyArray, native: PlaneInput, engine: Engine) -> float:
@@ -33,44 +67,45 @@ def estimate_diameter(plane: AnyArray, native: PlaneInput, engine: Engine) -> fl
     float
         In pixels of the plane; the model's own diameter where nothing was found.
     """
-    best, best_score = native.config.diameter, 0.0
+    best, most = native.config.diameter, 0.0
     for scale in SCALES:
-        size, score = _look(plane, replace(native, scale=scale), engine)
-        if score > best_score:
-            best, best_score = size, score
+        prepared = replace(native, scale=scale)
+        window = _busiest_window(plane, scale)
+        look = _look(predict_plane(window, prepared, engine, tile=WINDOW, halo=0), native.config)
+        if look.credit(native.config) > most:
+            best, most = look.diameter / scale, look.credit(native.config)
     return best
 
 
-def _look(plane: AnyArray, prepared: PlaneInput, engine: Engine) -> tuple[float, float]:
-    """Return the median diameter in pixels of the plane, and how well the scale fits it."""
-    window = _middle(plane, prepared.scale)
-    maps = predict_plane(window, prepared, engine, tile=WINDOW, halo=0)
-    network_size, share, quality = _measure(maps, prepared)
-    target = prepared.config.diameter
-    if network_size == 0:
-        return target, 0.0
-    misfit = np.log(network_size / target)
-    return network_size / prepared.scale, float(share * quality * np.exp(-(misfit**2)))
-
-
-def _measure(maps: PlaneMaps, prepared: PlaneInput) -> tuple[float, float, float]:
-    """Return median diameter in network pixels, foreground share, and certainty of the foreground."""
-    network = prepared.config.network
-    at_own_size = replace(maps, shape=maps.maps.shape[:2], scale=1.0)
-    labels = find_instances(at_own_size, network, SegmentParams(), prepared.config.diameter)
+def _look(maps: PlaneMaps, config: ModelConfig) -> Look:
+    own_size = (maps.maps.shape[0], maps.maps.shape[1])
+    at_network_scale = replace(maps, shape=own_size, scale=1.0)
+    labels = find_instances(at_network_scale, config.network, SegmentParams(), config.diameter)
     areas = np.bincount(labels.ravel())[1:]
     if areas.size == 0:
-        return 0.0, 0.0, 0.0
-    inside = maps.maps[..., 0][labels > 0].astype(np.float32)
-    # Weighted by area: debris and fragments are many, but small.
-    order = np.argsort(areas)
-    middle = np.searchsorted(np.cumsum(areas[order]), areas.sum() / 2)
-    diameter = float(np.sqrt(4.0 * areas[order][middle] / np.pi))
-    return diameter, float((labels > 0).mean()), float(2.0 * inside.mean() - 1.0)
+        return Look(0.0, 0.0, 0.0)
+    inside = labels > 0
+    place = config.network.outputs.index("distance")
+    return Look(
+        diameter=float(np.median(np.sqrt(4.0 * areas / np.pi))),
+        share=float(inside.mean()),
+        distance=float(maps.maps[..., place][inside].mean(dtype=np.float64)),
+    )
 
 
-def _middle(plane: AnyArray, scale: float) -> FloatArray:
-    """Cut the middle of a plane such that it fills one window at `scale`."""
+def _busiest_window(plane: AnyArray, scale: float) -> AnyArray:
+    """Cut out what fills one window at `scale`, where the plane has the most contrast."""
     wanted = int(WINDOW / scale)
-    starts = [max(0, (length - wanted) // 2) for length in plane.shape[:2]]
-    return plane[starts[0] : starts[0] + wanted, starts[1] : starts[1] + wanted]
+    rows, columns = (_starts(length, wanted) for length in plane.shape[:2])
+    windows = [plane[y : y + wanted, x : x + wanted] for y in rows for x in columns]
+    if len(windows) == 1:
+        return windows[0]
+    return max(windows, key=lambda w: float(np.nan_to_num(w[::4, ::4].astype(np.float64)).std()))
+
+
+def _starts(length: int, wanted: int) -> list[int]:
+    """Return where up to `MAX_WINDOWS` windows start, evenly spread along one axis."""
+    if length <= wanted:
+        return [0]
+    count = min(MAX_WINDOWS, -(-length // wanted))
+    return [round(i * (length - wanted) / (count - 1)) for i in range(count)]

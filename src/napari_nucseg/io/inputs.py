@@ -10,8 +10,10 @@ from napari_nucseg.errors import ReadError
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 """Suffixes of image files, in lower case."""
 
-LABELS_SUFFIX = "_labels.tif"
-"""End of the names of our own results."""
+LABELS_SUFFIX, PROBABILITY_SUFFIX = "_labels.tif", "_probability.tif"
+"""Ends of the names of our own results."""
+
+_RESULTS = (LABELS_SUFFIX, LABELS_SUFFIX + "f", PROBABILITY_SUFFIX, PROBABILITY_SUFFIX + "f")
 
 _OME_SUFFIXES = (".ome.tif", ".ome.tiff")
 
@@ -24,7 +26,8 @@ def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
     arguments : sequence of str or Path
         Files, which are taken as they are; folders, of which the images directly inside are taken;
         patterns with ``*``, ``?``, ``[]`` or ``**``. Of folders and patterns, hidden files, files
-        without a known suffix and our own results (``*_labels.tif``) are left out.
+        without a known suffix and our own results (``*_labels.tif``, ``*_probability.tif``) are
+        left out.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def _only_images(paths: Iterable[Path]) -> list[Path]:
         for path in paths
         if path.suffix.lower() in IMAGE_SUFFIXES
         and not path.name.startswith(".")
-        and not path.name.lower().endswith((LABELS_SUFFIX, LABELS_SUFFIX + "f"))
+        and not path.name.lower().endswith(_RESULTS)
         and path.is_file()
     )
 

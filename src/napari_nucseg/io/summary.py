@@ -3,13 +3,32 @@
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from napari_nucseg.errors import WriteError
+from napari_nucseg.errors import ReadError, WriteError
 from napari_nucseg.io.atomic import atomic_file
 
 COLUMNS = ("file", "nuclei", "seconds", "status", "message")
+
+
+def read_rows(path: str | Path) -> list[dict[str, str]]:
+    """Read the rows of a table that `Summary` wrote; incomplete ones are left out.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be read or has other columns.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape", newline="")
+        header, *rows = csv.reader(io.StringIO(text, newline=""))
+    except (OSError, ValueError, csv.Error) as error:
+        raise ReadError(f"Cannot read the table {path}: {error or 'it is empty'}.") from error
+    if tuple(header) != COLUMNS:
+        raise ReadError(f"{path} is another table: expected the columns {', '.join(COLUMNS)}.")
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows if len(row) == len(COLUMNS)]
 
 
 class Summary:
@@ -21,6 +40,8 @@ class Summary:
         Created with the header at once.
     overwrite : bool
         Whether an existing table may be replaced.
+    rows : iterable of dict
+        Rows to begin with, as `read_rows` gives them; they take the older table's place at once.
 
     Raises
     ------
@@ -28,10 +49,18 @@ class Summary:
         If it cannot be written, or exists and `overwrite` is false.
     """
 
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        overwrite: bool = False,
+        rows: Iterable[Mapping[str, str]] = (),
+    ) -> None:
         self.path = Path(path)
         with atomic_file(self.path, overwrite=overwrite) as file:
             file.write(_line(COLUMNS))
+            for row in rows:
+                file.write(_line([row[column] for column in COLUMNS]))
 
     def add(
         self,

@@ -66,5 +66,13 @@ def train(
     # Imported late: matplotlib is needed at the end only.
     from napari_nucseg.training.report import write_report
 
-    write_report(trainer, training, validation, hashes, output)
+    write_report(
+        trainer,
+        training,
+        validation,
+        hashes,
+        output,
+        data=data,
+        encoder_weights=encoder_weights,
+    )
     return output

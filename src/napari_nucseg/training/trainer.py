@@ -190,19 +190,20 @@ class Trainer:
 
     def _run_epoch(self, progress: Progress | None, cancelled: CancelCheck | None) -> None:
         self.batches.epoch = self.state.epoch
-        self.network.reset_metrics()
-        logs: dict[str, float] = {}
+        sums: dict[str, float] = {}
         for step, (images, targets) in enumerate(_prefetch(self.batches)):
             if cancelled is not None and cancelled():
                 raise Cancelled(f"Training was cancelled in epoch {self.state.epoch + 1}.")
             self.network.optimizer.learning_rate.assign(self._learning_rate(step))
             logs = self.network.train_on_batch(images, targets, return_dict=True)
+            for name, value in logs.items():
+                sums[name] = sums.get(name, 0.0) + float(value)
             self.average.update()
             if progress is not None:
                 done = self.state.epoch * len(self.batches) + step + 1
                 message = f"epoch {self.state.epoch + 1}, loss {float(logs['loss']):.4f}"
                 progress(done, self.recipe.epochs * len(self.batches), message)
-        self._finish_epoch({k: float(v) for k, v in logs.items()})
+        self._finish_epoch({name: value / len(self.batches) for name, value in sums.items()})
 
     def _finish_epoch(self, logs: dict[str, float]) -> None:
         self.average.swap()

@@ -1,0 +1,67 @@
+"""``napari-nucseg segment``: find the nuclei in image files."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_nucseg.cli._console import batch_progress, fail_clearly
+from napari_nucseg.cli._options import read_options, with_segment_options
+
+INTERRUPTED = 130
+
+
+@with_segment_options
+def segment(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Images, folders of images, or patterns such as 'day1/*.tif'.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", metavar="DIR", help="Folder for the results, created if it is missing."
+        ),
+    ],
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            "--axes",
+            help="Axes of the images, one letter of TZCYXS each, such as TZYX. Default: as each "
+            "file states.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Compute results that exist already again, and replace them."
+        ),
+    ] = False,
+    **options: Any,
+) -> None:
+    """Find the nuclei in images; the same labels as in napari and Python.
+
+    Writes DIR/<name>_labels.tif for every image, with --probabilities DIR/<name>_probability.tif,
+    and DIR/summary.csv. Images whose results exist already are skipped, so that the same command
+    goes on after a stop. Exit code 1: some images failed; summary.csv says why.
+    """
+    with fail_clearly():
+        params = read_options(options)
+        from napari_nucseg.cli._batch import Batch, Status
+
+        batch = Batch.plan(inputs, output, params, axes=axes, overwrite=overwrite)
+        try:
+            with batch_progress(len(batch.tasks)) as progress:
+                batch.run(progress)
+        except KeyboardInterrupt as error:
+            typer.echo(
+                f"Stopped. {batch.describe()}; the same command goes on with the rest.", err=True
+            )
+            raise typer.Exit(code=INTERRUPTED) from error
+    typer.echo(f"{batch.describe()}; see {batch.summary}.", err=True)
+    if batch.counts[Status.FAILED]:
+        raise typer.Exit(code=1)
