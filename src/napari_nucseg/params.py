@@ -36,12 +36,12 @@ class SegmentParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(
-        DEFAULT_MODEL,
+        default=DEFAULT_MODEL,
         title="Model",
         description="Name of a bundled model, or the path of a model folder.",
     )
     diameter: str = Field(
-        "auto",
+        default="auto",
         title="Diameter",
         description=(
             "Typical diameter of a nucleus: 'auto' estimates it from the image, '19' is in "
@@ -49,21 +49,24 @@ class SegmentParams(BaseModel):
         ),
     )
     foreground_threshold: float = Field(
-        0.5,
+        default=0.5,
         ge=0.05,
         le=0.95,
         title="Foreground threshold",
-        description="Pixels at least this likely to be nucleus belong to one. Lower: larger nuclei, more faint ones.",
+        description=(
+            "Pixels at least this likely to be nucleus belong to one. "
+            "Lower: larger nuclei, more faint ones."
+        ),
     )
     splitting: float = Field(
-        0.5,
+        default=0.5,
         ge=0.0,
         le=1.0,
         title="Splitting",
         description="How readily clumps are split into single nuclei. 0: rarely, 1: at every hint.",
     )
     min_size: int = Field(
-        0,
+        default=0,
         ge=0,
         le=1_000_000,
         title="Minimum size",
@@ -71,12 +74,12 @@ class SegmentParams(BaseModel):
         json_schema_extra={"unit": "pixels"},
     )
     drop_border: bool = Field(
-        False,
+        default=False,
         title="Drop border",
         description="Remove nuclei that touch the border of the image, as they are cut.",
     )
     channels: tuple[int, ...] = Field(
-        (),
+        default=(),
         title="Channels",
         description=(
             "Channels with nuclear stain, counted from 0; several are combined by their maximum. "
@@ -84,14 +87,14 @@ class SegmentParams(BaseModel):
         ),
     )
     engine: Literal["auto", "litert", "tensorflow"] = Field(
-        "auto",
+        default="auto",
         title="Engine",
         description=(
             "'litert' runs on the CPU, 'tensorflow' on a GPU if it sees one; 'auto' is litert."
         ),
     )
     probabilities: bool = Field(
-        False,
+        default=False,
         title="Probability map",
         description="Also return the foreground probability of every pixel.",
     )

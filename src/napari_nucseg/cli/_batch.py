@@ -93,7 +93,7 @@ class Batch:
     summary : Path
         The table.
     earlier : dict
-        Rows of the files that earlier runs finished, by file.
+        Rows of earlier runs, by file.
     counts : Counter
         Files by status, so far.
     nuclei : int
@@ -154,7 +154,7 @@ class Batch:
         for task, found in known.items():
             progress.start(task.source.name)
             outcome = found or self._segment(task, progress)
-            if outcome.status is not Status.SKIPPED or task.file not in self.earlier:
+            if outcome.status is not Status.SKIPPED or not self._finished(task.file):
                 summary.add(
                     task.file,
                     nuclei=outcome.nuclei,
@@ -196,8 +196,12 @@ class Batch:
                 message=f"{task.labels} exists already, but {task.probability.name} does not; "
                 "--overwrite computes both.",
             )
-        nuclei = None if task.file in self.earlier else _count_nuclei(task.labels)
+        nuclei = None if self._finished(task.file) else _count_nuclei(task.labels)
         return Outcome(Status.SKIPPED, nuclei, message=f"{task.labels} exists already")
+
+    def _finished(self, file: str) -> bool:
+        """Tell whether an earlier run finished the file."""
+        return file in self.earlier and self.earlier[file]["status"] != Status.FAILED
 
     def _rivals(self, task: Task) -> list[str]:
         """Return other files, finished in earlier runs, that give the same name to their labels.
@@ -210,14 +214,16 @@ class Batch:
         return [
             file
             for file in self.earlier
-            if file != task.file and image_stem(Path(file)).casefold() == stem.casefold()
+            if file != task.file
+            and self._finished(file)
+            and image_stem(Path(file)).casefold() == stem.casefold()
         ]
 
     def _rows_to_keep(self, known: Mapping[Task, Outcome | None]) -> list[dict[str, str]]:
         """Return the rows of earlier runs that stay true."""
         gone: set[str] = set()
         for task, outcome in known.items():
-            if outcome is None or outcome.status is Status.FAILED:
+            if outcome is None or outcome.status is Status.FAILED or not self._finished(task.file):
                 gone.add(task.file)
             if outcome is None and task.labels.exists():
                 gone.update(self._rivals(task))
@@ -277,12 +283,11 @@ def _protect_inputs(tasks: Sequence[Task]) -> None:
 
 
 def _read_earlier(path: Path, *, overwrite: bool) -> dict[str, dict[str, str]]:
-    """Read the rows of the files that earlier runs finished, by file."""
+    """Read the rows of earlier runs, by file."""
     if not path.exists():
         return {}
     try:
-        rows = {row["file"]: row for row in read_rows(path)}
-        return {file: row for file, row in rows.items() if row["status"] != Status.FAILED}
+        return {row["file"]: row for row in read_rows(path)}
     except ReadError as error:
         if overwrite:
             return {}

@@ -1,13 +1,13 @@
 """``napari-nucseg evaluate``: compare predicted labels with true labels."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_nucseg.errors import NucsegError, WriteError
+from napari_nucseg.cli._console import fail_clearly
+from napari_nucseg.errors import WriteError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,17 +36,14 @@ def evaluate(
     A nucleus is found if its IoU with a prediction is at least the threshold. AP is
     TP / (TP + FP + FN). Exit code 1 if any pair of images could not be compared.
     """
-    from napari_nucseg.evaluation import evaluate_folders
+    with fail_clearly():
+        from napari_nucseg.evaluation import evaluate_folders
 
-    try:
         if json_file is not None:
             _check_writable(json_file)
         result = evaluate_folders(labels, predictions)
         if json_file is not None:
             _write_json(json_file, result.to_dict())
-    except NucsegError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(code=1) from error
     if result.summary is not None:
         _show(result.summary)
     for failure in result.failures:
@@ -122,12 +119,9 @@ def _check_writable(path: Path) -> None:
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
-    """Write a whole file or none: first under another name in the same folder."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise WriteError(f"{path} cannot be written: {error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a whole file or none."""
+    from napari_nucseg.io.atomic import atomic_file
+
+    text = json.dumps(data, indent=2, allow_nan=False) + "\n"
+    with atomic_file(path, overwrite=True) as file:
+        file.write(text.encode())

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from napari_nucseg.cli._console import fail_clearly, training_progress
+from napari_nucseg.errors import InputError
+
 
 def train(
     data: Annotated[Path, typer.Argument(help="Folder with images/ and labels/ (same stems).")],
@@ -27,9 +30,6 @@ def train(
 ) -> None:
     """Train a model; writes it with its card, loss curve and example predictions to --output."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from napari_nucseg.cli._console import fail_clearly, show_training_table, training_progress
-    from napari_nucseg.errors import InputError
-
     with fail_clearly(), training_progress() as progress:
         if recipe not in ("baseline", "standard"):
             raise InputError(f"--recipe must be 'baseline' or 'standard', not '{recipe}'.")
@@ -46,4 +46,4 @@ def train(
         run_training(
             data, output, made, encoder_weights=encoder_weights, resume=resume, progress=progress
         )
-    show_training_table(output)
+    typer.echo((output / "scores.md").read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """The network's predictions for one plane, stitched from tiles."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -10,7 +11,7 @@ from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference.engine import Engine
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.preprocessing.normalize import IntensityRange, normalize, to_three_channels
-from napari_nucseg.preprocessing.tiling import TilePlan, plan_tiles
+from napari_nucseg.preprocessing.tiling import Tile, TilePlan, plan_tiles
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,9 @@ def predict_plane(
     return PlaneMaps(maps, (plane.shape[0], plane.shape[1]), prepared.scale)
 
 
-def _predict_tiles(image, plan: TilePlan, engine: Engine, cancelled: CancelCheck | None):  # type: ignore[no-untyped-def]
+def _predict_tiles(
+    image: FloatArray, plan: TilePlan, engine: Engine, cancelled: CancelCheck | None
+) -> Iterator[tuple[Tile, FloatArray]]:
     """Yield (tile, prediction of its outer window)."""
     for window in plan.tiles:
         if cancelled is not None and cancelled():
@@ -145,7 +148,7 @@ def _resize_input(image: FloatArray, shape: tuple[int, int]) -> FloatArray:
 
 
 def _pad(tile: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    """Mirror a tile at its lower and right edge up to `shape`; it may be smaller than the margin."""
+    """Mirror a tile at its lower and right edge up to `shape`, more than once if needed."""
     bottom, right = shape[0] - tile.shape[0], shape[1] - tile.shape[1]
     if not bottom and not right:
         return np.ascontiguousarray(tile)

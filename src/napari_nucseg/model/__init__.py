@@ -1,0 +1,1 @@
+"""The network, its config, its losses, and the folder it lies in."""

@@ -65,16 +65,16 @@ class InputConfig(Frozen):
     """
 
     normalization: Literal["percentile", "unit"] = "percentile"
-    low: float = Field(1.0, ge=0, lt=50)
-    high: float = Field(99.8, gt=50, le=100)
-    clip: float = Field(1.5, ge=1)
+    low: float = Field(default=1.0, ge=0, lt=50)
+    high: float = Field(default=99.8, gt=50, le=100)
+    clip: float = Field(default=1.5, ge=1)
 
 
 class InstanceConfig(Frozen):
     """Defaults of the way from maps to nuclei, tuned on validation groups of the training data."""
 
-    foreground_threshold: float = Field(0.5, gt=0, lt=1)
-    splitting: float = Field(0.5, ge=0, le=1)
+    foreground_threshold: float = Field(default=0.5, gt=0, lt=1)
+    splitting: float = Field(default=0.5, ge=0, le=1)
     method: Literal["votes", "components"] = "votes"
 
 
@@ -83,7 +83,7 @@ class ModelConfig(Frozen):
 
     format: Literal[1] = 1
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    description: str = Field("", max_length=2000)
+    description: str = Field(default="", max_length=2000)
     network: NetworkConfig
     input: InputConfig = InputConfig()
     instances: InstanceConfig = InstanceConfig()
@@ -91,5 +91,5 @@ class ModelConfig(Frozen):
     """Diameter of nuclei, in pixels, to which images are rescaled when they need it."""
     diameter_range: tuple[float, float]
     """Diameters, in pixels, that the network handles without rescaling."""
-    fixed_size: int | None = Field(None, ge=STRIDE, multiple_of=STRIDE)
+    fixed_size: int | None = Field(default=None, ge=STRIDE, multiple_of=STRIDE)
     """Images are resized to this height and width (baseline), or None: any size, in tiles."""

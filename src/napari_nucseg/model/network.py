@@ -9,7 +9,7 @@ import keras
 from keras import layers
 
 from napari_nucseg.model.blocks import DepthToSpace, refine_block, transposed_block
-from napari_nucseg.model.config import OUTPUT_CHANNELS, SKIP_LAYERS, NetworkConfig
+from napari_nucseg.model.config import OUTPUT_CHANNELS, SKIP_LAYERS, NetworkConfig, OutputName
 
 ENCODER_END = SKIP_LAYERS[-1]
 
@@ -102,6 +102,6 @@ def _transposed_decoder(
     return transposed_block(features, widths[-1], name="decoder_4")
 
 
-def _head(features: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def _head(features: keras.KerasTensor, name: OutputName) -> keras.KerasTensor:
     activation = "linear" if name == "offset" else "sigmoid"
     return layers.Conv2D(OUTPUT_CHANNELS[name], 1, activation=activation, name=name)(features)

@@ -1,5 +1,6 @@
 """Tile geometry: pure arithmetic on one plane."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -86,7 +87,7 @@ def _plan_axis(length: int, tile: int, halo: int) -> tuple[int, list[tuple[slice
     outer = min(tile, _round_up(math.ceil(length / count) + 2 * halo))
     edges = [round(i * length / count) for i in range(count + 1)]
     windows = []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         # Centred on the inner window, moved inside the plane: context instead of padding.
         first = min(max(0, (start + stop - outer) // 2), length - outer)
         windows.append(

@@ -1,0 +1,1 @@
+"""From a folder of images and labels to a model folder."""

@@ -18,25 +18,25 @@ class Recipe(BaseModel):
     model: ModelConfig
     size: int = Field(ge=32, multiple_of=32)
     """Height and width of a training window in pixels."""
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(default=8, ge=1)
     epochs: int = Field(ge=1)
-    steps_per_epoch: int | None = Field(None, ge=1)
+    steps_per_epoch: int | None = Field(default=None, ge=1)
     """None: every image once per epoch."""
-    frozen_epochs: int = Field(0, ge=0)
+    frozen_epochs: int = Field(default=0, ge=0)
     """Epochs at the start in which the encoder is frozen."""
-    learning_rate: float = Field(1e-3, gt=0)
-    encoder_rate: float = Field(0.2, ge=0, le=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    encoder_rate: float = Field(default=0.2, ge=0, le=1)
     """Learning rate of the encoder relative to the decoder's once it is trained."""
     cosine: bool = True
     """Learning rate falls to zero along a half cosine; else constant."""
-    average: float = Field(0.0, ge=0, lt=1)
+    average: float = Field(default=0.0, ge=0, lt=1)
     """Momentum of the exponential moving average of the weights; 0: off."""
     diameters: tuple[float, float] = (10.0, 48.0)
     """Range of nucleus diameters in pixels that windows are rescaled to."""
-    augmentation: float = Field(1.0, ge=0, le=1)
-    empty_share: float = Field(0.02, ge=0, le=0.5)
+    augmentation: float = Field(default=1.0, ge=0, le=1)
+    empty_share: float = Field(default=0.02, ge=0, le=0.5)
     """Share of generated windows without a nucleus."""
-    validation_fraction: float = Field(0.15, gt=0, lt=1)
+    validation_fraction: float = Field(default=0.15, gt=0, lt=1)
     seed: int = 0
 
     def frozen_until(self) -> int:
@@ -60,7 +60,7 @@ def make_recipe(
 
 
 def _baseline(model_name: str, seed: int) -> Recipe:
-    """The report's system: frozen encoder, 128x128, batch 8, 10 epochs, horizontal flips."""
+    """Return the original system: frozen encoder, 128x128, batch 8, 10 epochs, flips."""
     config = ModelConfig(
         name=model_name,
         description="The original system: frozen MobileNetV2, 128x128, one foreground output.",

@@ -2,9 +2,12 @@
 
 import json
 import math
+import os
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,12 @@ STATE, LAST, AVERAGE, BEST = (
     "best.weights.h5",
 )
 WARM_UP_STEPS = 100
+
+IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
+IMAGENET_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+"""What `keras.applications.MobileNetV2(weights="imagenet")` downloads."""
+
+EXPECTED_WEIGHTS = "Pass --encoder-weights FILE with MobileNetV2 weights (no top, alpha 1.0)"
 
 
 @dataclass
@@ -72,28 +81,47 @@ def load_encoder_weights(network: keras.Model, path: Path | None) -> None:
     ModelError
         The file does not fit, or the download failed.
     """
+    source = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(None, None, 3)
+    )
+    path = path or _download_imagenet()
     try:
-        if path is None:
-            source = keras.applications.MobileNetV2(
-                include_top=False, weights="imagenet", input_shape=(224, 224, 3)
-            )
-        else:
-            source = keras.applications.MobileNetV2(
-                include_top=False, weights=None, input_shape=(None, None, 3)
-            )
-            source.load_weights(path)
-    except Exception as error:  # noqa: BLE001 - Keras, h5py and urllib raise many kinds
-        expected = "Pass --encoder-weights FILE with MobileNetV2 weights (no top, alpha 1.0)"
-        if path is None:
-            raise ModelError(
-                f"Keras could not download the ImageNet weights ({error}). {expected}."
-            ) from error
+        source.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
         raise ModelError(
-            f"{path} does not hold MobileNetV2 weights ({error}). {expected}."
+            f"{path} does not hold MobileNetV2 weights ({_first_line(error)}). {EXPECTED_WEIGHTS}."
         ) from error
     for layer in encoder_layers(network):
         if layer.weights:
             layer.set_weights(source.get_layer(layer.name).get_weights())
+
+
+def _download_imagenet() -> Path:
+    """Return Keras' ImageNet weights, from its cache or the internet.
+
+    Not `keras.utils.get_file`, which raises bare exceptions that cannot be told from a bug.
+    """
+    cache = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")) / "models"
+    path = cache / IMAGENET_FILE
+    if path.is_file():
+        return path
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        urllib.request.urlretrieve(IMAGENET_URL + IMAGENET_FILE, partial)
+        os.replace(partial, path)
+    except (OSError, HTTPException) as error:
+        partial.unlink(missing_ok=True)
+        raise ModelError(
+            f"Keras' ImageNet weights could not be downloaded from {IMAGENET_URL} "
+            f"({_first_line(error)}). {EXPECTED_WEIGHTS}."
+        ) from error
+    return path
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an error says, without Keras' long explanations."""
+    return str(error).partition("\n")[0][:200]
 
 
 class Trainer:
@@ -211,14 +239,26 @@ class Trainer:
         record = {**logs, **{f"val_{k}": float(v) for k, v in scores.items()}}
         best = min((r["val_loss"] for r in self.state.history), default=math.inf)
         if record["val_loss"] < best:
-            self.network.save_weights(self.folder / BEST)
+            self._save_weights(BEST)
             self.state.best_epoch = self.state.epoch
         self.average.swap()
         self.state.history.append(record)
         self.state.epoch += 1
-        self.network.save_weights(self.folder / LAST)
-        np.savez(self.folder / AVERAGE, **{f"a{i}": w for i, w in enumerate(self.average.weights)})
+        self._save_weights(LAST)
+        self._save_average()
         self.state.save(self.folder / STATE)
+
+    def _save_weights(self, name: str) -> None:
+        """Save the network's weights such that a kill leaves the old file or the new one."""
+        partial = self.folder / f".partial.{name}"
+        self.network.save_weights(partial)
+        os.replace(partial, self.folder / name)
+
+    def _save_average(self) -> None:
+        partial = self.folder / f".partial.{AVERAGE}"
+        arrays: dict[str, Any] = {f"a{i}": w for i, w in enumerate(self.average.weights)}
+        np.savez(partial, **arrays)
+        os.replace(partial, self.folder / AVERAGE)
 
     def _learning_rate(self, step: int) -> float:
         if not self.recipe.cosine:
