@@ -1,9 +1,9 @@
 """OpenCV, without what importing it does to Qt: ``from napari_nucseg._opencv import cv2``.
 
 The wheels of opencv-python bring a Qt 5 of their own and, on Linux, point
-``QT_QPA_PLATFORM_PLUGIN_PATH`` and ``QT_QPA_FONTDIR`` at it when they are imported. A Qt that starts
-afterwards, napari's, would look for its plugins there. Importing OpenCV from here puts the variables
-back, also if somebody else imported it before. OpenCV's own windows are never used.
+``QT_QPA_PLATFORM_PLUGIN_PATH`` and ``QT_QPA_FONTDIR`` at it when they are imported. A Qt 5 that
+starts afterwards, napari's, loads the wrong plugin there and aborts. Importing OpenCV from here
+puts the variables back, also if somebody else imported it before. Its own windows are never used.
 """
 
 import os

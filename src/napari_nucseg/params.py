@@ -6,7 +6,7 @@ widget, command line and saved records are made from them.
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -78,7 +78,7 @@ class SegmentParams(BaseModel):
         title="Drop border",
         description="Remove nuclei that touch the border of the image, as they are cut.",
     )
-    channels: tuple[int, ...] = Field(
+    channels: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default=(),
         title="Channels",
         description=(
@@ -111,10 +111,10 @@ class SegmentParams(BaseModel):
     @field_validator("channels", mode="before")
     @classmethod
     def _check_channels(cls, value: Any) -> Any:
-        value = (value,) if isinstance(value, int) else tuple(value)
-        if any(isinstance(v, int) and v < 0 for v in value):
-            raise ValueError("channels are counted from 0")
-        return value
+        try:
+            return tuple(value)
+        except TypeError:  # a single number, which is checked like the others
+            return (value,)
 
 
 def parse_diameter(text: str) -> tuple[float, str]:

@@ -28,7 +28,12 @@ def make_app() -> "typer.Typer":
     from napari_nucseg.cli.segment import segment
     from napari_nucseg.cli.train import train
 
-    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+    app = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # its tables cut long options, and errors become boxes
+    )
 
     @app.callback()
     def options(

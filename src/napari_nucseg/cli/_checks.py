@@ -18,8 +18,15 @@ from napari_nucseg.errors import NucsegError
 
 DISTRIBUTION = "napari-nucseg"
 
-IMPORTS = ("numpy", "scipy.ndimage", "cv2", "tifffile", "imagecodecs", "ai_edge_litert.interpreter")
-"""Modules that segmenting needs; some of them need libraries of the system."""
+IMPORTS = {
+    "numpy": "numpy",
+    "scipy": "scipy.ndimage",
+    "cv2": "napari_nucseg._opencv",
+    "tifffile": "tifffile",
+    "imagecodecs": "imagecodecs",
+    "ai_edge_litert": "ai_edge_litert.interpreter",
+}
+"""What segmenting needs and the module to import; some need libraries of the system."""
 
 QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 
@@ -80,9 +87,9 @@ def check_versions() -> Iterator[Finding]:
 
 def check_imports() -> Iterator[Finding]:
     """Import what segmenting needs."""
-    for name in IMPORTS:
+    for name, module in IMPORTS.items():
         try:
-            importlib.import_module(name)
+            importlib.import_module(module)
         except ImportError as error:
             yield Finding(Level.BROKEN, f"{name} cannot be imported: {error}")
         else:

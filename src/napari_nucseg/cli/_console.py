@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
 @contextmanager
 def fail_clearly() -> Iterator[None]:
     """Turn an expected error into one sentence on stderr and exit code 1."""

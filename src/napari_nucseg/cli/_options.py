@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, StrEnum
+from types import GenericAlias
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import typer
@@ -71,5 +72,8 @@ def _typer_type(name: str, annotation: Any, default: Any) -> tuple[Any, Any]:
         choices = StrEnum(name, {choice: choice for choice in get_args(annotation)})  # type: ignore[misc]
         return choices, choices(default)
     if get_origin(annotation) is tuple:
-        return list[get_args(annotation)[0]], list(default)  # type: ignore[misc]
+        item = get_args(annotation)[0]
+        if get_origin(item) is Annotated:  # its bounds are pydantic's to check
+            item = get_args(item)[0]
+        return GenericAlias(list, (item,)), list(default)
     return annotation, default

@@ -5,10 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_nucseg.cli._console import batch_progress, fail_clearly
+from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
 from napari_nucseg.cli._options import read_options, with_segment_options
-
-INTERRUPTED = 130
 
 
 @with_segment_options

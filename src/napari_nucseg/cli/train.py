@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from napari_nucseg.cli._console import fail_clearly, training_progress
+from napari_nucseg.cli._console import INTERRUPTED, fail_clearly, training_progress
 from napari_nucseg.errors import InputError
 
 
@@ -43,7 +43,16 @@ def train(
             steps_per_epoch=steps,
             seed=seed,
         )
-        run_training(
-            data, output, made, encoder_weights=encoder_weights, resume=resume, progress=progress
-        )
+        try:
+            run_training(
+                data,
+                output,
+                made,
+                encoder_weights=encoder_weights,
+                resume=resume,
+                progress=progress,
+            )
+        except KeyboardInterrupt as error:
+            typer.echo("Stopped; --resume goes on from the last finished epoch.", err=True)
+            raise typer.Exit(code=INTERRUPTED) from error
     typer.echo((output / "scores.md").read_text(encoding="utf-8"))

@@ -22,8 +22,8 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape", newline="")
-        header, *rows = csv.reader(io.StringIO(text, newline=""))
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            header, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error) as error:
         raise ReadError(f"Cannot read the table {path}: {error or 'it is empty'}.") from error
     if tuple(header) != COLUMNS:

@@ -63,10 +63,10 @@ class ModelFolder:
         if not path.is_file():
             raise ModelError(f"Model folder {self.path} has no {name}; it needs {_needed()}.")
         found = sha256(path)
-        if found != self.hashes.get(name):
+        if found != self.hashes[name]:
             raise ModelError(
                 f"{path} is corrupt or was replaced: {HASHES} states sha256 "
-                f"{str(self.hashes.get(name))[:12]}..., the file has {found[:12]}... "
+                f"{self.hashes[name][:12]}..., the file has {found[:12]}... "
                 "Install the model again."
             )
         return path
@@ -129,6 +129,9 @@ def _read_hashes(path: Path) -> dict[str, str]:
         raise ModelError(f"{path} is not valid JSON: {error}.") from error
     if not isinstance(hashes, dict) or not all(isinstance(v, str) for v in hashes.values()):
         raise ModelError(f"{path} must map file names to sha256 digits.")
+    missing = [name for name in (WEIGHTS, LITERT) if name not in hashes]
+    if missing:
+        raise ModelError(f"{path} states no sha256 of {' and '.join(missing)}.")
     return hashes
 
 

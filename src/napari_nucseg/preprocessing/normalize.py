@@ -11,6 +11,9 @@ from napari_nucseg.model.config import InputConfig
 MAX_SAMPLES = 4_000_000
 """Pixels from which percentiles are measured; more would not change them visibly."""
 
+HUGE = 1e307
+"""Differences of larger values overflow."""
+
 
 @dataclass(frozen=True)
 class IntensityRange:
@@ -42,16 +45,16 @@ def measure_range(
     joint : bool
         One range for all channels (colour images).
     """
-    samples = [_sample(plane) for plane in planes]
-    if not samples:
+    thinned = _thin(list(planes))
+    if not thinned:
         return IntensityRange((0.0,), (1.0,))
-    channels = samples[0].shape[-1]
+    values = np.concatenate(thinned)
+    channels = values.shape[-1]
     if config.normalization == "unit":
-        top = _unit_top(samples)
+        top = _unit_top(values)
         return IntensityRange((-top,) * channels, (top,) * channels)
-    values = np.concatenate(samples)
     if joint:
-        low, high = _percentiles(values.ravel(), config)
+        low, high = _percentiles(values, config)
         return IntensityRange((low,) * channels, (high,) * channels)
     pairs = [_percentiles(values[:, channel], config) for channel in range(channels)]
     return IntensityRange(tuple(p[0] for p in pairs), tuple(p[1] for p in pairs))
@@ -65,17 +68,24 @@ def normalize(plane: AnyArray, intensity: IntensityRange, config: InputConfig) -
     Returns
     -------
     array (Y, X, channels), float32
-        Clipped to [-config.clip, config.clip]; non-finite pixels become the low value.
+        Clipped to [-config.clip, config.clip]; non-finite pixels and
+        constant channels become background (-1, or 0 with ``unit``).
     """
-    low = np.asarray(intensity.low, np.float32)
-    high = np.asarray(intensity.high, np.float32)
-    scaled = plane.astype(np.float32)
+    # float32 holds the values of short integers exactly, but not the range of long ones or floats.
+    dtype = np.float32 if plane.dtype.itemsize <= 2 else np.float64
+    low, high = (np.asarray(ends, np.float64) for ends in (intensity.low, intensity.high))
+    centre, half = high / 2 + low / 2, high / 2 - low / 2  # high - low might overflow
     # A constant channel has no range: everything is background.
-    span = np.where(high > low, high - low, np.float32(np.inf))
-    scaled = (scaled - low) * (2.0 / span) - 1.0
-    if not np.issubdtype(plane.dtype, np.integer):
-        scaled = np.nan_to_num(scaled, nan=-1.0, posinf=config.clip, neginf=-config.clip)
-    return np.clip(scaled, -config.clip, config.clip).astype(np.float32)
+    constant = ~(half > 0)
+    half = np.where(constant, 1.0, half)
+    with np.errstate(over="ignore"):  # values far beyond the range are clipped all the same
+        scaled = (plane.astype(dtype) - centre.astype(dtype)) / half.astype(dtype)
+        scaled = np.clip(scaled, -config.clip, config.clip).astype(np.float32)
+    background = 0.0 if config.normalization == "unit" else -1.0
+    scaled[..., constant] = background
+    if plane.dtype.kind == "f":
+        scaled[~np.isfinite(plane)] = background
+    return scaled
 
 
 def to_three_channels(plane: FloatArray) -> FloatArray:
@@ -91,25 +101,26 @@ def to_three_channels(plane: FloatArray) -> FloatArray:
     return plane[..., :3]
 
 
-def _sample(plane: AnyArray) -> FloatArray:
-    """Return finite pixels of one plane as (pixels, channels), thinned evenly."""
-    pixels = plane.reshape(-1, plane.shape[-1])
-    step = max(1, len(pixels) // MAX_SAMPLES)
-    values = pixels[::step].astype(np.float64)
-    if not np.issubdtype(plane.dtype, np.integer):
-        values = values[np.isfinite(values).all(axis=-1)]
-    return values
+def _thin(planes: list[AnyArray]) -> list[FloatArray]:
+    """Return pixels of all planes as (pixels, channels) each, thinned evenly."""
+    total = sum(plane[..., 0].size for plane in planes)
+    # An odd step: with an even one, an image of even width would give some of its columns only.
+    step = max(1, total // MAX_SAMPLES) | 1
+    return [plane.reshape(-1, plane.shape[-1])[::step].astype(np.float64) for plane in planes]
 
 
 def _percentiles(values: FloatArray, config: InputConfig) -> tuple[float, float]:
+    """Return the percentiles of the finite values; (0, 0) without any."""
+    values = values[np.isfinite(values)]
     if values.size == 0:
         return 0.0, 0.0
-    low, high = np.percentile(values, (config.low, config.high))
+    scale = 4.0 if np.abs(values).max() > HUGE else 1.0  # interpolation takes differences
+    low, high = scale * np.percentile(values / scale, (config.low, config.high))
     if high <= low:  # nearly all pixels alike: fewer bright pixels than the percentile leaves out
         low, high = values.min(), values.max()
     return float(low), float(high)
 
 
-def _unit_top(samples: list[FloatArray]) -> float:
-    peak = max((float(s.max()) for s in samples if s.size), default=255.0)
-    return 255.0 if peak <= 255.0 else peak
+def _unit_top(values: FloatArray) -> float:
+    peak = float(values[np.isfinite(values)].max(initial=255.0))
+    return max(255.0, peak)

@@ -1,5 +1,6 @@
 """Models by name or path."""
 
+import os
 from pathlib import Path
 
 from napari_nucseg.errors import ModelError
@@ -22,7 +23,7 @@ def find_model(name: str) -> ModelFolder:
     """
     if name in model_names():
         return open_model(bundled_folder() / name)
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # Path.expanduser raises for an unknown user
     if path.is_dir():
         return open_model(path)
     known = ", ".join(model_names()) or "none (the installation is incomplete)"

@@ -66,7 +66,7 @@ def random_view(
 
 def random_intensity(image: FloatArray, color: bool, rng: Generator, strength: float) -> FloatArray:
     """Change contrast, gamma, colour, sharpness and noise of a normalised image (Y, X, 3)."""
-    x = (image + 1) / 2
+    x: FloatArray = (image + 1) / 2
     if color:
         x = _random_color(x, rng, strength)
     if rng.random() < 0.7 * strength:
@@ -90,7 +90,9 @@ def empty_view(size: int, rng: Generator) -> View:
     fine = rng.normal(0, 1, (size, size)).astype(np.float32)
     sigma = rng.choice([0.0, 0.7, 1.5])
     noise = cv2.GaussianBlur(fine, (0, 0), sigma) if sigma else fine
-    field = noise / noise.std() + rng.choice([0.0, 2.0, 8.0]) * _gradient((size, size), rng)
+    field: FloatArray = noise / noise.std() + rng.choice([0.0, 2.0, 8.0]) * _gradient(
+        (size, size), rng
+    )
     low, high = np.percentile(field, (1, 99.8))
     field = (field - low) / (high - low) * rng.choice([0.2, 1.0]) + rng.choice([0.0, 0.6])
     if rng.random() < 0.3:
@@ -178,4 +180,4 @@ def _add_noise(x: FloatArray, color: bool, rng: Generator) -> FloatArray:
 def _jpeg(x: FloatArray, quality: int) -> FloatArray:
     encoded = np.clip(x * 255, 0, 255).astype(np.uint8)
     _, buffer = cv2.imencode(".jpg", encoded, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(buffer, cv2.IMREAD_COLOR).astype(np.float32) / 255
+    return np.asarray(cv2.imdecode(buffer, cv2.IMREAD_COLOR), np.float32) / 255

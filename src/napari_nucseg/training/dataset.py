@@ -1,6 +1,8 @@
 """A folder of images and labels, read once and kept in memory."""
 
 import csv
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,9 @@ from napari_nucseg._types import AnyArray, LabelArray
 from napari_nucseg.errors import DatasetError
 
 SUFFIXES = (".png", ".tif", ".tiff")
+
+READ_ERRORS = (OSError, ValueError, KeyError, IndexError, RuntimeError, struct.error, zlib.error)
+"""What tifffile and its codecs raise for broken files."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,11 @@ def split_by_group(
         of_kind = [item for item in items if item.kind == kind]
         groups = sorted({item.group for item in of_kind})
         wanted = fraction * len(of_kind)
-        taken = 0
+        # A group may hold images of several kinds.
+        taken = sum(item.group in validation for item in of_kind)
         for group in generator.permutation(groups)[:-1]:
+            if group in validation:
+                continue
             size = sum(item.group == group for item in of_kind)
             # A group that would overshoot more than stopping here would undershoot stays out.
             if taken + size / 2 <= wanted:
@@ -107,6 +115,8 @@ def split_by_group(
                 taken += size
     if not validation:
         validation.add(min(item.group for item in items))
+    elif validation == {item.group for item in items}:
+        validation.remove(max(validation))
     return (
         [item for item in items if item.group not in validation],
         [item for item in items if item.group in validation],
@@ -151,10 +161,15 @@ def _read_index(path: Path, include_test_groups: bool) -> dict[str, Row]:
 def _load_item(image_path: Path, label_path: Path, row: Row) -> Item:
     image = _read(image_path)
     labels = _read(label_path)
-    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
+    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
         raise DatasetError(
-            f"{label_path} must be a 2D integer image with one number per nucleus; it has shape "
-            f"{labels.shape} and dtype {labels.dtype}."
+            f"{label_path} must be a 2D integer image with one number per nucleus and 0 for the "
+            f"background; it has shape {labels.shape}, dtype {labels.dtype} and numbers from "
+            f"{labels.min(initial=0)}."
+        )
+    if image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,), (4,)):
+        raise DatasetError(
+            f"{image_path} must be a 2D gray or RGB(A) image; it has shape {image.shape}."
         )
     if image.shape[:2] != labels.shape:
         raise DatasetError(
@@ -163,22 +178,32 @@ def _load_item(image_path: Path, label_path: Path, row: Row) -> Item:
         )
     if image.ndim == 2:
         image = image[..., None]
-    labels = labels.astype(np.int32)
+    labels = _consecutive(labels)
     return Item(
         image_path.stem, image[..., :3], labels, row.group, row.kind, median_diameter(labels)
     )
 
 
+def _consecutive(labels: AnyArray) -> LabelArray:
+    """Renumber the nuclei 1, 2, ... in the order of their numbers, which may have gaps."""
+    numbers, places = np.unique(labels, return_inverse=True)
+    first = 0 if numbers[0] == 0 else 1  # no background at all
+    return (places.reshape(labels.shape) + first).astype(np.int32)
+
+
 def _read(path: Path) -> AnyArray:
-    reader: Callable[[Path], AnyArray | None] = _read_tiff if "tif" in path.suffix else _read_png
+    reader: Callable[[Path], AnyArray | None] = (
+        _read_png if path.suffix.lower() == ".png" else _read_tiff
+    )
     image = reader(path)
-    if image is None:
+    if image is None or image.size == 0:
         raise DatasetError(f"{path} cannot be read as an image.")
     return image
 
 
 def _read_png(path: Path) -> AnyArray | None:
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    content = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
     if image is not None and image.ndim == 3:
         image = image[..., [2, 1, 0]]  # OpenCV reads BGR(A)
     return image
@@ -187,4 +212,7 @@ def _read_png(path: Path) -> AnyArray | None:
 def _read_tiff(path: Path) -> AnyArray | None:
     import tifffile
 
-    return np.asarray(tifffile.imread(path))
+    try:
+        return np.asarray(tifffile.imread(path))
+    except READ_ERRORS as error:
+        raise DatasetError(f"{path} cannot be read as a TIFF image: {error}.") from error

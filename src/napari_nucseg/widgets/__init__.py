@@ -1,0 +1,1 @@
+"""napari widgets: thin, they call `napari_nucseg.segment` and show what it returns."""

@@ -1,0 +1,151 @@
+"""Keeps a result up to date with the sliders, from the network's maps of the last run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from qtpy.QtCore import QObject, QTimer
+
+from napari_nucseg._types import CancelCheck, Progress
+from napari_nucseg.inference.job import scale_for
+from napari_nucseg.inference.segment import LIVE_PARAMETERS, SegmentationResult, relabel
+from napari_nucseg.params import parse_diameter
+from napari_nucseg.registry import find_model
+from napari_nucseg.widgets._image_form import Request
+from napari_nucseg.widgets._layers import full_resolution
+from napari_nucseg.widgets._worker import Task
+
+MAX_MAPS = 1_000_000_000
+"""Bytes of maps that are kept at most."""
+
+DELAY = 120
+"""Milliseconds without a change after which the labels are made anew."""
+
+
+def estimate_maps(request: Request) -> float:
+    """Return how many bytes the maps of a request will take.
+
+    The scale is known beforehand only if the diameter was given in pixels; else it is taken as 1.
+    """
+    config = find_model(request.params.model).config
+    shape = full_resolution(request.source).shape
+    planes = 1.0
+    for axis, size in zip(request.axes, shape, strict=True):
+        if axis not in "CS" and axis not in request.position:
+            planes *= size
+    scale = 1.0
+    if request.params.diameter != "auto":
+        number, unit = parse_diameter(request.params.diameter)
+        scale = 1.0 if unit else scale_for(number, config)
+    return 2.0 * planes * config.network.channels * scale**2
+
+
+def maps_size(result: SegmentationResult) -> int:
+    """Return the bytes of the maps that a result keeps."""
+    return sum(maps.maps.nbytes for maps in result.maps)
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A result that is on display, and what it was made from."""
+
+    request: Request
+    result: SegmentationResult
+
+
+class LiveUpdates:
+    """Makes labels anew, in a thread, a moment after a slider was moved.
+
+    Parameters
+    ----------
+    parent : QObject
+        Owner of the timer.
+    values : callable
+        Returns the live parameters as they stand in the form.
+    may_update : callable
+        Called in the main thread with what is shown; false if its layer must be left alone.
+    show : callable
+        Called in the main thread with what is to be shown.
+    report : callable
+        Called in the main thread with a task that failed.
+    """
+
+    def __init__(
+        self,
+        parent: QObject,
+        values: Callable[[], Mapping[str, Any]],
+        may_update: Callable[[Shown], bool],
+        show: Callable[[Shown], None],
+        report: Callable[[Task[Any]], None],
+    ) -> None:
+        self._values = values
+        self._may_update = may_update
+        self._show = show
+        self._report = report
+        self._shown: Shown | None = None
+        self._task: Task[Shown] | None = None
+        self._timer = QTimer(parent)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(DELAY)
+        self._timer.timeout.connect(self._update)
+
+    @property
+    def shown(self) -> Shown | None:
+        """What the sliders act on, if anything."""
+        return self._shown
+
+    @property
+    def busy(self) -> bool:
+        """Whether an update is due or under way."""
+        return self._task is not None or self._timer.isActive()
+
+    def start(self, shown: Shown) -> None:
+        """Let the sliders act on a result that keeps its maps."""
+        self._shown = shown
+        self.schedule()
+
+    def stop(self) -> None:
+        """Let the sliders act on nothing, and give the maps back."""
+        self._shown = None
+        self._timer.stop()
+        if self._task is not None:
+            self._task.cancel()
+
+    def schedule(self) -> None:
+        """Update after a moment, unless there is nothing to update or another change comes."""
+        if self._shown is not None:
+            self._timer.start()
+
+    def _update(self) -> None:
+        shown = self._shown
+        if shown is None:
+            return
+        if self._task is not None:
+            self._task.cancel()
+            self._timer.start()
+            return
+        wanted = dict(self._values())
+        made_with = shown.result.record["parameters"]
+        if all(made_with[name] == wanted[name] for name in LIVE_PARAMETERS):
+            return
+        if not self._may_update(shown):
+            self.stop()
+            return
+
+        def work(progress: Progress, cancelled: CancelCheck) -> Shown:
+            return Shown(shown.request, relabel(shown.result, cancelled=cancelled, **wanted))
+
+        self._task = Task(work, f"adjusting the nuclei of '{shown.request.name}'", self._finished)
+
+    def _finished(self, task: Task[Shown]) -> None:
+        self._task = None
+        if self._shown is None or task.cancelled:
+            return
+        if task.result is None:
+            self._report(task)
+        elif not self._may_update(self._shown):
+            self.stop()
+        else:
+            self._shown = task.result
+            self._show(task.result)
+            self.schedule()

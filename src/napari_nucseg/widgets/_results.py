@@ -1,0 +1,141 @@
+"""The layers that a widget made: added, replaced, and left alone once somebody edited them."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+
+from napari_nucseg._types import AnyArray
+
+Kind = Literal["labels", "probability"]
+
+RECORD = "napari_nucseg"
+"""Key in `layer.metadata` of what this package knows about a layer."""
+
+_SUFFIX: dict[Kind, str] = {"labels": "nuclei", "probability": "nuclei probability"}
+_LOOK: dict[Kind, dict[str, Any]] = {
+    "labels": {},
+    "probability": {"colormap": "magma", "contrast_limits": (0, 1), "blending": "additive"},
+}
+_KEPT = ("name", "visible", "opacity")
+
+
+def fingerprint(data: Any) -> str:
+    """Return a hash of an array's shape, dtype and content."""
+    array = np.ascontiguousarray(data)
+    digest = hashlib.blake2b(array.view(np.uint8).reshape(-1).data, digest_size=16)
+    return f"{array.shape} {array.dtype} {digest.hexdigest()}"
+
+
+@dataclass
+class _Made:
+    layer: Layer
+    written: str
+
+
+class ResultLayers:
+    """Layers made from each source layer.
+
+    Whether a layer was edited is seen from its content, so painting, filling, undoing and writing
+    into its array by a script all count.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._made: dict[Kind, WeakKeyDictionary[Image, _Made]] = {
+            "labels": WeakKeyDictionary(),
+            "probability": WeakKeyDictionary(),
+        }
+
+    def untouched(self, source: Image, kind: Kind = "labels") -> Layer | None:
+        """Return the layer last made from `source` if it is there and as it was written."""
+        made = self._made[kind].get(source)
+        if made is None or made.layer not in self._viewer.layers:
+            return None
+        if getattr(made.layer, "locked", False):
+            return None
+        return made.layer if fingerprint(made.layer.data) == made.written else None
+
+    def last_name(self, source: Image) -> str:
+        """Return the name of the labels layer last made from `source`."""
+        return str(self._made["labels"][source].layer.name)
+
+    def put(
+        self,
+        source: Image,
+        kind: Kind,
+        data: AnyArray,
+        geometry: dict[str, Any],
+        record: dict[str, Any],
+    ) -> Layer:
+        """Show a result: in the untouched layer of the run before, else in a new one.
+
+        Parameters
+        ----------
+        source : Image
+            The layer that was segmented.
+        kind : {"labels", "probability"}
+        data : array
+            The layer takes it over; pass a copy of what must not change.
+        geometry : dict
+            From `_layers.result_geometry`.
+        record : dict
+            Goes to ``layer.metadata["napari_nucseg"]``.
+        """
+        layer = self.untouched(source, kind)
+        if layer is not None and layer.ndim == data.ndim:
+            _replace(layer, data, geometry)
+            layer.metadata[RECORD] = record
+        else:
+            layer = self._add(source, kind, data, geometry, record, instead_of=layer)
+        self._made[kind][source] = _Made(layer, fingerprint(data))
+        return layer
+
+    def _add(
+        self,
+        source: Image,
+        kind: Kind,
+        data: AnyArray,
+        geometry: dict[str, Any],
+        record: dict[str, Any],
+        instead_of: Layer | None,
+    ) -> Layer:
+        layers = self._viewer.layers
+        look: dict[str, Any] = {"name": f"{source.name} {_SUFFIX[kind]}", **_LOOK[kind]}
+        place = len(layers)
+        if instead_of is not None:
+            look.update({key: getattr(instead_of, key) for key in _KEPT})
+            place = layers.index(instead_of)
+            layers.remove(instead_of)
+        make = Labels if kind == "labels" else Image
+        layers.insert(place, make(data, metadata={RECORD: record}, **geometry, **look))
+        return layers[place]
+
+
+def _replace(layer: Layer, data: AnyArray, geometry: dict[str, Any]) -> None:
+    """Give a layer new content and place, and forget its undo steps, which were of the old one."""
+    layer.data = data
+    for key, value in geometry.items():
+        if not _same(getattr(layer, key), value):
+            setattr(layer, key, value)
+    if isinstance(layer, Labels):
+        mode, editable = layer.mode, layer.editable
+        layer.editable = not editable  # napari drops the undo steps of a layer that is not editable
+        layer.editable = editable
+        layer.mode = mode
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Return whether a transform or a tuple of names is unchanged."""
+    if hasattr(old, "affine_matrix"):
+        old = old.affine_matrix
+    if isinstance(new, tuple):
+        return tuple(old) == new
+    return np.shape(old) == np.shape(new) and bool(np.array_equal(old, new))

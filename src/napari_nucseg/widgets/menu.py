@@ -1,0 +1,20 @@
+"""What the menus call."""
+
+import napari.viewer
+
+from napari_nucseg.widgets.segment_widget import SegmentWidget, dock_of
+
+DOCK_NAME = "Segment nuclei (Nucleus Segmentation)"
+"""The name that napari itself gives the dock when it is opened from the Plugins menu."""
+
+
+def open_segment_widget(napari_viewer: napari.viewer.Viewer) -> None:
+    """Dock the segment widget, or show the one that the Plugins menu opened."""
+    widget = napari_viewer.window.dock_widgets.get(DOCK_NAME)
+    if widget is None:
+        widget = SegmentWidget(napari_viewer)
+        napari_viewer.window.add_dock_widget(widget, name=DOCK_NAME, area="right")
+    dock = dock_of(widget.native)
+    if dock is not None:
+        dock.show()
+        dock.raise_()

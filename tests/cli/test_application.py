@@ -1,0 +1,86 @@
+"""The application itself: version, help, the module, training's refusals."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import napari_nucseg
+from napari_nucseg.cli import _batch
+
+
+def test_version(run):
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.stdout == f"napari-nucseg {napari_nucseg.__version__}\n"
+
+
+def test_commands(run):
+    result = run("--help")
+    assert result.exit_code == 0
+    for command in ("segment", "train", "evaluate", "demo", "doctor"):
+        assert f"  {command} " in result.stdout
+        assert run(command, "--help").exit_code == 0
+
+
+def test_unknown_command(run):
+    assert run("segmnt").exit_code == 2
+
+
+def test_module_is_the_same(image, output):
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_nucseg", "segment", str(image), "--output", str(output)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (output / "nuclei_labels.tif").is_file()
+    assert len(done.stderr.splitlines()) == 2  # LiteRT's greeting is not shown
+
+
+def test_a_library_that_cannot_be_loaded(run, image, output, monkeypatch):
+    def plan(*args, **kwargs):
+        raise ImportError("libGL.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(_batch.Batch, "plan", plan)
+    result = run("segment", image, "--output", output)
+    assert result.exit_code == 1
+    assert "libGL.so.1" in result.stderr
+    assert "napari-nucseg doctor" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--recipe", "best"], "--recipe must be 'baseline' or 'standard', not 'best'."),
+        ([], "There is no data folder at nowhere."),
+    ],
+)
+def test_training_that_cannot_start(run, output, arguments, message):
+    result = run("train", "nowhere", "--output", output, *arguments)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == message
+    assert not output.exists()
+
+
+def test_training_that_is_there_already(run, tmp_path, output):
+    (output / "checkpoints").mkdir(parents=True)
+    from napari_nucseg.training.trainer import STATE
+
+    (output / "checkpoints" / STATE).write_text("{}")
+    result = run("train", tmp_path, "--output", output)
+    assert result.exit_code == 1
+    assert f"{output} already holds a training; pass --resume" in result.stderr
+
+
+def test_training_that_is_stopped(run, tmp_path, output, monkeypatch):
+    from napari_nucseg.training import run as training
+
+    def stop(*args, **kwargs):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(training, "train", stop)
+    result = run("train", tmp_path, "--output", output)
+    assert result.exit_code == 130
+    assert result.stderr == "Stopped; --resume goes on from the last finished epoch.\n"

@@ -1,0 +1,163 @@
+"""``napari-nucseg segment``: the same labels as in Python, from files to files."""
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+
+import napari_nucseg
+from napari_nucseg.io.reading import read_image
+
+
+def test_the_labels_are_those_of_python(run, image, output, rows, field):
+    expected = napari_nucseg.segment(
+        field, "YX", diameter="8 um", splitting=0.8, pixel_size={"Y": 0.4, "X": 0.4}
+    )
+    result = run("segment", image, "--output", output, "--diameter", "8 um", "--splitting", 0.8)
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    written = read_image(output / "nuclei_labels.tif")
+    np.testing.assert_array_equal(written.data, expected.labels)
+    assert written.data.dtype == np.uint16
+    assert written.axes == "YX"
+    assert written.pixel_size == pytest.approx({"Y": 0.4, "X": 0.4})
+    assert expected.count > 5
+    row = rows()["nuclei.tif"]
+    assert row["file"] == str(image)
+    assert row["nuclei"] == str(expected.count)
+    assert float(row["seconds"]) > 0
+    assert (row["status"], row["message"]) == ("ok", "")
+    first, last = result.stderr.splitlines()
+    assert first.startswith(f"[1/1] {image}: {expected.count} nuclei in ")
+    summary = output / "summary.csv"
+    assert last == f"1 of 1 files segmented ({expected.count} nuclei); see {summary}."
+
+
+def test_probabilities(run, image, output, field):
+    result = run("segment", image, "--output", output, "--probabilities")
+    assert result.exit_code == 0
+    expected = napari_nucseg.segment(field, probabilities=True)
+    written = read_image(output / "nuclei_probability.tif")
+    np.testing.assert_array_equal(written.data, expected.probabilities)
+    assert written.pixel_size == pytest.approx({"Y": 0.4, "X": 0.4})
+    names = sorted(path.name for path in output.iterdir())
+    assert names == ["nuclei_labels.tif", "nuclei_probability.tif", "summary.csv"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": "lzw"},
+        {"compression": "zlib", "predictor": True},
+        {"tile": (64, 64)},
+        {"bigtiff": True},
+        {"ome": True},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_tiff_flavours(run, tmp_path, output, field, options):
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, field, **options)
+    assert run("segment", path, "--output", output).exit_code == 0
+    np.testing.assert_array_equal(
+        tifffile.imread(output / "x_labels.tif"), napari_nucseg.segment(field).labels
+    )
+
+
+def test_imagej_stack(run, tmp_path, output, stack):
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZYX", "unit": "um", "spacing": 2})
+    assert run("segment", path, "--output", output).exit_code == 0
+    written = read_image(output / "x_labels.tif")
+    assert written.axes == "ZYX"
+    np.testing.assert_array_equal(written.data, napari_nucseg.segment(stack, "ZYX").labels)
+
+
+def test_imagej_hyperstack_and_channels(run, tmp_path, output, stack):
+    image = np.zeros((2, 3, 2, 128, 128), np.uint16)  # TZCYX
+    image[0, :, 1], image[1, :, 1] = stack, stack[::-1]
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, image, imagej=True, metadata={"axes": "TZCYX"})
+    assert run("segment", path, "--output", output, "--channels", 1).exit_code == 0
+    written = read_image(output / "x_labels.tif")
+    expected = napari_nucseg.segment(image, "TZCYX", channels=(1,))
+    assert written.axes == expected.axes == "TZYX"
+    np.testing.assert_array_equal(written.data, expected.labels)
+
+
+def test_axes_that_the_user_states(run, tmp_path, output, stack):
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZYX"})
+    assert run("segment", path, "--output", output, "--axes", "CYX").exit_code == 0
+    written = read_image(output / "x_labels.tif")
+    assert written.axes == "YX"
+    np.testing.assert_array_equal(written.data, napari_nucseg.segment(stack, "CYX").labels)
+
+
+def test_axes_that_do_not_fit(run, image, output, rows):
+    result = run("segment", image, "--output", output, "--axes", "ZYX")
+    assert result.exit_code == 1
+    message = "One letter per axis is needed, 2 for this image; got axes 'ZYX'"
+    assert message in rows()["nuclei.tif"]["message"]
+
+
+def test_png_and_jpeg(run, tmp_path, output, field):
+    grey = (field / field.max() * 255).astype(np.uint8)
+    colour = np.dstack([grey, grey // 2, 255 - grey])
+    cv2.imwrite(str(tmp_path / "grey.png"), grey)
+    cv2.imwrite(str(tmp_path / "colour.jpg"), colour)
+    assert run("segment", tmp_path, "--output", output).exit_code == 0
+    for name, axes in (("grey.png", "YX"), ("colour.jpg", "YXS")):
+        data = read_image(tmp_path / name).data
+        labels = tifffile.imread(output / f"{name[:-4]}_labels.tif")
+        np.testing.assert_array_equal(labels, napari_nucseg.segment(data, axes).labels)
+
+
+def test_folders_patterns_and_files(run, tmp_path, output, rows, field):
+    for name in ("one/a.tif", "one/b.tif", "two/c.tif", "two/notes.txt", "d.tif"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(path, field[:64, :64])
+    result = run(
+        "segment",
+        tmp_path / "one",
+        tmp_path / "t*" / "*.tif",
+        tmp_path / "d.tif",
+        tmp_path / "one" / "a.tif",
+        "--output",
+        output,
+    )
+    assert result.exit_code == 0
+    assert list(rows()) == ["a.tif", "b.tif", "c.tif", "d.tif"]
+    assert "4 of 4 files segmented" in result.stderr
+
+
+def test_results_beside_the_images_are_not_segmented_later(run, image):
+    folder = image.parent
+    assert run("segment", folder, "--output", folder, "--probabilities").exit_code == 0
+    before = sorted(folder.iterdir())
+    result = run("segment", folder, "--output", folder, "--probabilities", "--overwrite")
+    assert result.exit_code == 0
+    assert "1 of 1 files" in result.stderr
+    assert sorted(folder.iterdir()) == before
+
+
+def test_same_stems_from_two_folders(run, tmp_path, output, field):
+    for folder, data in (("a", field), ("b", field.T)):
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(tmp_path / folder / "x.tif", data)
+    assert run("segment", tmp_path / "a", tmp_path / "b", "--output", output).exit_code == 0
+    for folder, data in (("a", field), ("b", field.T)):
+        np.testing.assert_array_equal(
+            tifffile.imread(output / f"{folder}_x_labels.tif"), napari_nucseg.segment(data).labels
+        )
+
+
+def test_remarks_go_to_summary_and_stderr(run, tmp_path, output, rows):
+    tifffile.imwrite(tmp_path / "flat.tif", np.full((64, 64), 7, np.uint8))
+    result = run("segment", tmp_path / "flat.tif", "--output", output)
+    assert result.exit_code == 0
+    row = rows()["flat.tif"]
+    assert row["nuclei"] == "0"
+    assert row["message"].startswith("The image is constant (every pixel is 7)")
+    assert row["message"] in result.stderr

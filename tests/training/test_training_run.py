@@ -1,0 +1,197 @@
+"""Training from a data folder to a model folder that segments, stopped and resumed on the way."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from small_data import random_field, write_folder
+
+from napari_nucseg import segment
+from napari_nucseg.errors import Cancelled, DatasetError, WriteError
+from napari_nucseg.model.config import NetworkConfig
+from napari_nucseg.model.folder import open_model
+from napari_nucseg.model.network import encoder_layers
+from napari_nucseg.training import run
+from napari_nucseg.training.dataset import load_folder, split_by_group
+from napari_nucseg.training.recipes import Recipe, make_recipe
+from napari_nucseg.training.trainer import BEST, LAST, STATE, Trainer
+
+pytestmark = pytest.mark.slow
+
+FILES = {
+    "card.md",
+    "checkpoints",
+    "config.json",
+    "curve.png",
+    "hashes.json",
+    "model.tflite",
+    "model.weights.h5",
+    "predictions.png",
+    "scores.md",
+}
+STEPS = 2
+
+
+def _recipe() -> Recipe:
+    """Return the standard recipe, made tiny: one epoch with a frozen encoder, two without."""
+    recipe = make_recipe("standard", model_name="tiny", epochs=3, steps_per_epoch=STEPS, seed=4)
+    network = NetworkConfig(decoder_widths=(8, 8, 8, 8, 8))
+    model = recipe.model.model_copy(update={"network": network})
+    changes = {"model": model, "size": 64, "batch_size": 2, "frozen_epochs": 1}
+    return recipe.model_copy(update=changes)
+
+
+def _stop_after(batches):
+    """Return a cancel callback that is true once it was asked `batches` times."""
+    asked = 0
+
+    def cancelled():
+        nonlocal asked
+        asked += 1
+        return asked > batches
+
+    return cancelled
+
+
+def _state(output):
+    return json.loads((output / run.CHECKPOINTS / STATE).read_text())
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("data") / "disks")
+
+
+@pytest.fixture(scope="module")
+def trained(data, encoder_weights, tmp_path_factory):
+    """Return (model folder, progress calls) of an undisturbed training."""
+    output = tmp_path_factory.mktemp("trained") / "tiny"
+    calls = []
+    run.train(
+        data,
+        output,
+        _recipe(),
+        encoder_weights=encoder_weights,
+        progress=lambda *call: calls.append(call),
+    )
+    return output, calls
+
+
+def test_a_training_leaves_a_complete_model_folder(trained):
+    output, calls = trained
+
+    assert {path.name for path in output.iterdir()} == FILES
+    assert open_model(output).config == _recipe().model
+    state = _state(output)
+    assert state["epoch"] == len(state["history"]) == 3
+    assert 0 <= state["best_epoch"] < 3
+    for record in state["history"]:
+        assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(record)
+        assert np.isfinite(list(record.values())).all()
+    assert [call[:2] for call in calls] == [(i, 3 * STEPS) for i in range(1, 3 * STEPS + 1)]
+    assert not list(output.rglob("*.partial*"))
+
+
+def test_the_model_folder_segments(trained):
+    image, _ = random_field(77)
+
+    result = segment(image, model=str(trained[0]), diameter=16, probabilities=True)
+
+    assert result.labels.shape == image.shape
+    assert result.record["model"] == "tiny"
+    assert result.probabilities is not None
+    assert np.isfinite(result.probabilities).all()
+
+
+def test_a_finished_training_is_not_overwritten(trained, data):
+    with pytest.raises(WriteError, match="already holds a training; pass --resume"):
+        run.train(data, trained[0], _recipe())
+
+
+def test_another_recipe_is_not_resumed(trained, data):
+    other = _recipe().model_copy(update={"learning_rate": 0.5})
+
+    with pytest.raises(DatasetError, match="used other settings"):
+        run.train(data, trained[0], other, resume=True)
+
+
+def test_nothing_to_resume_is_said(data, tmp_path):
+    with pytest.raises(DatasetError, match="no training to resume"):
+        run.train(data, tmp_path / "nothing", _recipe(), resume=True)
+
+
+def test_a_missing_data_folder_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=f"no data folder at {tmp_path / 'nowhere'}"):
+        run.train(tmp_path / "nowhere", tmp_path / "out", _recipe())
+
+
+def test_a_training_that_was_stopped_twice_ends_like_an_undisturbed_one(
+    trained, data, encoder_weights, tmp_path
+):
+    output = tmp_path / "tiny"
+    with pytest.raises(Cancelled, match="epoch 2"):  # the first batch of the second phase
+        run.train(
+            data,
+            output,
+            _recipe(),
+            encoder_weights=encoder_weights,
+            cancelled=_stop_after(STEPS + 1),
+        )
+    assert _state(output)["epoch"] == 1
+    assert not (output / "model.tflite").exists()
+    with pytest.raises(Cancelled, match="epoch 3"):
+        run.train(data, output, _recipe(), resume=True, cancelled=_stop_after(STEPS))
+    assert _state(output)["epoch"] == 2
+    trainer = Trainer(
+        *split_by_group(load_folder(data), _recipe().validation_fraction, 4),
+        _recipe(),
+        output / run.CHECKPOINTS,
+    )
+    trainer.resume()
+    trainer.run()
+
+    expected = _state(trained[0])
+    assert len(trainer.state.history) == len(expected["history"])
+    for record, wanted in zip(trainer.state.history, expected["history"], strict=True):
+        assert record == pytest.approx(wanted, rel=1e-3)
+    ended = [np.array(weight) for weight in _load(trainer.network, output / run.CHECKPOINTS / LAST)]
+    undisturbed = _load(trainer.network, trained[0] / run.CHECKPOINTS / LAST)
+    for found, wanted in zip(ended, undisturbed, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-2, atol=1e-4)
+
+
+def _load(network: keras.Model, path) -> list:
+    network.load_weights(path)
+    return network.get_weights()
+
+
+def test_the_baseline_trains_its_decoder_alone(data, encoder_weights, tmp_path):
+    recipe = make_recipe("baseline", model_name="b", epochs=1)
+    source = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(None, None, 3)
+    )
+    source.load_weights(encoder_weights)
+
+    run.train(data, tmp_path / "b", recipe, encoder_weights=encoder_weights)
+
+    trainer = Trainer(
+        *split_by_group(load_folder(data), recipe.validation_fraction, 0),
+        recipe,
+        tmp_path / "b" / run.CHECKPOINTS,
+    )
+    start = trainer.network.get_layer("decoder_4_transpose").get_weights()[0]
+    trainer.network.load_weights(trainer.folder / BEST)
+    for layer in encoder_layers(trainer.network):
+        for found, expected in zip(
+            layer.get_weights(),
+            source.get_layer(layer.name).get_weights() if layer.weights else [],
+            strict=True,
+        ):
+            np.testing.assert_array_equal(found, expected)
+    ended = trainer.network.get_layer("decoder_4_transpose").get_weights()[0]
+    assert not np.array_equal(start, ended)
+    assert {path.name for path in (tmp_path / "b").iterdir()} == FILES
+    image, _ = random_field(78, (80, 100))
+    result = segment(image, model=str(tmp_path / "b"), diameter=16)
+    assert result.labels.shape == image.shape

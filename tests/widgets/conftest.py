@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from napari.utils.notifications import notification_manager
+
+from napari_nucseg.sample_data import fluorescence_field
+
+TIMEOUT = 60_000
+
+
+@pytest.fixture(scope="session")
+def field():
+    """A small fluorescence image (Y, X), uint16."""
+    return fluorescence_field((160, 192), seed=3).image
+
+
+@pytest.fixture(scope="session")
+def stack(field):
+    """Three planes (Z, Y, X) that differ."""
+    return np.stack([field, field[::-1], field[:, ::-1]])
+
+
+@pytest.fixture
+def notices():
+    """The texts of the notifications that napari showed during a test."""
+    texts = []
+
+    def note(notification):
+        texts.append(notification.message)
+
+    notification_manager.notification_ready.connect(note)
+    yield texts
+    notification_manager.notification_ready.disconnect(note)
+
+
+class Bench:
+    """A viewer with the docked widget."""
+
+    def __init__(self, viewer, qtbot):
+        self.viewer = viewer
+        self.qtbot = qtbot
+        self.dock, self.widget = viewer.window.add_plugin_dock_widget(
+            "napari-nucseg", "Segment nuclei"
+        )
+
+    def run(self):
+        """Press Run, wait until it is done, return the active layer."""
+        self.widget.run_button.native.click()
+        self.wait()
+        return self.viewer.layers.selection.active
+
+    def wait(self):
+        def idle():
+            return not self.widget.running and not self.widget.updating
+
+        self.qtbot.waitUntil(idle, timeout=TIMEOUT)
+
+    def set(self, **values):
+        for name, value in values.items():
+            self.widget.fields[name].value = value
+
+    @property
+    def form(self):
+        return self.widget.image_form
+
+    @property
+    def status(self):
+        return self.widget.status.value
+
+
+@pytest.fixture
+def bench(without_opengl, make_napari_viewer, qtbot):
+    return Bench(make_napari_viewer(), qtbot)
+
+
+@pytest.fixture
+def slow_network(monkeypatch):
+    """Let the network wait in its first tile; returns (has begun, may go on)."""
+    import threading
+
+    from napari_nucseg.inference.engine import LiteRTEngine
+
+    begun, go_on = threading.Event(), threading.Event()
+    predict = LiteRTEngine.predict
+
+    def wait_and_predict(self, tile):
+        begun.set()
+        go_on.wait(60)
+        return predict(self, tile)
+
+    monkeypatch.setattr(LiteRTEngine, "predict", wait_and_predict)
+    yield begun, go_on
+    go_on.set()

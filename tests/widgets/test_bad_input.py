@@ -1,0 +1,110 @@
+"""Whatever is opened: one clear sentence, no layer, and the widget goes on."""
+
+import numpy as np
+import pytest
+
+from napari_nucseg.registry import bundled_folder
+
+FIXED = {"contrast_limits": (0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (np.zeros((0, 16), np.uint8), "The image is empty: it has the shape 0 x 16."),
+        (np.zeros((32, 32), complex), "Pixels must be real numbers"),
+        (np.zeros((1, 32), np.uint8), "The image is 1 x 32 pixels in Y and X"),
+        (np.zeros((32, 1), np.uint8), "The image is 32 x 1 pixels in Y and X"),
+        (np.full((32, 32), np.nan), "Every pixel of the image is NaN or infinite"),
+        (np.zeros((2, 2, 2, 2, 32, 32), np.uint8), "has 6 dimensions; 2 to 5"),
+        (np.zeros(32, np.uint8), "has 1 dimensions; 2 to 5"),
+    ],
+    ids=["empty", "complex", "one row", "one column", "nan", "six dimensions", "one dimension"],
+)
+@pytest.mark.filterwarnings("ignore:Casting complex:numpy.exceptions.ComplexWarning")
+def test_images_that_cannot_be_segmented(bench, field, notices, data, sentence):
+    try:
+        bench.viewer.add_image(data, **FIXED)
+    except Exception as error:  # noqa: BLE001 - napari's own
+        pytest.fail(f"napari refuses this itself: {error!r}")
+    bench.run()
+    assert len(bench.viewer.layers) == 1
+    assert len(notices) == 1
+    assert sentence in notices[0]
+    assert bench.status == notices[0]
+    bench.viewer.add_image(field, name="good")
+    assert bench.run().name == "good nuclei"
+
+
+def test_no_layers(bench, notices):
+    bench.run()
+    assert notices == ["Open an image first, then press Run: there is no image layer to segment."]
+    assert bench.status == notices[0]
+    bench.widget.copy_command()
+    assert len(notices) == 2
+
+
+def test_labels_cannot_be_chosen(bench, field, notices):
+    bench.viewer.add_labels(field.astype(int))
+    assert bench.form.image.choices == ()
+    bench.run()
+    assert notices[0].startswith("Open an image first")
+
+
+def test_constant_image(bench, notices):
+    bench.viewer.add_image(np.full((64, 64), 7, np.uint8), **FIXED)
+    labels = bench.run()
+    assert not labels.data.any()
+    assert bench.status.startswith("0 nuclei in ")
+    assert bench.status.endswith("The image is constant (every pixel is 7), so it shows no nuclei.")
+    assert notices == []
+
+
+def test_length_without_pixel_size(bench, field, notices):
+    bench.viewer.add_image(field)
+    bench.set(diameter="8 um")
+    bench.run()
+    assert "'8 um' is a length, but the image has no pixel size" in notices[0]
+
+
+def test_no_shapes_layer(bench, field, notices):
+    bench.viewer.add_image(field)
+    bench.form.what.value = "inside the shapes layer"
+    bench.run()
+    assert notices == ["Add a shapes layer and draw a rectangle, an ellipse or a polygon in it."]
+
+
+def test_empty_shapes_layer(bench, field, notices):
+    bench.viewer.add_image(field)
+    bench.viewer.add_shapes(name="mine")
+    bench.form.what.value = "inside the shapes layer"
+    bench.run()
+    assert notices[0].startswith("The shapes layer 'mine' has no rectangle")
+
+
+def test_shapes_outside_the_image(bench, field, notices):
+    bench.viewer.add_image(field)
+    box = np.array([[500, 500], [500, 600], [600, 600], [600, 500]])
+    bench.viewer.add_shapes([box], shape_type="rectangle")
+    bench.form.what.value = "inside the shapes layer"
+    bench.run()
+    assert notices == ["The region is empty: no pixel of the image lies in it."]
+
+
+def test_channel_that_is_not_there(bench, stack, notices):
+    bench.viewer.add_image(stack)
+    bench.form.axes.value = "CYX"
+    bench.set(channels="7")
+    bench.run()
+    assert notices == ["channels: the image has 3 (counted from 0), got 7."]
+
+
+def test_model_that_is_gone(bench, field, notices, monkeypatch, tmp_path):
+    assert "nuclei" in bench.widget.fields["model"].choices
+    assert bundled_folder().is_dir()
+    monkeypatch.setattr("napari_nucseg.registry.catalog.bundled_folder", lambda: tmp_path)
+    bench.viewer.add_image(field)
+    bench.run()
+    assert len(notices) == 1
+    assert "nuclei" in notices[0]
+    assert len(bench.viewer.layers) == 1

@@ -1,0 +1,108 @@
+"""The sliders give what a fresh run would give, without the network."""
+
+import numpy as np
+import pytest
+
+from napari_nucseg import segment
+from napari_nucseg.inference.engine import LiteRTEngine
+from napari_nucseg.widgets import segment_widget
+
+CHANGES = [
+    {"foreground_threshold": 0.8},
+    {"splitting": 0.9},
+    {"min_size": 250},
+    {"drop_border": True},
+    {"foreground_threshold": 0.3, "splitting": 0.1, "min_size": 40, "drop_border": True},
+]
+
+
+def forbid_network(monkeypatch):
+    def predict(self, tile):
+        raise AssertionError("the network ran")
+
+    monkeypatch.setattr(LiteRTEngine, "predict", predict)
+
+
+@pytest.mark.parametrize("axes", ["YX", "ZYX"])
+def test_sliders_equal_a_fresh_run(bench, field, stack, axes, monkeypatch):
+    data = {"YX": field, "ZYX": stack[:2]}[axes]
+    expected = [segment(data, axes, **change) for change in CHANGES]
+    bench.viewer.add_image(data, name="cells")
+    labels = bench.run()
+    forbid_network(monkeypatch)
+    for change, fresh in zip(CHANGES, expected, strict=True):
+        defaults = {"foreground_threshold": 0.5, "splitting": 0.5, "min_size": 0}
+        bench.set(**{**defaults, "drop_border": False, **change})
+        bench.wait()
+        np.testing.assert_array_equal(labels.data, fresh.labels)
+        record = labels.metadata["napari_nucseg"]
+        assert record["parameters"] == fresh.record["parameters"]
+        assert record["count"] == fresh.count
+        assert bench.status.startswith(f"{fresh.count} nuclei in ")
+    assert len({fresh.count for fresh in expected}) > 2
+    assert len(bench.viewer.layers) == 2
+
+
+def test_sliders_after_shapes_keep_to_the_region(bench, field, monkeypatch):
+    bench.viewer.add_image(field)
+    box = np.array([[20, 20], [20, 120], [110, 120], [110, 20]])
+    bench.viewer.add_shapes([box], shape_type="rectangle")
+    bench.form.what.value = "inside the shapes layer"
+    labels = bench.run()
+    region = bench.form.request(bench.widget.params()).region
+    bench.set(splitting=0.9)
+    bench.wait()
+    fresh = segment(field, "YX", region=region, splitting=0.9)
+    np.testing.assert_array_equal(labels.data, fresh.labels)
+
+
+def test_a_slider_moved_during_the_run_counts(bench, field, slow_network):
+    begun, go_on = slow_network
+    bench.viewer.add_image(field)
+    bench.widget.run()
+    bench.qtbot.waitUntil(begun.is_set)
+    bench.set(min_size=250)
+    go_on.set()
+    bench.wait()
+    labels = bench.viewer.layers.selection.active
+    np.testing.assert_array_equal(labels.data, segment(field, "YX", min_size=250).labels)
+
+
+def test_edited_labels_are_left_alone(bench, field):
+    bench.viewer.add_image(field, name="cells")
+    labels = bench.run()
+    labels.paint((50, 50), 99)
+    edited = labels.data.copy()
+    bench.set(min_size=250)
+    bench.wait()
+    np.testing.assert_array_equal(labels.data, edited)
+    assert bench.status.startswith("'cells nuclei' was edited by hand")
+    new = bench.run()
+    assert new.name == "cells nuclei [1]"
+    bench.set(min_size=0)
+    bench.wait()
+    np.testing.assert_array_equal(new.data, segment(field, "YX").labels)
+    np.testing.assert_array_equal(labels.data, edited)
+
+
+def test_removed_labels_do_not_come_back(bench, field):
+    bench.viewer.add_image(field)
+    bench.viewer.layers.remove(bench.run())
+    bench.set(min_size=250)
+    bench.wait()
+    assert len(bench.viewer.layers) == 1
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_large_maps_are_not_kept(bench, field, monkeypatch, planned):
+    monkeypatch.setattr(segment_widget, "MAX_MAPS", 1000)
+    if not planned:  # the estimate was too low, as the diameter is not known beforehand
+        monkeypatch.setattr(segment_widget, "estimate_maps", lambda request: 0.0)
+    bench.viewer.add_image(field)
+    labels = bench.run()
+    assert "were not kept: press Run after changing settings" in bench.status
+    bench.set(min_size=250)
+    bench.wait()
+    np.testing.assert_array_equal(labels.data, segment(field, "YX").labels)
+    bench.run()
+    np.testing.assert_array_equal(labels.data, segment(field, "YX", min_size=250).labels)
