@@ -159,5 +159,6 @@ def _explain(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         known = ", ".join(SegmentParams.model_fields)
         return f"unknown parameter '{name}', known are {known}"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{name}: {message}, got {error['input']!r}"
+    if error["type"] == "value_error":  # written here, with what was received
+        return f"{name}: {error['ctx']['error']}"
+    return f"{name}: {error['msg']}, got {error['input']!r}"

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from small_data import draw_disks
 from scipy import ndimage
+from small_data import draw_disks
 
 from napari_nucseg.training.augmentation import (
     empty_view,

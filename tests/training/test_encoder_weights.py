@@ -87,7 +87,7 @@ def test_offline_the_message_says_what_to_pass(network, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(urllib.request, "urlretrieve", offline)
 
-    with pytest.raises(ModelError, match="Name or service not known.*Pass --encoder-weights FILE"):
+    with pytest.raises(ModelError, match=r"Name or service not known.*Pass --encoder-weights FILE"):
         load_encoder_weights(network, None)
 
     assert not list((tmp_path / "models").iterdir())

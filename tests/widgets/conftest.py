@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 
 from napari_nucseg.sample_data import fluorescence_field
+from napari_nucseg.widgets.segment_widget import SegmentWidget
 
 TIMEOUT = 60_000
 
@@ -33,14 +35,10 @@ def notices():
 
 
 class Bench:
-    """A viewer with the docked widget."""
+    """A viewer and the widget."""
 
-    def __init__(self, viewer, qtbot):
-        self.viewer = viewer
-        self.qtbot = qtbot
-        self.dock, self.widget = viewer.window.add_plugin_dock_widget(
-            "napari-nucseg", "Segment nuclei"
-        )
+    def __init__(self, viewer, widget, qtbot, dock=None):
+        self.viewer, self.widget, self.qtbot, self.dock = viewer, widget, qtbot, dock
 
     def run(self):
         """Press Run, wait until it is done, return the active layer."""
@@ -68,8 +66,20 @@ class Bench:
 
 
 @pytest.fixture
-def bench(without_opengl, make_napari_viewer, qtbot):
-    return Bench(make_napari_viewer(), qtbot)
+def docked_bench(without_opengl, make_napari_viewer, qtbot):
+    """The widget docked in a real window."""
+    viewer = make_napari_viewer()
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
+    return Bench(viewer, widget, qtbot, dock)
+
+
+@pytest.fixture
+def windowless_bench(qtbot):
+    """The real widget on napari's real layers, without the window, which takes a second to make."""
+    viewer = ViewerModel()
+    widget = SegmentWidget(viewer)
+    qtbot.addWidget(widget.native)
+    return Bench(viewer, widget, qtbot)
 
 
 @pytest.fixture

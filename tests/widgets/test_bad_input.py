@@ -4,36 +4,52 @@ import numpy as np
 import pytest
 
 from napari_nucseg.registry import bundled_folder
+from napari_nucseg.widgets._image_form import SHAPES
 
 FIXED = {"contrast_limits": (0, 1)}
 
 
-@pytest.mark.parametrize(
-    ("data", "sentence"),
-    [
-        (np.zeros((0, 16), np.uint8), "The image is empty: it has the shape 0 x 16."),
-        (np.zeros((32, 32), complex), "Pixels must be real numbers"),
-        (np.zeros((1, 32), np.uint8), "The image is 1 x 32 pixels in Y and X"),
-        (np.zeros((32, 1), np.uint8), "The image is 32 x 1 pixels in Y and X"),
-        (np.full((32, 32), np.nan), "Every pixel of the image is NaN or infinite"),
-        (np.zeros((2, 2, 2, 2, 32, 32), np.uint8), "has 6 dimensions; 2 to 5"),
-        (np.zeros(32, np.uint8), "has 1 dimensions; 2 to 5"),
-    ],
-    ids=["empty", "complex", "one row", "one column", "nan", "six dimensions", "one dimension"],
-)
-@pytest.mark.filterwarnings("ignore:Casting complex:numpy.exceptions.ComplexWarning")
-def test_images_that_cannot_be_segmented(bench, field, notices, data, sentence):
-    try:
-        bench.viewer.add_image(data, **FIXED)
-    except Exception as error:  # noqa: BLE001 - napari's own
-        pytest.fail(f"napari refuses this itself: {error!r}")
+IMAGES = {
+    "one row": (np.zeros((1, 32), np.uint8), "The image is 1 x 32 pixels in Y and X"),
+    "one column": (np.zeros((32, 1), np.uint8), "The image is 32 x 1 pixels in Y and X"),
+    "nan": (np.full((32, 32), np.nan), "Every pixel of the image is NaN or infinite"),
+    "six dimensions": (np.zeros((2, 2, 2, 2, 32, 32), np.uint8), "has 6 dimensions; 2 to 5"),
+}
+REFUSED_BY_NAPARI = {
+    "empty": (np.zeros((0, 16), np.uint8), "The image is empty: it has the shape 0 x 16."),
+    "complex": (np.zeros((32, 32), complex), "Pixels must be real numbers"),
+    "objects": (np.full((32, 32), None), "Pixels must be real numbers"),
+}
+
+
+@pytest.fixture
+def bench(windowless_bench):
+    return windowless_bench
+
+
+def check(bench, notices, sentence):
     bench.run()
     assert len(bench.viewer.layers) == 1
     assert len(notices) == 1
     assert sentence in notices[0]
     assert bench.status == notices[0]
+
+
+@pytest.mark.parametrize("case", IMAGES)
+def test_images_that_cannot_be_segmented(bench, field, notices, case):
+    data, sentence = IMAGES[case]
+    bench.viewer.add_image(data, **FIXED)
+    check(bench, notices, sentence)
     bench.viewer.add_image(field, name="good")
     assert bench.run().name == "good nuclei"
+
+
+@pytest.mark.parametrize("case", REFUSED_BY_NAPARI)
+def test_arrays_that_reach_a_layer_behind_naparis_back(bench, field, notices, monkeypatch, case):
+    data, sentence = REFUSED_BY_NAPARI[case]
+    bench.viewer.add_image(field)
+    monkeypatch.setattr("napari_nucseg.widgets._image_form.full_resolution", lambda layer: data)
+    check(bench, notices, sentence)
 
 
 def test_no_layers(bench, notices):
@@ -69,7 +85,7 @@ def test_length_without_pixel_size(bench, field, notices):
 
 def test_no_shapes_layer(bench, field, notices):
     bench.viewer.add_image(field)
-    bench.form.what.value = "inside the shapes layer"
+    bench.form.what.value = SHAPES
     bench.run()
     assert notices == ["Add a shapes layer and draw a rectangle, an ellipse or a polygon in it."]
 
@@ -77,7 +93,7 @@ def test_no_shapes_layer(bench, field, notices):
 def test_empty_shapes_layer(bench, field, notices):
     bench.viewer.add_image(field)
     bench.viewer.add_shapes(name="mine")
-    bench.form.what.value = "inside the shapes layer"
+    bench.form.what.value = SHAPES
     bench.run()
     assert notices[0].startswith("The shapes layer 'mine' has no rectangle")
 
@@ -86,7 +102,7 @@ def test_shapes_outside_the_image(bench, field, notices):
     bench.viewer.add_image(field)
     box = np.array([[500, 500], [500, 600], [600, 600], [600, 500]])
     bench.viewer.add_shapes([box], shape_type="rectangle")
-    bench.form.what.value = "inside the shapes layer"
+    bench.form.what.value = SHAPES
     bench.run()
     assert notices == ["The region is empty: no pixel of the image lies in it."]
 

@@ -1,11 +1,14 @@
 """The sliders give what a fresh run would give, without the network."""
 
+import threading
+
 import numpy as np
 import pytest
 
-from napari_nucseg import segment
+from napari_nucseg import relabel, segment
 from napari_nucseg.inference.engine import LiteRTEngine
-from napari_nucseg.widgets import segment_widget
+from napari_nucseg.widgets import _live, segment_widget
+from napari_nucseg.widgets._image_form import SHAPES
 
 CHANGES = [
     {"foreground_threshold": 0.8},
@@ -14,6 +17,11 @@ CHANGES = [
     {"drop_border": True},
     {"foreground_threshold": 0.3, "splitting": 0.1, "min_size": 40, "drop_border": True},
 ]
+
+
+@pytest.fixture
+def bench(windowless_bench):
+    return windowless_bench
 
 
 def forbid_network(monkeypatch):
@@ -47,7 +55,7 @@ def test_sliders_after_shapes_keep_to_the_region(bench, field, monkeypatch):
     bench.viewer.add_image(field)
     box = np.array([[20, 20], [20, 120], [110, 120], [110, 20]])
     bench.viewer.add_shapes([box], shape_type="rectangle")
-    bench.form.what.value = "inside the shapes layer"
+    bench.form.what.value = SHAPES
     labels = bench.run()
     region = bench.form.request(bench.widget.params()).region
     bench.set(splitting=0.9)
@@ -83,6 +91,27 @@ def test_edited_labels_are_left_alone(bench, field):
     bench.wait()
     np.testing.assert_array_equal(new.data, segment(field, "YX").labels)
     np.testing.assert_array_equal(labels.data, edited)
+
+
+def test_labels_edited_during_an_update_are_left_alone(bench, field, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait_and_relabel(*args, **options):
+        begun.set()
+        go_on.wait(60)
+        return relabel(*args, **options)
+
+    monkeypatch.setattr(_live, "relabel", wait_and_relabel)
+    bench.viewer.add_image(field)
+    labels = bench.run()
+    bench.set(min_size=250)
+    bench.qtbot.waitUntil(begun.is_set)
+    labels.paint((50, 50), 99)
+    edited = labels.data.copy()
+    go_on.set()
+    bench.wait()
+    np.testing.assert_array_equal(labels.data, edited)
+    assert "was edited by hand" in bench.status
 
 
 def test_removed_labels_do_not_come_back(bench, field):

@@ -12,6 +12,11 @@ from napari_nucseg.sample_data import histology_field
 from napari_nucseg.widgets._image_form import PLANE, SHAPES, WHOLE
 
 
+@pytest.fixture
+def bench(windowless_bench):
+    return windowless_bench
+
+
 def geometry(ndim):
     """Every transform that a layer can have, mixing only Y and X."""
     rotate, shear, affine = np.eye(ndim), np.eye(ndim), np.eye(ndim + 1)
@@ -42,18 +47,18 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_labels_are_those_of_segment_and_lie_on_the_image(bench, field, stack, case):
+def test_labels_are_those_of_segment_and_lie_on_the_image(docked_bench, field, stack, case):
     make, values = CASES[case]
     data = make(field, stack)
     rgb, multiscale = case == "YXS", case == "multiscale"
     axes = "YX" if multiscale else case
     ndim = len(axes.removesuffix("S"))
-    image = bench.viewer.add_image(
+    image = docked_bench.viewer.add_image(
         data, rgb=rgb, multiscale=multiscale, name="cells", **geometry(ndim)
     )
-    bench.form.axes.value = axes
-    bench.set(**values)
-    labels = bench.run()
+    docked_bench.form.axes.value = axes
+    docked_bench.set(**values)
+    labels = docked_bench.run()
 
     channels = (1,) if values else ()
     expected = segment(data, axes, channels=channels)
@@ -103,11 +108,11 @@ def test_status_says_what_was_found(bench, field):
     assert bench.status.endswith(" s (model nuclei, diameter 20 px, 10 µm, given)")
 
 
-def test_this_plane_lies_on_that_plane(bench, stack):
-    image = bench.viewer.add_image(stack, scale=(3, 1, 1), translate=(30, 0, 0))
-    bench.form.what.value = PLANE
-    bench.viewer.dims.set_point(0, 36)
-    labels = bench.run()
+def test_this_plane_lies_on_that_plane(docked_bench, stack):
+    image = docked_bench.viewer.add_image(stack, scale=(3, 1, 1), translate=(30, 0, 0))
+    docked_bench.form.what.value = PLANE
+    docked_bench.viewer.dims.set_point(0, 36)
+    labels = docked_bench.run()
     np.testing.assert_array_equal(labels.data, segment(stack[2], "YX").labels[None])
     assert list(labels.translate) == [36, 0, 0]
     np.testing.assert_array_equal(labels.scale, image.scale)
@@ -146,6 +151,16 @@ def test_probability_map(bench, field):
     ]
 
 
+def test_probability_map_asked_for_later_lies_below_the_labels(bench, field):
+    bench.viewer.add_image(field, name="cells")
+    labels = bench.run()
+    bench.set(probabilities=True)
+    bench.run()
+    assert bench.viewer.layers[-1] is labels
+    assert bench.viewer.layers[-2].name == "cells nuclei probability"
+    assert bench.viewer.layers.selection.active is labels
+
+
 def test_chooser_follows_the_active_image_layer(bench, field):
     viewer = bench.viewer
     first, second = viewer.add_image(field, name="a"), viewer.add_image(field, name="b")
@@ -161,9 +176,9 @@ def test_chooser_follows_the_active_image_layer(bench, field):
     assert bench.form.image.current_choice == "renamed"
 
 
-def test_only_open_choices_are_shown(bench, field, stack):
-    form, viewer = bench.form, bench.viewer
-    bench.dock.show()
+def test_only_open_choices_are_shown(docked_bench, field, stack):
+    form, viewer = docked_bench.form, docked_bench.viewer
+    docked_bench.dock.show()
 
     def hidden():
         rows = {"axes": form.axes, "channels": form.channels, "shapes": form.shapes}
@@ -204,22 +219,22 @@ def test_copied_command_has_what_differs_from_the_defaults(bench, stack):
     assert "put its path in place of its name" in bench.status
 
 
-def test_copied_command_names_the_file(bench, tmp_path, field):
+def test_copied_command_names_the_file(docked_bench, tmp_path, field):
     import tifffile
 
     path = tmp_path / "cells.tif"
     tifffile.imwrite(path, field)
-    bench.viewer.open(path, plugin="napari")
-    bench.widget.copy_command()
+    docked_bench.viewer.open(path, plugin="napari")
+    docked_bench.widget.copy_command()
     text = QApplication.clipboard().text()
     assert text == f"napari-nucseg segment {path} --output nuclei --axes YX"
-    assert "path" not in bench.status.removeprefix(f"Copied: {text}")
+    assert "path" not in docked_bench.status.removeprefix(f"Copied: {text}")
 
 
-def test_widget_is_narrow(bench, field):
-    bench.viewer.add_image(field, name="x" * 200)
-    bench.dock.show()
-    assert bench.widget.native.sizeHint().width() <= 380
+def test_widget_is_narrow(docked_bench, field):
+    docked_bench.viewer.add_image(field, name="x" * 200)
+    docked_bench.dock.show()
+    assert docked_bench.widget.native.sizeHint().width() <= 380
 
 
 def test_bad_parameters_are_told_before_anything_runs(bench, field, notices):

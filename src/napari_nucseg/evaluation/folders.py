@@ -134,7 +134,7 @@ def read_labels(path: Path) -> LabelArray:
 
 
 def _read_png(path: Path) -> LabelArray:
-    import cv2
+    from napari_nucseg._opencv import cv2
 
     try:
         data = path.read_bytes()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray
+from napari_nucseg._types import AnyArray, CancelCheck
 from napari_nucseg.inference.engine import Engine
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.maps import PlaneInput, PlaneMaps, predict_plane
@@ -51,7 +51,9 @@ class Look:
         return float(self.share**0.25 * self.distance**4 * np.exp(-0.5 * misfit**2))
 
 
-def estimate_diameter(plane: AnyArray, native: PlaneInput, engine: Engine) -> float:
+def estimate_diameter(
+    plane: AnyArray, native: PlaneInput, engine: Engine, cancelled: CancelCheck | None = None
+) -> float:
     """Estimate the typical diameter of nuclei in a plane.
 
     Parameters
@@ -61,17 +63,24 @@ def estimate_diameter(plane: AnyArray, native: PlaneInput, engine: Engine) -> fl
     native : PlaneInput
         Preparation at scale 1.
     engine : Engine
+    cancelled : callable, optional
+        Asked before every tile.
 
     Returns
     -------
     float
         In pixels of the plane; the model's own diameter where nothing was found.
+
+    Raises
+    ------
+    Cancelled
     """
     best, most = native.config.diameter, 0.0
     for scale in SCALES:
         prepared = replace(native, scale=scale)
         window = _busiest_window(plane, scale)
-        look = _look(predict_plane(window, prepared, engine, tile=WINDOW, halo=0), native.config)
+        maps = predict_plane(window, prepared, engine, tile=WINDOW, halo=0, cancelled=cancelled)
+        look = _look(maps, native.config)
         if look.credit(native.config) > most:
             best, most = look.diameter / scale, look.credit(native.config)
     return best

@@ -8,10 +8,10 @@ smoothed votes alone, without a separate centre map, is this project's own.
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from scipy import ndimage
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
 from napari_nucseg.inference.maps import PlaneMaps, resize_to
 from napari_nucseg.model.config import OFFSET_UNIT, NetworkConfig

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray
+from napari_nucseg._types import AnyArray, CancelCheck
 from napari_nucseg.axes import Planes, plan_planes, resolve_axes
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.diameter import estimate_diameter
@@ -70,6 +70,7 @@ def resolve_job(
     *,
     rgb: bool | None = None,
     pixel_size: Mapping[str, float] | None = None,
+    cancelled: CancelCheck | None = None,
 ) -> SegmentJob:
     """Check the image, open the model, measure intensities, settle the diameter.
 
@@ -82,10 +83,12 @@ def resolve_job(
     params : SegmentParams
     pixel_size : mapping, optional
         Axis letter to micrometres per pixel.
+    cancelled : callable, optional
+        Asked before every tile that the diameter is estimated from.
 
     Raises
     ------
-    InputError, ModelError, EngineError
+    InputError, ModelError, EngineError, Cancelled
     """
     check_dtype(image.dtype)
     planes = plan_planes(image.shape, resolve_axes(image.shape, axes, rgb=rgb))
@@ -102,7 +105,9 @@ def resolve_job(
     if model.config.fixed_size:
         diameter = given or model.config.diameter
     else:
-        diameter = given or estimate_diameter(_busiest(image, planes, samples), native, engine)
+        diameter = given or estimate_diameter(
+            _busiest(image, planes, samples), native, engine, cancelled
+        )
     prepared = PlaneInput(
         model.config, intensity, channels, color, scale_for(diameter, model.config)
     )

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray
 from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference.engine import Engine

@@ -130,7 +130,7 @@ def segment(
     source = _as_array(image)
     if cancelled is not None and cancelled():
         raise Cancelled("Segmenting was cancelled.")
-    job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size)
+    job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
     field_of_view = FieldOfView.of(region, job)
     watch.lap("prepare")
     labels = np.zeros(job.planes.output_shape, np.int32)

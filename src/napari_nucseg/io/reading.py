@@ -92,7 +92,7 @@ def _read_raster(path: Path) -> AnyArray:
     array of shape (Y, X) or (Y, X, S)
         uint8 or uint16; samples are RGB or RGBA. The transparency of a grey image is dropped.
     """
-    import cv2
+    from napari_nucseg._opencv import cv2
 
     damaged = f"Cannot read {path}: the image is damaged or incomplete; copy or export it again."
     try:

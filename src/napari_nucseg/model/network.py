@@ -5,6 +5,8 @@ The encoder is `keras.applications.MobileNetV2` (Sandler et al., CVPR 2018), the
 Backend neutral: it builds, trains and predicts with TensorFlow, torch or jax.
 """
 
+from functools import cache
+
 import keras
 from keras import layers
 
@@ -66,8 +68,14 @@ def encoder_layers(network: keras.Model) -> list[keras.Layer]:
     """Return the layers of `network` that belong to the encoder, in order."""
     names = [layer.name for layer in network.layers]
     end = names.index(ENCODER_END)
-    encoder_names = {layer.name for layer in build_encoder().layers}
-    return [layer for layer in network.layers[: end + 1] if layer.name in encoder_names]
+    known = _encoder_names()
+    return [layer for layer in network.layers[: end + 1] if layer.name in known]
+
+
+@cache
+def _encoder_names() -> frozenset[str]:
+    """Return the names of the encoder's layers; building it takes half a second."""
+    return frozenset(layer.name for layer in build_encoder().layers)
 
 
 def _separable_decoder(

@@ -1,9 +1,9 @@
 """What a fluorescence microscope and its camera do to an image."""
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray
 
 Float32Array = npt.NDArray[np.float32]

@@ -3,11 +3,11 @@
 import math
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg.sample_data._microscope import Float32Array, smooth_field
 from napari_nucseg.sample_data._nucleus import Nucleus, random_nucleus
 

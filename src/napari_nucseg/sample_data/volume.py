@@ -2,10 +2,10 @@
 
 import math
 
-import cv2
 import numpy as np
 from scipy import ndimage
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg._types import FloatArray
 from napari_nucseg.sample_data._chromatin import Chromatin
 from napari_nucseg.sample_data._crowd import Crowd

@@ -6,11 +6,11 @@ Every function takes the `numpy.random.Generator` that it draws from, so that a 
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
 
 

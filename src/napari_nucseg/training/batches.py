@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, FloatArray
 from napari_nucseg.model.config import InputConfig
 from napari_nucseg.preprocessing.normalize import measure_range, normalize, to_three_channels

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, LabelArray
 from napari_nucseg.errors import DatasetError
 

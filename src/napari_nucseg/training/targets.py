@@ -1,9 +1,9 @@
 """From instance labels to what the network learns."""
 
-import cv2
 import numpy as np
 from scipy import ndimage
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
 from napari_nucseg.model.config import OFFSET_UNIT
 

@@ -22,7 +22,7 @@ from napari_nucseg.widgets._messages import NO_IMAGE, NO_SHAPES
 from napari_nucseg.widgets._params_form import field_widget
 from napari_nucseg.widgets._results import RECORD
 
-PLANE, WHOLE, SHAPES = "this plane", "whole stack", "inside the shapes layer"
+PLANE, WHOLE, SHAPES = "this plane", "whole stack", "inside the shapes"
 WHOLE_IMAGE = "whole image"
 
 
@@ -117,6 +117,7 @@ class ImageForm(Container):
         for box in (self.image, self.shapes):
             chosen = box.value
             with box.changed.blocked():
+                box.choices = []  # else magicgui appends what is new, in no order
                 box.reset_choices()
                 if chosen is not None and chosen in box.choices:
                     box.value = chosen
@@ -137,9 +138,7 @@ class ImageForm(Container):
     def _image_changed(self) -> None:
         """Offer the axes that the image may have, and the parts that can be segmented."""
         layer = self.image.value
-        choices: list[str] = []
-        if layer is not None and layer.ndim >= 2:
-            choices = axes_choices(layer.ndim, layer.rgb)
+        choices = [] if layer is None else axes_choices(layer.ndim, layer.rgb)
         self.axes.choices = choices
         if choices:
             self.axes.value = guess_axes(layer)
@@ -150,7 +149,11 @@ class ImageForm(Container):
         parts = [WHOLE, PLANE] if set(axes) & set("TZ") else [WHOLE_IMAGE]
         if list(self.what.choices) != [*parts, SHAPES]:
             with self.what.changed.blocked():
+                chosen = self.what.value
+                self.what.choices = []
                 self.what.choices = [*parts, SHAPES]
+                if chosen in self.what.choices:
+                    self.what.value = chosen
         self.axes.visible = len(self.axes.choices) > 1
         self.channels.visible = "C" in axes
         self.shapes.visible = self.what.value == SHAPES

@@ -42,9 +42,9 @@ def guess_axes(layer: Image) -> str:
     Raises
     ------
     InputError
-        The layer has fewer than two or too many dimensions.
+        The layer has too many dimensions.
     """
-    choices = axes_choices(layer.ndim, layer.rgb) if layer.ndim >= 2 else []
+    choices = axes_choices(layer.ndim, layer.rgb)
     if not choices:
         raise InputError(
             f"'{layer.name}' has {layer.ndim} dimensions; 2 to {4 if layer.rgb else 5} of T, Z, C, "

@@ -136,6 +136,7 @@ class LiveUpdates:
             return Shown(shown.request, relabel(shown.result, cancelled=cancelled, **wanted))
 
         self._task = Task(work, f"adjusting the nuclei of '{shown.request.name}'", self._finished)
+        self._task.start()
 
     def _finished(self, task: Task[Shown]) -> None:
         self._task = None

@@ -63,6 +63,10 @@ class ResultLayers:
             return None
         return made.layer if fingerprint(made.layer.data) == made.written else None
 
+    def _is_shown(self, source: Image) -> bool:
+        made = self._made["labels"].get(source)
+        return made is not None and made.layer in self._viewer.layers
+
     def last_name(self, source: Image) -> str:
         """Return the name of the labels layer last made from `source`."""
         return str(self._made["labels"][source].layer.name)
@@ -114,6 +118,8 @@ class ResultLayers:
             look.update({key: getattr(instead_of, key) for key in _KEPT})
             place = layers.index(instead_of)
             layers.remove(instead_of)
+        elif kind == "probability" and self._is_shown(source):
+            place = layers.index(self._made["labels"][source].layer)  # the labels stay on top
         make = Labels if kind == "labels" else Image
         layers.insert(place, make(data, metadata={RECORD: record}, **geometry, **look))
         return layers[place]

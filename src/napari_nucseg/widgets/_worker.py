@@ -35,7 +35,7 @@ class _Job:
 
 
 class Task(Generic[T]):
-    """One piece of work in a thread. Make it in the main thread; it starts at once.
+    """One piece of work in a thread; made and started in the main thread.
 
     Parameters
     ----------
@@ -77,6 +77,9 @@ class Task(Generic[T]):
         self._worker: Any = create_worker(_Job(self._run, title), _start_thread=False)
         self._worker.errored.connect(self._failed)
         self._worker.finished.connect(self._finished)
+
+    def start(self) -> None:
+        """Start the work."""
         self._worker.start()
 
     def cancel(self) -> None:
@@ -85,8 +88,13 @@ class Task(Generic[T]):
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was asked to stop, here or by napari, whose window closes."""
-        return self._stop.is_set() or self._worker.abort_requested
+        """Whether it was asked to stop, here or by napari."""
+        return self._stop.is_set() or self.abandoned
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether napari asked it to stop, as it does when its window closes."""
+        return bool(self._worker.abort_requested)
 
     def _run(self) -> None:
         try:

@@ -159,6 +159,7 @@ class SegmentWidget(Container):
             self._run_finished,
             self._show_progress,
         )
+        self._task.start()
 
     def cancel(self) -> None:
         """Stop the run within one tile; nothing is changed."""
@@ -193,9 +194,7 @@ class SegmentWidget(Container):
 
     def _layer_removed(self, event: Any) -> None:
         if self.running and self._request is not None and event.value is self._request.source:
-            reason = messages.source_removed(self._request.name)
-            self._stop(reason)
-            messages.show_warning(reason)
+            self._stop(messages.source_removed(self._request.name))
 
     def _align(self) -> None:
         align_labels([*self.image_form, *self.fields.values()])
@@ -231,12 +230,18 @@ class SegmentWidget(Container):
             return
         self._set_running(False)
         if task.cancelled:
-            self.status.value = self._reason or messages.CANCELLED
+            self._show_cancelled(task)
         elif task.result is None:
             self._show_problem(task)
         else:
             self._show_result(task.result)
         self.finished.emit()
+
+    def _show_cancelled(self, task: Task[Shown]) -> None:
+        """Say why there is no result; a user who did not press Cancel is told aloud."""
+        self.status.value = self._reason or messages.CANCELLED
+        if self._reason not in (None, messages.CANCELLED, messages.CLOSED) and not task.abandoned:
+            messages.show_warning(self._reason)
 
     def _show_problem(self, task: Task[Any]) -> None:
         """Say what went wrong; napari has shown what was not foreseen."""

@@ -1,0 +1,215 @@
+"""Everything that can be wrong with an image, each with one clear sentence."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from napari_nucseg import segment
+from napari_nucseg.errors import InputError, ModelError
+from napari_nucseg.registry import bundled_folder
+
+DIAMETER = {"diameter": "20"}
+ANY = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)
+
+
+def test_an_image_of_nan_alone_is_refused():
+    with pytest.raises(InputError, match="Every pixel of the image is NaN or infinite"):
+        segment(np.full((64, 64), np.nan))
+    with pytest.raises(InputError, match="Every pixel"):
+        segment(np.full((3, 64, 64), np.inf), "ZYX")
+
+
+def test_some_pixels_that_are_not_finite_are_taken_as_background(field):
+    image = field.image.astype(np.float32)
+    clean = segment(image, **DIAMETER)
+    assert clean.messages == ()
+    image[:40, :40] = np.nan
+    image[-1, -1] = np.inf
+
+    found = segment(image, probabilities=True, **DIAMETER)
+
+    assert found.messages == ("1,601 pixels are NaN or infinite and were taken as background.",)
+    assert not found.labels[:30, :30].any()
+    assert np.isfinite(found.probabilities).all()
+    far = (slice(100, 180), slice(100, 200))
+    assert abs(len(np.unique(found.labels[far])) - len(np.unique(clean.labels[far]))) <= 1
+
+
+def test_a_dead_channel_does_not_hide_the_others(coarse):
+    image = np.stack([np.full(coarse.shape, np.nan), coarse.astype(float)])
+
+    found = segment(image, "CYX", **DIAMETER)
+
+    np.testing.assert_array_equal(found.labels, segment(coarse.astype(float), **DIAMETER).labels)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((64, 64), np.uint8),
+        np.full((64, 64), 7.5),
+        np.full((64, 64), -1e308),
+        np.ones((3, 64, 64), bool),
+        np.full((64, 64, 3), 255, np.uint8),
+    ],
+)
+@pytest.mark.parametrize("diameter", ["auto", "20"])
+def test_a_constant_image_shows_no_nuclei_and_says_so(image, diameter):
+    found = segment(image, diameter=diameter)
+
+    assert found.count == 0
+    assert not found.labels.any()
+    assert "The image is constant" in found.messages[0]
+
+
+@pytest.mark.parametrize("shape", [(0, 64), (0,), (3, 0, 64), (64, 0)])
+def test_an_empty_image_is_refused(shape):
+    with pytest.raises(InputError, match="The image is empty: it has the shape"):
+        segment(np.zeros(shape))
+
+
+def test_an_empty_list_is_an_empty_image():
+    with pytest.raises(InputError, match="empty"):
+        segment([])
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((1, 64), "YX"), ((64, 1), "YX"), ((5, 64, 7), "ZYX")])
+def test_planes_of_a_few_pixels_are_refused(shape, axes):
+    with pytest.raises(InputError, match="at least 8 x 8 are needed"):
+        segment(np.zeros(shape), axes)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((1, 64, 64), "ZYX"), ((1, 1, 64, 64), "TZYX"), ((1, 64, 64), "CYX"), ((64, 64, 1), "YXC")],
+)
+def test_other_axes_may_have_one_pixel(shape, axes):
+    image = ANY.reshape(shape)
+
+    found = segment(image, axes, **DIAMETER)
+
+    assert found.labels.size == 64 * 64
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 300), (31, 33), (33, 31)])
+@pytest.mark.parametrize("diameter", ["auto", "20", "60"])
+def test_images_smaller_than_a_tile_keep_their_shape(shape, diameter):
+    image = np.random.default_rng(0).integers(0, 4096, shape).astype(np.uint16)
+
+    found = segment(image, diameter=diameter, probabilities=True)
+
+    assert found.labels.shape == found.probabilities.shape == shape
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((64, 64), complex),
+        np.zeros((64, 64), object),
+        np.full((64, 64), "pixel"),
+        np.zeros((64, 64), "datetime64[s]"),
+        np.zeros((64, 64), [("a", int)]),
+        None,
+        "image.tif",
+    ],
+)
+def test_pixels_that_are_no_real_numbers_are_refused(image):
+    with pytest.raises(InputError, match=r"Pixels must be real numbers .* dtype"):
+        segment(image)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "message"),
+    [
+        ((64, 64), "YQ", "Unknown axis Q"),
+        ((64, 64), "YY", "only once"),
+        ((64, 64), "ZYX", "One letter per axis"),
+        ((64, 64), "ZY", "Y and X must both"),
+        ((64, 64, 5), "YXS", "length of 3 or 4"),
+        ((64, 64, 3), "XYS", "in this order"),
+        ((2, 64, 64, 3), "CYXS", "not both"),
+        ((64, 64, 8), "YXZ", "transpose the image from 'YXZ' to 'ZYX'"),
+        ((2, 2, 2, 2, 64, 64), None, "cannot be guessed"),
+        ((64,), None, "cannot be guessed"),
+        ((), None, "cannot be guessed"),
+    ],
+)
+def test_axes_that_do_not_fit_are_refused(shape, axes, message):
+    with pytest.raises(InputError, match=message):
+        segment(np.zeros(shape), axes)
+
+
+def test_a_channel_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match=r"the image has 2 \(counted from 0\), got 2, 5"):
+        segment(np.stack([ANY, ANY]), "CYX", channels=(0, 2, 5))
+
+
+@pytest.mark.parametrize(
+    ("region", "message"),
+    [
+        (np.ones((64, 63), bool), r"shape \(64, 64\) \(Y, X\), got \(64, 63\)"),
+        (np.ones((2, 64, 64), bool), "region must have the planes' shape"),
+        (np.zeros((64, 64), bool), "The region is empty"),
+    ],
+)
+def test_a_region_that_does_not_fit_is_refused(region, message):
+    with pytest.raises(InputError, match=message):
+        segment(ANY, region=region, **DIAMETER)
+
+
+def test_unknown_options_and_models_are_refused():
+    with pytest.raises(InputError, match="unknown parameter 'tresholds'"):
+        segment(ANY, tresholds=0.5)
+    with pytest.raises(ModelError, match="no model 'cyto'"):
+        segment(ANY, model="cyto")
+
+
+@pytest.mark.parametrize("diameter", ["1000", "100000000"])
+def test_an_absurdly_large_diameter_finds_nothing_and_does_not_fail(diameter):
+    assert segment(ANY, diameter=diameter).count == 0
+
+
+@pytest.fixture
+def model_copy(tmp_path):
+    return shutil.copytree(bundled_folder() / "nuclei", tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["config.json", "hashes.json", "model.tflite"])
+def test_a_model_folder_with_a_missing_file_is_refused(model_copy, name):
+    (model_copy / name).unlink()
+
+    with pytest.raises(ModelError, match=f"has no {name}"):
+        segment(ANY, model=str(model_copy))
+
+
+@pytest.mark.parametrize("engine", ["litert", "tensorflow"])
+def test_a_model_folder_with_a_corrupt_file_is_refused(model_copy, engine):
+    name = {"litert": "model.tflite", "tensorflow": "model.weights.h5"}[engine]
+    (model_copy / name).write_bytes((model_copy / name).read_bytes()[:-100])
+
+    with pytest.raises(ModelError, match=f"{name} is corrupt or was replaced"):
+        segment(ANY, model=str(model_copy), engine=engine)
+
+
+def test_a_file_that_is_no_network_is_refused_even_with_a_right_hash(model_copy):
+    (model_copy / "model.tflite").write_bytes(b"not a network, but forty bytes of text..")
+    hashes = json.loads((model_copy / "hashes.json").read_text())
+    hashes["model.tflite"] = hashlib.sha256((model_copy / "model.tflite").read_bytes()).hexdigest()
+    (model_copy / "hashes.json").write_text(json.dumps(hashes))
+
+    with pytest.raises(ModelError, match="is not a LiteRT model"):
+        segment(ANY, model=str(model_copy))
+
+
+def test_a_replaced_model_is_loaded_anew_not_served_from_the_cache(model_copy):
+    segment(ANY, model=str(model_copy), **DIAMETER)
+    (model_copy / "model.tflite").write_bytes(b"broken")
+    hashes = json.loads((model_copy / "hashes.json").read_text())
+    hashes["model.tflite"] = "0" * 64
+    (model_copy / "hashes.json").write_text(json.dumps(hashes))
+
+    with pytest.raises(ModelError, match="corrupt or was replaced"):
+        segment(ANY, model=str(model_copy), **DIAMETER)

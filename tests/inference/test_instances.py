@@ -1,0 +1,181 @@
+"""From perfect maps of drawn nuclei to labels."""
+
+import numpy as np
+import pytest
+from drawn_maps import draw_disks, perfect_maps, same_nuclei
+from scipy import ndimage
+
+from napari_nucseg.inference.instances import find_instances
+from napari_nucseg.inference.maps import PlaneMaps
+from napari_nucseg.model.config import NetworkConfig
+from napari_nucseg.params import SegmentParams
+
+VOTES = NetworkConfig()
+COMPONENTS = NetworkConfig(outputs=("foreground",))
+RADIUS = 10
+DIAMETER = 2.0 * RADIUS
+
+APART = draw_disks((120, 120), [(20, 20, 10), (22, 60, 9), (60, 30, 11), (90, 90, 10)])
+TOUCHING = draw_disks((60, 90), [(30, 20, 10), (30, 37, 10), (30, 55, 10)])
+
+
+def _find(labels_or_maps, config=VOTES, diameter=DIAMETER, **params):
+    maps = labels_or_maps
+    if not isinstance(maps, PlaneMaps):
+        maps = perfect_maps(maps)
+    return find_instances(maps, config, SegmentParams(**params), diameter)
+
+
+@pytest.mark.parametrize("labels", [APART, TOUCHING])
+def test_perfect_maps_give_every_pixel_its_nucleus(labels):
+    found = _find(labels)
+
+    assert same_nuclei(found, labels)
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(np.unique(found), np.arange(labels.max() + 1))
+
+
+def test_a_ring_of_touching_nuclei_is_split_and_its_hole_stays_empty():
+    angles = np.linspace(0, 2 * np.pi, 8, endpoint=False)
+    ring = [(60 + 26 * np.sin(a), 60 + 26 * np.cos(a), 10.5) for a in angles]
+    labels = draw_disks((120, 120), ring)
+    assert ndimage.label(labels > 0)[1] == 1  # one clump
+
+    found = _find(labels)
+
+    assert same_nuclei(found, labels)
+    assert found[60, 60] == 0
+
+
+def test_a_nucleus_across_the_border_is_found():
+    labels = draw_disks((60, 60), [(0, 30, 10), (59, 59, 10)])
+
+    assert same_nuclei(_find(labels), labels)
+
+
+def test_empty_maps_give_empty_labels():
+    found = _find(np.zeros((40, 50), np.int32))
+
+    assert found.shape == (40, 50)
+    assert found.dtype == np.int32
+    assert not found.any()
+
+
+def test_drop_border_removes_the_cut_nuclei_alone():
+    labels = draw_disks((80, 80), [(5, 30, 10), (40, 40, 10), (70, 10, 11), (66, 66, 10)])
+    cut = {label for label in range(1, 5) if _touches_border(labels == label)}
+    assert cut == {1, 3}
+
+    found = _find(labels, drop_border=True)
+
+    assert same_nuclei(found, np.where(np.isin(labels, list(cut)), 0, labels))
+    assert found.max() == 2
+
+
+def _touches_border(mask):
+    return mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
+
+
+def test_minimum_size_is_the_smallest_area_that_is_kept():
+    areas = np.bincount(APART.ravel())[1:]
+    smallest = int(areas.min())
+
+    assert _find(APART, min_size=smallest).max() == 4
+    assert _find(APART, min_size=smallest + 1).max() == 3
+    assert _find(APART, min_size=int(areas.max()) + 1).max() == 0
+
+
+def test_by_default_specks_are_removed():
+    labels = draw_disks((60, 60), [(20, 20, 10), (45, 45, 1)])
+
+    assert _find(labels).max() == 1
+    assert _find(labels, config=COMPONENTS).max() == 1
+
+
+@pytest.mark.parametrize("config", [VOTES, COMPONENTS])
+def test_the_threshold_is_the_smallest_probability_of_a_nucleus(config):
+    maps = perfect_maps(draw_disks((60, 60), [(30, 30, 10)])).maps.copy()
+    maps[..., 0] = np.where(maps[..., 0] > 0.5, 0.75, 0.25)
+    maps = PlaneMaps(maps, (60, 60), 1.0)
+
+    assert _find(maps, config, foreground_threshold=0.75).max() == 1
+    assert _find(maps, config, foreground_threshold=0.76).max() == 0
+
+
+def test_a_lower_threshold_never_shrinks_the_foreground():
+    labels = draw_disks((80, 80), [(30, 30, 10), (30, 48, 10), (60, 60, 12)])
+    maps = perfect_maps(labels).maps.astype(np.float32)
+    maps[..., 0] = ndimage.gaussian_filter(maps[..., 0], 1.5)
+    maps = PlaneMaps(maps.astype(np.float16), (80, 80), 1.0)
+
+    areas = [
+        (_find(maps, COMPONENTS, foreground_threshold=t) > 0).sum() for t in (0.8, 0.6, 0.4, 0.2)
+    ]
+
+    assert areas == sorted(areas)
+
+
+def test_splitting_never_finds_more_nuclei_at_a_lower_setting():
+    labels = draw_disks((60, 90), [(30, 20, 10), (30, 31, 10), (30, 60, 10)])
+
+    counts = [_find(labels, splitting=s).max() for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
+
+    assert counts == sorted(counts)
+    assert counts[-1] == 3
+
+
+def test_without_offsets_connected_pixels_are_one_nucleus():
+    assert _find(APART, COMPONENTS).max() == 4
+    assert _find(TOUCHING, COMPONENTS).max() == 1
+    assert same_nuclei(_find(APART, COMPONENTS), APART)
+
+
+@pytest.mark.parametrize("scale", [0.4, 0.5, 2.0])
+def test_labels_are_at_the_images_own_size(scale):
+    full = draw_disks((200, 240), [(50, 60, 25), (50, 105, 22), (140, 150, 28)])
+    small_shape = (round(200 * scale), round(240 * scale))
+    small = draw_disks(
+        small_shape,
+        [
+            (r * scale, c * scale, q * scale)
+            for r, c, q in [(50, 60, 25), (50, 105, 22), (140, 150, 28)]
+        ],
+    )
+    maps = perfect_maps(small, (200, 240), scale)
+
+    found = _find(maps, diameter=50.0)
+
+    assert found.shape == (200, 240)
+    assert found.max() == 3
+    for label in (1, 2, 3):
+        own = found == np.bincount(found[full == label]).argmax()
+        assert own.sum() == pytest.approx((full == label).sum(), rel=0.08)
+        overlap = (own & (full == label)).sum() / (own | (full == label)).sum()
+        assert overlap > 0.85
+
+
+def test_every_label_is_one_piece_without_holes():
+    rng = np.random.default_rng(0)
+    maps = perfect_maps(draw_disks((90, 90), [(30, 30, 14), (30, 55, 13), (65, 40, 15)]))
+    noisy = maps.maps.astype(np.float32)
+    noisy[..., 0] = np.clip(noisy[..., 0] + rng.normal(0, 0.3, (90, 90)), 0, 1)
+    noisy[..., 2:] += rng.normal(0, 0.1, (90, 90, 2))
+    maps = PlaneMaps(noisy.astype(np.float16), (90, 90), 1.0)
+
+    found = _find(maps, diameter=28.0)
+
+    assert found.max() >= 3
+    for label in range(1, found.max() + 1):
+        assert ndimage.label(found == label)[1] == 1
+    filled = [ndimage.binary_fill_holes(found == n) for n in range(1, found.max() + 1)]
+    for label, one in enumerate(filled, start=1):
+        assert not (found[one] == 0).any(), label
+
+
+def test_maps_are_left_alone():
+    maps = perfect_maps(TOUCHING)
+    before = maps.maps.copy()
+
+    _find(maps, splitting=0.9)
+
+    np.testing.assert_array_equal(maps.maps, before)

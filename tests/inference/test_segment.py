@@ -1,0 +1,284 @@
+"""One image: what comes back, and what must not matter."""
+
+import json
+
+import numpy as np
+import pytest
+from drawn_maps import same_nuclei
+
+import napari_nucseg
+from napari_nucseg import relabel, segment
+from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.evaluation import match
+from napari_nucseg.inference.instances import find_instances
+from napari_nucseg.inference.maps import predict_plane
+from napari_nucseg.params import SegmentParams
+from napari_nucseg.registry import find_model
+
+DIAMETER = {"diameter": "20"}
+
+
+@pytest.fixture(scope="module")
+def result(field):
+    """Return the result with maps and probabilities."""
+    return segment(field.image, keep_maps=True, probabilities=True, **DIAMETER)
+
+
+def test_labels_are_consecutive_and_counted(field, result):
+    assert result.labels.shape == field.image.shape
+    assert result.labels.dtype == np.int32
+    assert result.axes == "YX"
+    assert result.count > 5
+    np.testing.assert_array_equal(np.unique(result.labels), np.arange(result.count + 1))
+
+
+def test_the_same_call_gives_the_same_labels(field, result):
+    np.testing.assert_array_equal(segment(field.image, **DIAMETER).labels, result.labels)
+
+
+def test_the_image_is_left_alone(field):
+    before = field.image.copy()
+
+    segment(field.image, **DIAMETER)
+
+    np.testing.assert_array_equal(field.image, before)
+
+
+def test_the_record_repeats_the_call(field, result):
+    record = json.loads(json.dumps(result.record))
+
+    assert record == result.record
+    assert record["version"] == napari_nucseg.__version__
+    assert record["model"] == "nuclei"
+    assert record["model_sha256"] == find_model("nuclei").hashes["model.tflite"]
+    assert record["engine"] == "litert"
+    assert record["diameter_pixels"] == result.diameter == 20.0
+    assert record["diameter_estimated"] is False
+    again = segment(field.image, params=SegmentParams(**record["parameters"]))
+    np.testing.assert_array_equal(again.labels, result.labels)
+
+
+def test_an_estimated_diameter_is_reported_and_repeats_the_labels(field):
+    estimated = segment(field.image)
+
+    assert estimated.record["diameter_estimated"] is True
+    assert json.loads(json.dumps(estimated.record))["diameter_pixels"] == estimated.diameter
+    given = segment(field.image, diameter=str(estimated.diameter))
+    np.testing.assert_array_equal(given.labels, estimated.labels)
+
+
+def test_seconds_add_up(result):
+    steps = [result.seconds[name] for name in ("prepare", "network", "instances")]
+
+    assert all(seconds > 0 for seconds in steps)
+    assert sum(steps) <= result.seconds["total"]
+
+
+def test_probabilities_are_those_of_the_labels(field, result):
+    probabilities = result.probabilities
+
+    assert probabilities.shape == field.image.shape
+    assert probabilities.dtype == np.float32
+    assert probabilities.min() >= 0
+    assert probabilities.max() <= 1
+    # Nuclei are the pixels at or above the threshold, filled holes aside.
+    assert (probabilities[result.labels > 0] >= 0.5).mean() > 0.99
+
+
+def test_probabilities_and_maps_come_only_if_asked_for(field):
+    plain = segment(field.image, **DIAMETER)
+
+    assert plain.probabilities is None
+    assert plain.maps == ()
+
+
+@pytest.mark.parametrize("dtype", ["uint16", ">u2", "int32", "uint64", "float32", "float64"])
+def test_the_dtype_does_not_matter(field, result, dtype):
+    found = segment(field.image.astype(dtype), **DIAMETER)
+
+    assert found.count == result.count
+    assert (found.labels != result.labels).mean() < 1e-3
+
+
+@pytest.mark.parametrize(("gain", "shift"), [(1e300, 0), (1e-300, 0), (1.0, 1e6), (-1e-3, 0)])
+def test_scale_and_offset_of_the_intensities_do_not_matter(field, result, gain, shift):
+    image = field.image.astype(np.float64)
+    if gain < 0:  # negative values throughout
+        gain, shift = -gain, -1e3
+    found = segment(image * gain + shift, **DIAMETER)
+
+    assert found.count == result.count
+    assert (found.labels != result.labels).mean() < 2e-3
+
+
+def test_a_gray_image_in_colour_gives_the_same_labels(coarse):
+    gray = segment(coarse, **DIAMETER)
+    rgb = np.stack([coarse] * 3, axis=-1)
+    rgba = np.concatenate([rgb, np.full((*coarse.shape, 1), 255, np.uint8)], axis=-1)
+
+    for colour in (segment(rgb, **DIAMETER), segment(rgba, "YXS", **DIAMETER)):
+        assert colour.axes == "YX"
+        np.testing.assert_array_equal(colour.labels, gray.labels)
+
+
+def test_a_list_of_levels_is_a_pyramid_of_which_the_first_counts(field, result):
+    levels = [field.image, field.image[::2, ::2], field.image[::4, ::4]]
+
+    np.testing.assert_array_equal(segment(levels, **DIAMETER).labels, result.labels)
+
+
+def test_nested_lists_are_an_image(coarse):
+    np.testing.assert_array_equal(
+        segment(coarse.tolist(), **DIAMETER).labels, segment(coarse.astype(int), **DIAMETER).labels
+    )
+
+
+def test_a_length_is_a_diameter_where_the_pixel_size_is_known(field, result):
+    pixel_size = {"Y": 0.5, "X": 0.5, "Z": 3.0}
+    found = segment(field.image, diameter="10 µm", pixel_size=pixel_size)
+
+    assert found.diameter == pytest.approx(20.0)
+    np.testing.assert_array_equal(found.labels, result.labels)
+    for unknown in (None, {}, {"Z": 1.0}, {"Y": 0.5}, {"Y": 0.0, "X": 0.5}):
+        with pytest.raises(InputError, match=r"no pixel size in Y and X; give .* in pixels"):
+            segment(field.image, diameter="10 µm", pixel_size=unknown)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_nuclei_of_another_size_are_rescaled(field, factor):
+    import cv2
+
+    size = (int(224 * factor), int(192 * factor))
+    image = cv2.resize(field.image, size, interpolation=cv2.INTER_AREA)
+    truth = cv2.resize(
+        field.labels.astype(np.float32), size, interpolation=cv2.INTER_NEAREST
+    ).astype(np.int32)
+
+    found = segment(image, diameter=str(20 * factor))
+
+    assert found.labels.shape == image.shape
+    assert found.record["scale"] != 1.0
+    assert match(truth, found.labels, 0.5).average_precision > 0.75
+
+
+def test_a_region_keeps_the_nuclei_whose_centre_lies_in_it(field, result):
+    region = np.zeros(field.image.shape, bool)
+    region[60:140, 70:180] = True
+
+    found = segment(field.image, region=region, **DIAMETER)
+
+    assert 0 < found.count < result.count
+    for label in range(1, found.count + 1):
+        rows, columns = np.nonzero(found.labels == label)
+        assert region[round(rows.mean()), round(columns.mean())]
+    # Those well inside are the same as without a region.
+    inside = np.unique(result.labels[80:120, 90:160])
+    for label in inside[inside > 0]:
+        own = result.labels == label
+        assert np.bincount(found.labels[own]).argmax() > 0
+
+
+def test_a_region_of_everything_changes_nothing(field, result):
+    everything = np.ones(field.image.shape, bool)
+
+    np.testing.assert_array_equal(
+        segment(field.image, region=everything, **DIAMETER).labels, result.labels
+    )
+
+
+def test_parameters_come_at_once_or_one_by_one(field, result):
+    params = SegmentParams(diameter="20")
+
+    np.testing.assert_array_equal(segment(field.image, params=params).labels, result.labels)
+    with pytest.raises(InputError, match="not both; got min_size too"):
+        segment(field.image, params=params, min_size=3)
+
+
+def test_both_engines_find_the_same_nuclei(field, result):
+    found = segment(field.image, engine="tensorflow", **DIAMETER)
+
+    assert found.record["engine"] == "tensorflow"
+    assert found.count == result.count
+    assert (found.labels != result.labels).mean() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"foreground_threshold": 0.2},
+        {"foreground_threshold": 0.9},
+        {"splitting": 0.0},
+        {"splitting": 1.0},
+        {"min_size": 300},
+        {"drop_border": True},
+        {"foreground_threshold": 0.7, "splitting": 0.2, "min_size": 100, "drop_border": True},
+    ],
+)
+def test_relabelling_equals_segmenting_anew(field, result, changes):
+    fresh = segment(field.image, probabilities=True, **DIAMETER, **changes)
+
+    changed = relabel(result, **changes)
+
+    np.testing.assert_array_equal(changed.labels, fresh.labels)
+    assert changed.count == fresh.count
+    assert changed.record == fresh.record
+    assert changed.maps is result.maps
+
+
+def test_relabelling_keeps_region_and_planes(coarse):
+    region = np.zeros(coarse.shape, bool)
+    region[40:150, 30:160] = True
+    stack = np.stack([coarse, coarse[::-1]])
+    first = segment(stack, "ZYX", region=region, keep_maps=True, **DIAMETER)
+
+    changed = relabel(first, splitting=0.1, min_size=50)
+
+    fresh = segment(stack, "ZYX", region=region, splitting=0.1, min_size=50, **DIAMETER)
+    np.testing.assert_array_equal(changed.labels, fresh.labels)
+
+
+def test_relabelling_leaves_the_first_result_alone(result):
+    before = result.labels.copy()
+
+    relabel(result, min_size=500)
+
+    np.testing.assert_array_equal(result.labels, before)
+
+
+@pytest.mark.parametrize("name", ["diameter", "model", "channels", "probabilities", "nonsense"])
+def test_relabelling_refuses_what_needs_the_network(result, name):
+    with pytest.raises(InputError, match=f"^{name} cannot change without running the network"):
+        relabel(result, **{name: "20"})
+
+
+def test_relabelling_checks_bounds_and_needs_maps(field, result):
+    with pytest.raises(InputError, match="splitting"):
+        relabel(result, splitting=7)
+    with pytest.raises(InputError, match="keep_maps=True"):
+        relabel(segment(field.image, **DIAMETER), splitting=0.3)
+    with pytest.raises(Cancelled):
+        relabel(result, cancelled=lambda: True)
+
+
+@pytest.mark.parametrize("tile", [160, 192])
+def test_tiled_and_untiled_results_hold_the_same_nuclei(field, result, tile):
+    job = result.job
+    tiled = predict_plane(
+        field.image[..., None], job.prepared, job.engine, tile=tile, halo=job.halo
+    )
+
+    labels = find_instances(tiled, job.model.config.network, job.params, job.diameter)
+
+    assert labels.max() == result.count
+    matching = match(result.labels, labels, 0.9)
+    assert matching.true_positives == result.count
+
+
+def test_helpers_tell_nuclei_apart():
+    first = np.array([[1, 1, 0, 2]])
+
+    assert same_nuclei(first, np.array([[5, 5, 0, 1]]))
+    assert not same_nuclei(first, np.array([[1, 1, 0, 1]]))
+    assert not same_nuclei(first, np.array([[1, 2, 0, 3]]))
+    assert not same_nuclei(first, np.array([[1, 1, 0, 0]]))
