@@ -19,8 +19,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     {"params", "axes", "errors", "_opencv", "_types"},
-    {"model"},
     {"preprocessing"},
+    {"model"},
     {"inference", "training", "evaluation", "registry", "io", "sample_data"},
     {"widgets", "cli", "__main__"},
 )

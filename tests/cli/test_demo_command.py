@@ -34,8 +34,8 @@ def test_picture(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     found, place, reason = done.stdout.splitlines()
-    assert found.startswith("z stack of nuclei nuclei: ")
-    assert int(found.split()[5].replace(",", "")) > 100
+    assert found.startswith("z-stack nuclei: ")
+    assert int(found.split()[2].replace(",", "")) > 100
     assert place == f"Picture: {tmp_path / 'napari-nucseg-demo.png'}"
     assert reason.startswith("There is no display")
     assert [path.name for path in tmp_path.iterdir()] == ["napari-nucseg-demo.png"]

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from napari_nucseg.inference.maps import PlaneInput, PlaneMaps
-from napari_nucseg.model.config import InputConfig, ModelConfig, NetworkConfig
-from napari_nucseg.preprocessing.normalize import IntensityRange
+from napari_nucseg.model.config import ModelConfig, NetworkConfig
+from napari_nucseg.preprocessing.normalize import InputConfig, IntensityRange
 from napari_nucseg.training.targets import make_targets
 
 CERTAIN = 0.98

@@ -167,9 +167,45 @@ def test_unknown_options_and_models_are_refused():
         segment(ANY, model="cyto")
 
 
-@pytest.mark.parametrize("diameter", ["1000", "100000000"])
-def test_an_absurdly_large_diameter_finds_nothing_and_does_not_fail(diameter):
-    assert segment(ANY, diameter=diameter).count == 0
+def test_a_very_large_diameter_finds_nothing_and_does_not_fail():
+    assert segment(ANY, diameter="1000").count == 0
+
+
+@pytest.mark.parametrize("diameter", ["0.01", "1e", "100000000", "1 nm"])
+def test_an_absurd_diameter_is_refused(diameter):
+    with pytest.raises(InputError, match="diameter"):
+        segment(ANY, diameter=diameter, pixel_size={"Y": 1.0, "X": 1.0})
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, np.inf, np.nan])
+def test_a_pixel_size_that_is_none_is_refused(size):
+    with pytest.raises(InputError, match="the image has no pixel size"):
+        segment(ANY, diameter="8 um", pixel_size={"Y": size, "X": size})
+
+
+def test_a_ragged_list_is_refused():
+    with pytest.raises(InputError, match="not a regular array"):
+        segment([[1, 2], [3]])
+
+
+def test_a_config_that_contradicts_the_network_is_refused(model_copy):
+    path = model_copy / "config.json"
+    config = json.loads(path.read_text())
+    config["network"]["outputs"] = ["foreground"]
+    path.write_text(json.dumps(config))
+
+    with pytest.raises(ModelError, match=r"has 4 output channels, but its config\.json states 1"):
+        segment(ANY, model=str(model_copy))
+
+
+def test_a_config_that_contradicts_the_weights_is_refused(model_copy):
+    path = model_copy / "config.json"
+    config = json.loads(path.read_text())
+    config["network"]["decoder_widths"][0] += 8
+    path.write_text(json.dumps(config))
+
+    with pytest.raises(ModelError, match=r"does not fit its config\.json"):
+        segment(ANY, model=str(model_copy), engine="tensorflow")
 
 
 @pytest.fixture

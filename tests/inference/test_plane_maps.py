@@ -6,7 +6,7 @@ import pytest
 from drawn_maps import FakeEngine, plain_input
 
 from napari_nucseg.errors import Cancelled
-from napari_nucseg.inference.maps import predict_plane, scaled_shape
+from napari_nucseg.inference.maps import predict_plane
 from napari_nucseg.preprocessing.tiling import plan_tiles
 
 HALO = 32
@@ -134,4 +134,4 @@ def test_a_model_of_fixed_size_sees_the_whole_plane_in_it():
 
 
 def test_a_plane_never_shrinks_to_nothing():
-    assert scaled_shape((8, 1000), 0.01) == (1, 10)
+    assert plain_input(scale=0.01).network_shape((8, 1000, 1)) == (1, 10)

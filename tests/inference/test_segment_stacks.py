@@ -152,6 +152,16 @@ def test_progress_is_told_after_every_plane(stack, result):
     assert calls[-1][2] == f"{result.count:,} nuclei"
 
 
+def test_progress_is_told_after_every_tile():
+    calls = []
+
+    segment(
+        np.zeros((1100, 64), np.uint8), progress=lambda *call: calls.append(call[:2]), **DIAMETER
+    )
+
+    assert calls == [(1, 2), (2, 2)]
+
+
 def test_cancelling_at_once_reads_nothing(stack):
     watched = _Watched(stack)
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from napari_nucseg.model.config import InputConfig
 from napari_nucseg.preprocessing.normalize import (
     MAX_SAMPLES,
+    InputConfig,
     IntensityRange,
     measure_range,
     normalize,

@@ -24,8 +24,8 @@ from napari_nucseg.io.inputs import (
 from napari_nucseg.io.reading import read_image
 from napari_nucseg.io.summary import Summary, read_rows
 from napari_nucseg.io.writing import prepare_output, write_labels, write_maps
-from napari_nucseg.model.config import STRIDE
 from napari_nucseg.params import SegmentParams
+from napari_nucseg.preprocessing.tiling import STRIDE
 from napari_nucseg.registry import find_model
 
 SUMMARY = "summary.csv"
@@ -238,7 +238,7 @@ class Batch:
                 self.axes or image.axes,
                 params=self.params,
                 pixel_size=image.pixel_size,
-                progress=progress.show_planes,
+                progress=progress.show_tiles,
             )
             if result.probabilities is not None:
                 # First: where there are labels, the file is finished.

@@ -73,8 +73,8 @@ class BatchProgress:
             self._bars.update(self._files, description=name)
             self._bars.reset(self._planes, description="planes", visible=False)
 
-    def show_planes(self, done: int, total: int, message: str) -> None:
-        """Show how many planes of the file are done."""
+    def show_tiles(self, done: int, total: int, message: str) -> None:
+        """Show how many tiles of the file are done."""
         if self._bars is not None and total > 1:
             self._bars.update(
                 self._planes, completed=done, total=total, description=message, visible=True

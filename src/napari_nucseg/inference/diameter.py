@@ -10,6 +10,7 @@ from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.maps import PlaneInput, PlaneMaps, predict_plane
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.params import SegmentParams
+from napari_nucseg.preprocessing.normalize import contrast
 
 SCALES = (1.0, 0.5, 0.25, 2.0)
 """Network pixels per image pixel that are tried."""
@@ -109,7 +110,7 @@ def _busiest_window(plane: AnyArray, scale: float) -> AnyArray:
     windows = [plane[y : y + wanted, x : x + wanted] for y in rows for x in columns]
     if len(windows) == 1:
         return windows[0]
-    return max(windows, key=lambda w: float(np.nan_to_num(w[::4, ::4].astype(np.float64)).std()))
+    return max(windows, key=lambda window: contrast(window[::4, ::4]))
 
 
 def _starts(length: int, wanted: int) -> list[int]:

@@ -55,9 +55,16 @@ class LiteRTEngine:
                 model_content=content, num_threads=threads or os.cpu_count() or 1
             )
             self._input = self._interpreter.get_input_details()[0]["index"]
-            self._output = self._interpreter.get_output_details()[0]["index"]
+            output = self._interpreter.get_output_details()[0]
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"{model.litert} is not a LiteRT model: {error}.") from error
+        self._output = output["index"]
+        channels = int(output["shape"][-1])
+        if channels != model.config.network.channels:
+            raise ModelError(
+                f"{model.litert} has {channels} output channels, but its config.json states "
+                f"{model.config.network.channels} ({', '.join(model.config.network.outputs)})."
+            )
         self._shape: tuple[int, ...] = ()
         self._lock = Lock()  # an interpreter holds one tile's state
 
@@ -95,7 +102,10 @@ class TensorFlowEngine:
         from napari_nucseg.model.network import build_network
 
         network = build_network(model.config.network)
-        network.load_weights(model.weights)
+        try:
+            network.load_weights(model.weights)
+        except (ValueError, OSError) as error:
+            raise ModelError(f"{model.weights} does not fit its config.json: {error}.") from error
         signature = [tf.TensorSpec((1, None, None, 3), tf.float32)]
         self._run = tf.function(
             lambda tile: network(tile, training=False), input_signature=signature

@@ -1,5 +1,6 @@
 """What will be done, resolved once from parameters and image, then frozen."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from napari_nucseg.inference.maps import PlaneInput
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import MICROMETRE, SegmentParams, parse_diameter
-from napari_nucseg.preprocessing.normalize import IntensityRange, measure_range
+from napari_nucseg.preprocessing.normalize import contrast, measure_range
 from napari_nucseg.registry import find_model
 
 SMALLEST_PLANE = 8
@@ -23,6 +24,12 @@ SMALLEST_PLANE = 8
 
 MAX_STATISTICS_PLANES = 32
 """Planes from which the intensities of a stack are measured, evenly spread."""
+
+SMALLEST_DIAMETER, LARGEST_DIAMETER = 2, 2000
+"""In pixels; outside, what an image is rescaled to would be absurdly large or empty."""
+
+MAX_STATISTICS_PIXELS = 64_000_000
+"""Pixels held at once for the statistics; larger stacks are thinned."""
 
 TILE, HALO = 1024, 64
 
@@ -117,7 +124,7 @@ def resolve_job(
 
 
 def scale_for(diameter: float, config: ModelConfig) -> float:
-    """Return network pixels per image pixel: 1 where the network copes, else what it was made for."""
+    """Return network pixels per image pixel: 1 for diameters that the network copes with."""
     low, high = config.diameter_range
     if config.fixed_size or low <= diameter <= high:
         return 1.0
@@ -159,7 +166,9 @@ def _sample_planes(image: Any, planes: Planes, channels: tuple[int, ...]) -> lis
     indices = list(planes.iterate())
     count = min(len(indices), MAX_STATISTICS_PLANES)
     chosen = [indices[round(i)] for i in np.linspace(0, len(indices) - 1, count)]
-    return [planes.read(image, index)[..., list(channels)] for index in chosen]
+    height, width = planes.output_shape[-2:]
+    step = math.ceil(math.sqrt(count * height * width / MAX_STATISTICS_PIXELS))
+    return [planes.read(image, i)[::step, ::step][..., list(channels)] for i in chosen]
 
 
 def _describe_pixels(samples: list[AnyArray]) -> list[str]:
@@ -181,20 +190,30 @@ def _given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | Non
     if params.diameter == "auto":
         return None
     number, unit = parse_diameter(params.diameter)
-    if not unit:
-        return number
-    sizes = [s for a, s in (pixel_size or {}).items() if a in "YX" and s > 0]
+    pixels = number * MICROMETRE[unit] / _pixel_size(params, pixel_size) if unit else number
+    if not SMALLEST_DIAMETER <= pixels <= LARGEST_DIAMETER:
+        raise InputError(
+            f"diameter '{params.diameter}' is {pixels:.3g} pixels; expected {SMALLEST_DIAMETER} to "
+            f"{LARGEST_DIAMETER}."
+        )
+    return pixels
+
+
+def _pixel_size(params: SegmentParams, pixel_size: Mapping[str, float] | None) -> float:
+    """Return micrometres per pixel, the geometric mean of Y and X."""
+    known = (pixel_size or {}).items()
+    sizes = [s for a, s in known if a in "YX" and s > 0 and np.isfinite(s)]
     if len(sizes) < 2:
         raise InputError(
             f"diameter '{params.diameter}' is a length, but the image has no pixel size in Y and "
             "X; give the diameter in pixels, such as '19'."
         )
-    return number * MICROMETRE[unit] / float(np.sqrt(sizes[0] * sizes[1]))
+    return float(np.sqrt(sizes[0] * sizes[1]))
 
 
 def _busiest(image: Any, planes: Planes, samples: list[AnyArray]) -> AnyArray:
     """Return the sampled plane with the most contrast, with all its channels."""
     indices = list(planes.iterate())
-    contrasts = [float(np.nan_to_num(s.astype(np.float32)).std()) for s in samples]
+    contrasts = [contrast(sample) for sample in samples]
     place = np.linspace(0, len(indices) - 1, len(samples))[int(np.argmax(contrasts))]
     return planes.read(image, indices[round(place)])

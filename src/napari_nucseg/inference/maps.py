@@ -1,6 +1,6 @@
 """The network's predictions for one plane, stitched from tiles."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference.engine import Engine
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.preprocessing.normalize import IntensityRange, normalize, to_three_channels
-from napari_nucseg.preprocessing.tiling import Tile, TilePlan, plan_tiles
+from napari_nucseg.preprocessing.tiling import plan_tiles
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,14 @@ class PlaneInput:
         scaled = normalize(plane[..., list(self.channels)], self.intensity, self.config.input)
         if not self.color:
             scaled = scaled.max(axis=-1, keepdims=True)
+        return to_three_channels(_resize_input(scaled, self.network_shape(plane.shape)))
+
+    def network_shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Return height and width, in network pixels, of a plane of shape (Y, X, ...)."""
         size = self.config.fixed_size
-        shape = (size, size) if size else scaled_shape(plane.shape[:2], self.scale)
-        return to_three_channels(_resize_input(scaled, shape))
-
-
-def scaled_shape(shape: tuple[int, ...], scale: float) -> tuple[int, int]:
-    """Return height and width at the network's scale, at least one pixel."""
-    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+        if size:
+            return size, size
+        return max(1, round(shape[0] * self.scale)), max(1, round(shape[1] * self.scale))
 
 
 def predict_plane(
@@ -94,6 +94,7 @@ def predict_plane(
     tile: int,
     halo: int,
     cancelled: CancelCheck | None = None,
+    tile_done: Callable[[int], None] | None = None,
 ) -> PlaneMaps:
     """Run the network over one plane.
 
@@ -107,6 +108,8 @@ def predict_plane(
         In network pixels, see `preprocessing.tiling.plan_tiles`.
     cancelled : callable, optional
         Asked before every tile.
+    tile_done : callable, optional
+        Told the number of tiles done after every tile but the last.
 
     Raises
     ------
@@ -116,19 +119,14 @@ def predict_plane(
     plan = plan_tiles((image.shape[0], image.shape[1]), tile, halo)
     channels = prepared.config.network.channels
     maps = np.empty((*image.shape[:2], channels), np.float16)
-    for window, predicted in _predict_tiles(image, plan, engine, cancelled):
-        maps[window.inner] = predicted[window.local]
-    return PlaneMaps(maps, (plane.shape[0], plane.shape[1]), prepared.scale)
-
-
-def _predict_tiles(
-    image: FloatArray, plan: TilePlan, engine: Engine, cancelled: CancelCheck | None
-) -> Iterator[tuple[Tile, FloatArray]]:
-    """Yield (tile, prediction of its outer window)."""
-    for window in plan.tiles:
+    for done, window in enumerate(plan.tiles):
         if cancelled is not None and cancelled():
             raise Cancelled("Segmenting was cancelled.")
-        yield window, engine.predict(_pad(image[window.outer], plan.shape))
+        if tile_done is not None and done:
+            tile_done(done)
+        predicted = engine.predict(_pad(image[window.outer], plan.shape))
+        maps[window.inner] = predicted[window.local]
+    return PlaneMaps(maps, (plane.shape[0], plane.shape[1]), prepared.scale)
 
 
 def resize_to(image: FloatArray, shape: tuple[int, int]) -> FloatArray:

@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.preprocessing.tiling import plan_tiles
 
 LIVE_PARAMETERS = ("foreground_threshold", "splitting", "min_size", "drop_border")
 """Parameters that change the labels without running the network again."""
@@ -97,7 +98,8 @@ def segment(
     keep_maps : bool
         Keep the network's maps in the result, for `relabel`.
     progress : callable, optional
-        Called as ``progress(done, total, message)`` after every plane.
+        Called as ``progress(done, total, message)`` after every tile; the last tile of a plane
+        counts as done when its nuclei are found.
     cancelled : callable, optional
         Asked before every tile.
     **options
@@ -137,10 +139,17 @@ def segment(
     shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
     count = 0
-    for done, index in enumerate(job.planes.iterate(), start=1):
+    report = _Report(progress, job, field_of_view)
+    for index in job.planes.iterate():
         plane = job.planes.read(source, index)[field_of_view.window]
         maps = predict_plane(
-            plane, job.prepared, job.engine, tile=job.tile, halo=job.halo, cancelled=cancelled
+            plane,
+            job.prepared,
+            job.engine,
+            tile=job.tile,
+            halo=job.halo,
+            cancelled=cancelled,
+            tile_done=report.tile_done,
         )
         watch.lap("network")
         count = _write_plane(labels[index], maps, job, params, field_of_view, count)
@@ -149,8 +158,7 @@ def segment(
         if keep_maps:
             kept.append(maps)
         watch.lap("instances")
-        if progress is not None:
-            progress(done, job.planes.n_planes, f"{count:,} nuclei")
+        report.plane_done(count)
     return SegmentationResult(
         labels=labels,
         axes=job.planes.output_axes,
@@ -274,6 +282,29 @@ class FieldOfView:
         return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
 
 
+class _Report:
+    """Tells the caller how many tiles of all planes are done."""
+
+    def __init__(self, progress: Progress | None, job: SegmentJob, view: FieldOfView) -> None:
+        rows, columns = view.window
+        window = (rows.stop - rows.start, columns.stop - columns.start)
+        plan = plan_tiles(job.prepared.network_shape(window), job.tile, job.halo)
+        self._progress = progress
+        self._tiles = len(plan.tiles)
+        self._total = self._tiles * job.planes.n_planes
+        self._planes = 0
+        self._message = "0 nuclei"
+
+    def tile_done(self, done: int) -> None:
+        if self._progress is not None:
+            self._progress(self._planes * self._tiles + done, self._total, self._message)
+
+    def plane_done(self, count: int) -> None:
+        self._message = f"{count:,} nuclei"
+        self.tile_done(self._tiles)
+        self._planes += 1
+
+
 class _Stopwatch:
     """Adds up the seconds of named steps."""
 
@@ -307,11 +338,14 @@ def _write_plane(
 
 def _as_array(image: Any) -> Any:
     """Return something with shape, dtype and indexing; of a pyramid, its first level."""
-    if isinstance(image, (list, tuple)) and image and hasattr(image[0], "shape"):
+    if isinstance(image, Sequence) and len(image) and hasattr(image[0], "shape"):
         image = image[0]
-    if not hasattr(image, "shape") or not hasattr(image, "dtype"):
-        image = np.asarray(image)
-    return image
+    if hasattr(image, "shape") and hasattr(image, "dtype"):
+        return image
+    try:
+        return np.asarray(image)
+    except ValueError as error:
+        raise InputError(f"The image is not a regular array of pixels: {error}.") from error
 
 
 def _record(job: SegmentJob, params: SegmentParams) -> dict[str, Any]:

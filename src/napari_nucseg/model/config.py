@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from napari_nucseg.preprocessing.normalize import InputConfig
+from napari_nucseg.preprocessing.tiling import STRIDE
+
 OutputName = Literal["foreground", "distance", "offset"]
 
 OUTPUT_CHANNELS: dict[OutputName, int] = {"foreground": 1, "distance": 1, "offset": 2}
@@ -20,9 +23,6 @@ SKIP_LAYERS: tuple[str, ...] = (
     "block_16_project",
 )
 """Encoder layers at stride 2, 4, 8, 16 and 32; the last is the bottleneck."""
-
-STRIDE = 32
-"""Height and width of the network's input must be multiples of this."""
 
 
 class Frozen(BaseModel):
@@ -57,27 +57,6 @@ class NetworkConfig(Frozen):
         return sum(OUTPUT_CHANNELS[name] for name in self.outputs)
 
 
-class InputConfig(Frozen):
-    """How intensities become the network's input.
-
-    ``percentile``: each plane's or image's `low` and `high` percentile go to -1 and 1, clipped to
-    [-`clip`, `clip`]. ``unit``: 8-bit values divided by 255, as in the original system.
-    """
-
-    normalization: Literal["percentile", "unit"] = "percentile"
-    low: float = Field(default=1.0, ge=0, lt=50)
-    high: float = Field(default=99.8, gt=50, le=100)
-    clip: float = Field(default=1.5, ge=1)
-
-
-class InstanceConfig(Frozen):
-    """Defaults of the way from maps to nuclei, tuned on validation groups of the training data."""
-
-    foreground_threshold: float = Field(default=0.5, gt=0, lt=1)
-    splitting: float = Field(default=0.5, ge=0, le=1)
-    method: Literal["votes", "components"] = "votes"
-
-
 class ModelConfig(Frozen):
     """The `config.json` of a model folder."""
 
@@ -86,10 +65,16 @@ class ModelConfig(Frozen):
     description: str = Field(default="", max_length=2000)
     network: NetworkConfig
     input: InputConfig = InputConfig()
-    instances: InstanceConfig = InstanceConfig()
     diameter: float = Field(gt=0, le=1000)
     """Diameter of nuclei, in pixels, to which images are rescaled when they need it."""
     diameter_range: tuple[float, float]
     """Diameters, in pixels, that the network handles without rescaling."""
     fixed_size: int | None = Field(default=None, ge=STRIDE, multiple_of=STRIDE)
     """Images are resized to this height and width (baseline), or None: any size, in tiles."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelConfig":
+        low, high = self.diameter_range
+        if not 0 < low <= high:
+            raise ValueError(f"diameter_range must be 0 < low <= high, got {self.diameter_range}")
+        return self

@@ -2,17 +2,33 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from napari_nucseg._types import AnyArray, FloatArray
-from napari_nucseg.model.config import InputConfig
 
 MAX_SAMPLES = 4_000_000
 """Pixels from which percentiles are measured; more would not change them visibly."""
 
 HUGE = 1e307
 """Differences of larger values overflow."""
+
+
+class InputConfig(BaseModel):
+    """How intensities become the network's input; part of a model's `config.json`.
+
+    ``percentile``: the image's `low` and `high` percentile go to -1 and 1, clipped to
+    [-`clip`, `clip`]. ``unit``: 8-bit values divided by 255, as in the original system.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    normalization: Literal["percentile", "unit"] = "percentile"
+    low: float = Field(default=1.0, ge=0, lt=50)
+    high: float = Field(default=99.8, gt=50, le=100)
+    clip: float = Field(default=1.5, ge=1)
 
 
 @dataclass(frozen=True)
@@ -86,6 +102,16 @@ def normalize(plane: AnyArray, intensity: IntensityRange, config: InputConfig) -
     if plane.dtype.kind == "f":
         scaled[~np.isfinite(plane)] = background
     return scaled
+
+
+def contrast(pixels: AnyArray) -> float:
+    """Return the standard deviation of the finite pixels relative to the largest of them.
+
+    Any shape and real dtype, however large the values; 0 for constant pixels.
+    """
+    values = pixels[np.isfinite(pixels)].astype(np.float64)
+    top = np.abs(values).max(initial=0.0)
+    return float((values / top).std()) if top > 0 else 0.0
 
 
 def to_three_channels(plane: FloatArray) -> FloatArray:

@@ -4,7 +4,8 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from napari_nucseg.model.config import STRIDE
+STRIDE = 32
+"""Height and width of a tile are multiples of this, the network's coarsest stride."""
 
 
 @dataclass(frozen=True)

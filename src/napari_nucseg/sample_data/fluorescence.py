@@ -85,7 +85,7 @@ def fluorescence_field(
         labels=labels[0],
         axes="YX",
         pixel_size={"Y": 10.0 / diameter, "X": 10.0 / diameter},
-        name="fluorescent nuclei",
+        name="fluorescence",
         metadata={"seed": seed, "diameter": diameter},
     )
 

@@ -78,7 +78,7 @@ def time_lapse(
         labels=labels,
         axes="TYX",
         pixel_size={"Y": 10.0 / diameter, "X": 10.0 / diameter},
-        name="time-lapse of nuclei",
+        name="time-lapse",
         metadata={"seed": seed, "diameter": diameter, "lineage": lineage},
     )
 

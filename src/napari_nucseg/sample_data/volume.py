@@ -84,7 +84,7 @@ def z_stack(
         labels=labels,
         axes="ZYX",
         pixel_size=dict(zip("ZYX", voxel_size, strict=True)),
-        name="z stack of nuclei",
+        name="z-stack",
         metadata={"seed": seed, "diameter": diameter},
     )
 

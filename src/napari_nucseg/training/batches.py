@@ -7,8 +7,12 @@ from numpy.random import Generator
 
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, FloatArray
-from napari_nucseg.model.config import InputConfig
-from napari_nucseg.preprocessing.normalize import measure_range, normalize, to_three_channels
+from napari_nucseg.preprocessing.normalize import (
+    InputConfig,
+    measure_range,
+    normalize,
+    to_three_channels,
+)
 from napari_nucseg.training.augmentation import (
     View,
     empty_view,

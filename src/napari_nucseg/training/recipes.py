@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from napari_nucseg.model.config import InputConfig, ModelConfig, NetworkConfig
+from napari_nucseg.model.config import ModelConfig, NetworkConfig
+from napari_nucseg.preprocessing.normalize import InputConfig
 
 RecipeName = Literal["baseline", "standard"]
 

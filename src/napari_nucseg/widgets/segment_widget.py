@@ -215,14 +215,14 @@ class SegmentWidget(Container):
         self.cancel_button.enabled = running
         self.progress.visible = running
         if running:
-            self.progress.max = 0  # a busy bar, until the first plane is done
+            self.progress.max = 0  # a busy bar, until the first tile is done
             self.status.value = "Segmenting ..."
 
     def _show_progress(self, done: int, total: int, message: str) -> None:
         if self.running and isalive(self.native) and total > 1:
             self.progress.max = total
             self.progress.value = done
-            self.status.value = f"Plane {done:,} of {total:,}: {message}"
+            self.status.value = f"Tile {done:,} of {total:,}: {message}"
 
     def _run_finished(self, task: Task[Shown]) -> None:
         self._task = None
