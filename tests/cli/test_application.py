@@ -64,6 +64,13 @@ def test_training_that_cannot_start(run, output, arguments, message):
     assert not output.exists()
 
 
+def test_training_under_a_name_that_no_model_can_have(run, tmp_path):
+    result = run("train", tmp_path, "--output", tmp_path / "my model")
+    assert result.exit_code == 1
+    assert "got 'my model'; pass another --name." in result.stderr.splitlines()[-1]
+    assert not (tmp_path / "my model").exists()
+
+
 def test_training_that_is_there_already(run, tmp_path, output):
     (output / "checkpoints").mkdir(parents=True)
     from napari_nucseg.training.trainer import STATE

@@ -74,7 +74,7 @@ def test_one_unreadable_file(arguments, tmp_path):
     path = tmp_path / "scores.json"
     result = CliRunner().invoke(app, [*arguments, "--json", str(path)])
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"{broken} cannot be read")
+    assert result.stderr.startswith(f"Cannot read {broken}: ")
     assert len(result.stderr.splitlines()) == 1
     assert rows(result.stdout)["0.5"] == ["1.000", "1.000", "1", "0", "0"]
     data = json.loads(path.read_text(encoding="utf-8"))

@@ -105,7 +105,7 @@ def test_failed_pairs_do_not_stop_the_others(folders):
     assert (
         f"{predictions / 'colour.png'} is a colour image of shape (2, 3, 3)" in failures["colour"]
     )
-    assert f"{predictions / 'corrupt_labels.tif'} cannot be read" in failures["corrupt"]
+    assert f"Cannot read {predictions / 'corrupt_labels.tif'}: " in failures["corrupt"]
     assert "received dtype float32" in failures["float"]
     assert f"{labels / 'missing.png'} has no prediction" in failures["missing"]
     assert str(labels / "size.png") in failures["size"]

@@ -171,11 +171,13 @@ def test_a_region_keeps_the_nuclei_whose_centre_lies_in_it(field, result):
     for label in range(1, found.count + 1):
         rows, columns = np.nonzero(found.labels == label)
         assert region[round(rows.mean()), round(columns.mean())]
-    # Those well inside are the same as without a region.
+    # Those well inside are the same as without a region, but for what lies beyond the halo.
     inside = np.unique(result.labels[80:120, 90:160])
     for label in inside[inside > 0]:
         own = result.labels == label
-        assert np.bincount(found.labels[own]).argmax() > 0
+        same = found.labels == np.bincount(found.labels[own]).argmax()
+        assert found.labels[own].max() > 0
+        assert (own & same).sum() > 0.95 * (own | same).sum()
 
 
 def test_a_region_of_everything_changes_nothing(field, result):
@@ -271,8 +273,10 @@ def test_tiled_and_untiled_results_hold_the_same_nuclei(field, result, tile):
     labels = find_instances(tiled, job.model.config.network, job.params, job.diameter)
 
     assert labels.max() == result.count
-    matching = match(result.labels, labels, 0.9)
+    matching = match(result.labels, labels, 0.95)
     assert matching.true_positives == result.count
+    # The network's strides fall on the same pixels; what differs is what lies beyond the halo.
+    assert np.mean(labels.astype(bool) != result.labels.astype(bool)) < 0.001
 
 
 def test_helpers_tell_nuclei_apart():

@@ -125,10 +125,11 @@ class _Watched:
     """An array that knows how many pixels were read from it at once."""
 
     def __init__(self, array):
-        self.array, self.largest = array, 0
+        self.array, self.largest, self.reads = array, 0, 0
         self.shape, self.dtype = array.shape, array.dtype
 
     def __getitem__(self, index):
+        self.reads += 1
         read = self.array[index]
         self.largest = max(self.largest, read.size)
         return read
@@ -169,6 +170,20 @@ def test_cancelling_at_once_reads_nothing(stack):
         segment(watched, "ZYX", cancelled=lambda: True, **DIAMETER)
 
     assert watched.largest == 0
+
+
+def test_cancelling_while_intensities_are_measured_reads_no_further_plane(stack):
+    asked = []
+
+    def cancelled():
+        asked.append(True)
+        return len(asked) > 2  # once before anything, then before every plane
+
+    watched = _Watched(stack)
+    with pytest.raises(Cancelled):
+        segment(watched, "ZYX", cancelled=cancelled, **DIAMETER)
+
+    assert watched.reads == 1
 
 
 @pytest.mark.parametrize("planes", [1, 2])

@@ -65,6 +65,7 @@ def test_duplicates_are_removed_and_order_is_kept(folder, monkeypatch):
         ("*.gif", r"No images match \*\.gif \(in .*looked for \.tif, \.tiff, \.png"),
         ("*_labels.tif", r"except hidden files and results \(\*_labels\.tif\)"),
         ("empty", "No images in the folder empty"),
+        ("~nobody_of_this_name/a.tif", "no file or folder ~nobody_of_this_name"),
     ],
 )
 def test_every_argument_must_give_something(folder, monkeypatch, argument, message):

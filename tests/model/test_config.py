@@ -22,6 +22,12 @@ def test_channels_are_those_of_the_outputs(outputs, channels):
     assert NetworkConfig(outputs=outputs).channels == channels
 
 
+def test_outputs_begin_behind_the_channels_of_those_before():
+    config = NetworkConfig(outputs=("foreground", "offset", "distance"))
+
+    assert [config.first_channel(name) for name in config.outputs] == [0, 1, 3]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -73,3 +79,14 @@ def test_a_recipe_can_be_shortened():
 
     assert (recipe.epochs, recipe.steps_per_epoch, recipe.seed) == (1, 3, 5)
     assert recipe.frozen_until() == 1
+
+
+@pytest.mark.parametrize(
+    ("diameter", "scale"), [(14.0, 1.0), (36.0, 1.0), (44.0, 0.5), (11.0, 2.0), (0.0, 1.0)]
+)
+def test_nuclei_beyond_the_range_are_rescaled_to_the_training_diameter(diameter, scale):
+    model = make_recipe("standard", model_name="m").model
+    assert (model.diameter, model.diameter_range) == (22.0, (14.0, 36.0))
+
+    assert model.scale_for(diameter) == scale
+    assert model.model_copy(update={"fixed_size": 128}).scale_for(diameter) == 1.0

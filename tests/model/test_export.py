@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_nucseg.errors import ModelError
+from napari_nucseg.errors import EngineError, ModelError
 from napari_nucseg.inference.engine import LiteRTEngine, TensorFlowEngine, make_engine
 from napari_nucseg.model.folder import CONFIG, HASHES, LITERT, WEIGHTS, ModelFolder, open_model
 from napari_nucseg.registry import find_model
@@ -45,6 +45,16 @@ def test_litert_remembers_nothing_between_tiles(exported):
     first = engine.predict(_tile(64, 64)).copy()
 
     engine.predict(_tile(96, 96))
+
+    np.testing.assert_array_equal(engine.predict(_tile(64, 64)), first)
+
+
+def test_litert_names_the_tile_that_it_cannot_take_and_goes_on(exported):
+    engine = LiteRTEngine(open_model(exported))
+    first = engine.predict(_tile(64, 64))
+
+    with pytest.raises(EngineError, match=r"LiteRT cannot run .* on a tile of 64 x 65 pixels"):
+        engine.predict(_tile(64, 65))
 
     np.testing.assert_array_equal(engine.predict(_tile(64, 64)), first)
 

@@ -163,8 +163,32 @@ def test_a_broken_file_is_named(data_folder, suffix, content):
     (data_folder / "images" / "image1.png").unlink()
     (data_folder / "images" / f"image1{suffix}").write_bytes(content)
 
-    with pytest.raises(DatasetError, match=rf"image1\{suffix} cannot be read as an? "):
+    with pytest.raises(DatasetError, match=rf"Cannot read .*image1\{suffix}: "):
         load_folder(data_folder)
+
+
+def test_a_truncated_image_is_refused(data_folder):
+    path = data_folder / "images" / "image1.png"
+    path.write_bytes(path.read_bytes()[:-40])
+
+    with pytest.raises(DatasetError, match=r"image1\.png: the image is damaged or incomplete"):
+        load_folder(data_folder)
+
+
+def test_two_files_of_one_stem_are_refused_and_hidden_files_left_out(data_folder):
+    (data_folder / "labels" / "._image1.tif").write_bytes(b"macOS")
+    assert len(load_folder(data_folder)) == 6
+    (data_folder / "images" / "image1.tif").write_bytes(b"")
+
+    with pytest.raises(DatasetError, match=r"found image1\.png and image1\.tif"):
+        load_folder(data_folder)
+
+
+def test_an_index_saved_by_a_spreadsheet_is_read(data_folder):
+    path = data_folder / "index.csv"
+    path.write_text("\ufeffid,group\nimage0,a\nimage1,a\n", encoding="utf-8")
+
+    assert [item.group for item in load_folder(data_folder)[:2]] == ["a", "a"]
 
 
 def test_an_index_without_id_is_refused(data_folder):

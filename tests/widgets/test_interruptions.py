@@ -76,6 +76,24 @@ def test_a_cancelled_rerun_keeps_the_labels(bench, stack, slow_network):
     assert (labels.data == before).all()
 
 
+def test_sliders_act_on_the_labels_that_a_cancelled_rerun_left(bench, stack, slow_network):
+    begun, go_on = slow_network
+    go_on.set()
+    bench.viewer.add_image(stack)
+    labels = bench.run()
+    go_on.clear()
+    begun.clear()
+    bench.widget.run()
+    bench.qtbot.waitUntil(begun.is_set)
+    bench.widget.cancel()
+    go_on.set()
+    bench.wait()
+    before = labels.data.max()
+    bench.set(min_size=250)
+    bench.wait()
+    assert 0 < labels.data.max() < before
+
+
 def test_a_run_after_cancel_works(bench, started):
     bench.widget.cancel()
     started.set()

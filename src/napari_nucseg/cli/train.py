@@ -38,7 +38,7 @@ def train(
 
         made = make_recipe(
             recipe,  # type: ignore[arg-type]
-            model_name=name or output.name,
+            model_name=name or output.absolute().name,
             epochs=epochs,
             steps_per_epoch=steps,
             seed=seed,

@@ -1,13 +1,9 @@
 """Comparison of a folder of predicted labels with a folder of true labels."""
 
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from napari_nucseg._types import CancelCheck, LabelArray, Progress
 from napari_nucseg.errors import Cancelled, DatasetError, InputError, ReadError
@@ -19,24 +15,13 @@ from napari_nucseg.evaluation.scores import (
     score_image,
     summarize,
 )
+from napari_nucseg.io.reading import read_image
 
 EXTENSIONS = (".png", ".tif", ".tiff")
 """Label images that are read, in lower or upper case."""
 
 PREDICTION_SUFFIX = "_labels"
 """What `napari-nucseg segment` appends to the stem of an image."""
-
-# What tifffile raises for a corrupt file: its own error is a ValueError, the decoders' are
-# RuntimeErrors, and a header that is cut short surfaces as one of the others.
-_TIFF_ERRORS = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    LookupError,
-    TypeError,
-    struct.error,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True)
@@ -129,46 +114,13 @@ def read_labels(path: Path) -> LabelArray:
     ReadError
         For a file that is corrupt, or whose pixels are colours.
     """
-    image = _read_png(path) if path.suffix.lower() == ".png" else _read_tiff(path)
-    return np.asarray(image)
-
-
-def _read_png(path: Path) -> LabelArray:
-    from napari_nucseg._opencv import cv2
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ReadError(f"{path} cannot be read: {error}.") from error
-    # Some versions of OpenCV fill the rest of a truncated file with zeros, without an error.
-    complete = b"IEND" in data
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if complete else None
-    if image is None:
-        raise ReadError(f"{path} is not a complete PNG file.")
-    if image.ndim != 2:
-        raise _colour_error(path, image.shape)
-    return np.asarray(image)
-
-
-def _read_tiff(path: Path) -> LabelArray:
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            image = series.asarray()
-    except _TIFF_ERRORS as error:
-        raise ReadError(f"{path} cannot be read as a TIFF file: {error}.") from error
-    if "S" in series.axes:
-        raise _colour_error(path, image.shape)
-    return np.asarray(image)
-
-
-def _colour_error(path: Path, shape: tuple[int, ...]) -> ReadError:
-    return ReadError(
-        f"{path} is a colour image of shape {shape}, expected one integer per pixel "
-        "(0 for background, one id per nucleus)."
-    )
+    image = read_image(path)
+    if "S" in image.axes:
+        raise ReadError(
+            f"{path} is a colour image of shape {image.data.shape}, expected one integer per pixel "
+            "(0 for background, one id per nucleus)."
+        )
+    return image.data
 
 
 def _files_by_stem(folder: Path, what: str) -> dict[str, list[Path]]:

@@ -37,7 +37,8 @@ class Look:
         Share of the window that is nuclei.
     distance : float
         Mean of the distance map inside the nuclei. It is about 0.4 for whole nuclei and falls
-        when the network sees mere texture (too large) or mere dots (too small).
+        when the network sees mere texture (too large) or mere dots (too small). 1 at every scale
+        for a network without a distance map.
     """
 
     diameter: float
@@ -95,11 +96,14 @@ def _look(maps: PlaneMaps, config: ModelConfig) -> Look:
     if areas.size == 0:
         return Look(0.0, 0.0, 0.0)
     inside = labels > 0
-    place = config.network.outputs.index("distance")
+    distance = 1.0
+    if "distance" in config.network.outputs:
+        place = config.network.first_channel("distance")
+        distance = float(maps.maps[..., place][inside].mean(dtype=np.float64))
     return Look(
         diameter=float(np.median(np.sqrt(4.0 * areas / np.pi))),
         share=float(inside.mean()),
-        distance=float(maps.maps[..., place][inside].mean(dtype=np.float64)),
+        distance=distance,
     )
 
 

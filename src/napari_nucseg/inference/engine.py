@@ -65,19 +65,30 @@ class LiteRTEngine:
                 f"{model.litert} has {channels} output channels, but its config.json states "
                 f"{model.config.network.channels} ({', '.join(model.config.network.outputs)})."
             )
+        self._path = model.litert
         self._shape: tuple[int, ...] = ()
         self._lock = Lock()  # an interpreter holds one tile's state
 
     def predict(self, tile: FloatArray) -> FloatArray:
         """Predict one tile, see `Engine.predict`."""
         with self._lock:
-            if tile.shape != self._shape:
-                self._interpreter.resize_tensor_input(self._input, (1, *tile.shape), strict=True)
-                self._interpreter.allocate_tensors()
-                self._shape = tile.shape
-            self._interpreter.set_tensor(self._input, tile[None])
-            self._interpreter.invoke()
-            return np.asarray(self._interpreter.get_tensor(self._output)[0])
+            try:
+                if tile.shape != self._shape:
+                    self._resize(tile.shape)
+                self._interpreter.set_tensor(self._input, tile[None])
+                self._interpreter.invoke()
+                return np.asarray(self._interpreter.get_tensor(self._output)[0])
+            except (ValueError, RuntimeError) as error:
+                raise EngineError(
+                    f"LiteRT cannot run {self._path} on a tile of {tile.shape[0]} x "
+                    f"{tile.shape[1]} pixels: {str(error).strip('. ')}."
+                ) from error
+
+    def _resize(self, shape: tuple[int, ...]) -> None:
+        self._shape = ()  # what holds if this fails
+        self._interpreter.resize_tensor_input(self._input, (1, *shape), strict=True)
+        self._interpreter.allocate_tensors()
+        self._shape = shape
 
 
 class TensorFlowEngine:

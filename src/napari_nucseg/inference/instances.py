@@ -20,10 +20,10 @@ from napari_nucseg.params import SegmentParams
 SIGMA = 0.10
 """Smoothing of the votes, in diameters."""
 
-REACH = 0.25
+REACH = 0.45
 """No two seeds are closer than this, in diameters."""
 
-SMALLEST = 1 / 20
+SMALLEST = 1 / 10
 """Smallest nucleus without an explicit minimum size, in typical areas."""
 
 
@@ -71,7 +71,7 @@ def find_instances(
     maps = plane.maps.astype(np.float32)
     mask = maps[..., 0] >= params.foreground_threshold
     if "offset" in config.outputs:
-        start = config.outputs.index("offset")  # one channel each before it
+        start = config.first_channel("offset")
         split = SplitScale.of(params.splitting, diameter * plane.scale)
         labels = _group_votes(mask, maps[..., start : start + 2], split)
     else:

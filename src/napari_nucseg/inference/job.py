@@ -9,11 +9,10 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck
 from napari_nucseg.axes import Planes, plan_planes, resolve_axes
-from napari_nucseg.errors import InputError
+from napari_nucseg.errors import Cancelled, InputError
 from napari_nucseg.inference.diameter import estimate_diameter
 from napari_nucseg.inference.engine import Engine, make_engine
 from napari_nucseg.inference.maps import PlaneInput
-from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import MICROMETRE, SegmentParams, parse_diameter
 from napari_nucseg.preprocessing.normalize import contrast, measure_range
@@ -91,7 +90,8 @@ def resolve_job(
     pixel_size : mapping, optional
         Axis letter to micrometres per pixel.
     cancelled : callable, optional
-        Asked before every tile that the diameter is estimated from.
+        Asked before every plane that the intensities are measured from, and before every tile that
+        the diameter is estimated from.
 
     Raises
     ------
@@ -102,8 +102,8 @@ def resolve_job(
     _check_plane_shape(planes)
     model = find_model(params.model)
     channels = _choose_channels(planes, params)
-    samples = _sample_planes(image, planes, channels)
-    messages = _describe_pixels(samples)
+    samples = _sample_planes(image, planes, channels, cancelled)
+    messages = _describe_pixels(samples, math.prod(planes.output_shape) * len(channels))
     color = "S" in planes.axes
     intensity = measure_range(samples, model.config.input, joint=color)
     engine = make_engine(model, params.engine)
@@ -116,19 +116,11 @@ def resolve_job(
             _busiest(image, planes, samples), native, engine, cancelled
         )
     prepared = PlaneInput(
-        model.config, intensity, channels, color, scale_for(diameter, model.config)
+        model.config, intensity, channels, color, model.config.scale_for(diameter)
     )
     return SegmentJob(
         params, model, engine, planes, prepared, diameter, given is None, tuple(messages)
     )
-
-
-def scale_for(diameter: float, config: ModelConfig) -> float:
-    """Return network pixels per image pixel: 1 for diameters that the network copes with."""
-    low, high = config.diameter_range
-    if config.fixed_size or low <= diameter <= high:
-        return 1.0
-    return config.diameter / diameter
 
 
 def check_dtype(dtype: Any) -> None:
@@ -161,25 +153,36 @@ def _choose_channels(planes: Planes, params: SegmentParams) -> tuple[int, ...]:
     return params.channels or tuple(range(count))
 
 
-def _sample_planes(image: Any, planes: Planes, channels: tuple[int, ...]) -> list[AnyArray]:
-    """Read evenly spread planes; (Y, X, chosen channels) each."""
+def _sample_planes(
+    image: Any, planes: Planes, channels: tuple[int, ...], cancelled: CancelCheck | None
+) -> list[AnyArray]:
+    """Read evenly spread planes, which may be slow to compute; (Y, X, chosen channels) each."""
     indices = list(planes.iterate())
     count = min(len(indices), MAX_STATISTICS_PLANES)
     chosen = [indices[round(i)] for i in np.linspace(0, len(indices) - 1, count)]
     height, width = planes.output_shape[-2:]
     step = math.ceil(math.sqrt(count * height * width / MAX_STATISTICS_PIXELS))
-    return [planes.read(image, i)[::step, ::step][..., list(channels)] for i in chosen]
+    samples = []
+    for index in chosen:
+        if cancelled is not None and cancelled():
+            raise Cancelled("Segmenting was cancelled.")
+        samples.append(planes.read(image, index)[::step, ::step][..., list(channels)])
+    return samples
 
 
-def _describe_pixels(samples: list[AnyArray]) -> list[str]:
-    """Return remarks about non-finite pixels and constant images; InputError if none is finite."""
+def _describe_pixels(samples: list[AnyArray], n_pixels: int) -> list[str]:
+    """Return remarks about non-finite pixels and constant images; InputError if none is finite.
+
+    `samples` may be a part of the image's `n_pixels`.
+    """
     if samples[0].dtype.kind == "f":
         total = sum(s.size for s in samples)
         finite = sum(int(np.isfinite(s).sum()) for s in samples)
         if finite == 0:
             raise InputError("Every pixel of the image is NaN or infinite; nothing can be seen.")
         if finite < total:
-            return [f"{total - finite:,} pixels are NaN or infinite and were taken as background."]
+            count = f"{total - finite:,}" if total == n_pixels else f"At least {total - finite:,}"
+            return [f"{count} pixels are NaN or infinite and were taken as background."]
     lowest = min(s.min() for s in samples)
     if all(s.max() == lowest for s in samples):
         return [f"The image is constant (every pixel is {lowest}), so it shows no nuclei."]

@@ -16,7 +16,7 @@ from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.params import SegmentParams, make_params
-from napari_nucseg.preprocessing.tiling import plan_tiles
+from napari_nucseg.preprocessing.tiling import STRIDE, plan_tiles
 
 LIVE_PARAMETERS = ("foreground_threshold", "splitting", "min_size", "drop_border")
 """Parameters that change the labels without running the network again."""
@@ -245,6 +245,9 @@ class FieldOfView:
     def of(cls, region: AnyArray | None, job: SegmentJob) -> "FieldOfView":
         """Check a region and return the window around it, with a halo as context.
 
+        At scale 1 it starts at a multiple of the network's stride, as tiles do: the maps then are
+        those of the whole plane but for what lies beyond the halo.
+
         Raises
         ------
         InputError
@@ -263,8 +266,8 @@ class FieldOfView:
         margin = int(np.ceil(job.halo / job.prepared.scale))
         rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
         window = (
-            slice(max(0, int(rows[0]) - margin), min(height, int(rows[-1]) + 1 + margin)),
-            slice(max(0, int(columns[0]) - margin), min(width, int(columns[-1]) + 1 + margin)),
+            slice(_stride_before(rows[0] - margin), min(height, int(rows[-1]) + 1 + margin)),
+            slice(_stride_before(columns[0] - margin), min(width, int(columns[-1]) + 1 + margin)),
         )
         return cls(window, region[window])
 
@@ -280,6 +283,11 @@ class FieldOfView:
         keep = self.region[centre_rows, centre_columns]
         keep[0] = False
         return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
+
+
+def _stride_before(position: int) -> int:
+    """Return the last multiple of the network's stride up to a position, at least 0."""
+    return max(0, int(position) // STRIDE * STRIDE)
 
 
 class _Report:

@@ -1,6 +1,7 @@
 """Which files a command works on, and what their results are called."""
 
 import glob
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -43,7 +44,7 @@ def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
         raise ReadError("No images were given; pass files, folders or patterns such as '*.tif'.")
     found: dict[Path, Path] = {}
     for argument in arguments:
-        for path in _expand(Path(argument).expanduser()):
+        for path in _expand(Path(os.path.expanduser(argument))):
             found.setdefault(path.resolve(), path)
     return list(found.values())
 

@@ -5,21 +5,9 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from typing import Any
 
-_MICROMETRES = {
-    "µm": 1.0,
-    "μm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "micrometre": 1.0,
-    "pm": 1e-6,
-    "å": 1e-4,
-    "nm": 1e-3,
-    "mm": 1e3,
-    "cm": 1e4,
-    "m": 1e6,
-}
+from napari_nucseg.params import MICROMETRE
+
+_MICROMETRES = {**MICROMETRE, "pm": 1e-6, "å": 1e-4, "cm": 1e4, "m": 1e6}
 _RESOLUTION_UNITS = {2: 25400.0, 3: 1e4}
 """Micrometres by value of the tag ResolutionUnit: inch, centimetre."""
 

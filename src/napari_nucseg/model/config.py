@@ -56,6 +56,17 @@ class NetworkConfig(Frozen):
         """Number of channels of the concatenated outputs."""
         return sum(OUTPUT_CHANNELS[name] for name in self.outputs)
 
+    def first_channel(self, output: OutputName) -> int:
+        """Return where an output begins among the channels.
+
+        Raises
+        ------
+        ValueError
+            The network has no such output.
+        """
+        before = self.outputs[: self.outputs.index(output)]
+        return sum(OUTPUT_CHANNELS[name] for name in before)
+
 
 class ModelConfig(Frozen):
     """The `config.json` of a model folder."""
@@ -78,3 +89,13 @@ class ModelConfig(Frozen):
         if not 0 < low <= high:
             raise ValueError(f"diameter_range must be 0 < low <= high, got {self.diameter_range}")
         return self
+
+    def scale_for(self, diameter: float) -> float:
+        """Return network pixels per image pixel for nuclei of this diameter in image pixels.
+
+        1 for diameters that the network copes with, and where there are no nuclei (0).
+        """
+        low, high = self.diameter_range
+        if self.fixed_size or diameter == 0 or low <= diameter <= high:
+            return 1.0
+        return self.diameter / diameter

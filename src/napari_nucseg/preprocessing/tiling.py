@@ -1,7 +1,6 @@
 """Tile geometry: pure arithmetic on one plane."""
 
 import itertools
-import math
 from dataclasses import dataclass
 
 STRIDE = 32
@@ -25,8 +24,9 @@ class Tile:
     Attributes
     ----------
     outer, inner, local : tuple of slice (Y, X)
-        In pixels of the plane, `local` in pixels of the tile. The outer window reaches beyond the
-        plane only where the plane is smaller than the tile.
+        In pixels of the plane, `local` in pixels of the tile. The outer window starts at a multiple
+        of 32, so that the network's strides fall on the same pixels in every tile as in the whole
+        plane; so it may reach up to 31 pixels beyond the plane's lower and right edge.
     """
 
     outer: tuple[slice, slice]
@@ -65,10 +65,12 @@ def plan_tiles(shape: tuple[int, int], tile: int = 1024, halo: int = 64) -> Tile
     Raises
     ------
     ValueError
-        `tile` is not a multiple of 32 or leaves nothing between the halos.
+        `tile` is not a multiple of 32 or leaves less than 32 pixels between the halos.
     """
-    if tile % STRIDE or tile <= 2 * halo:
-        raise ValueError(f"tile must be a multiple of {STRIDE} above {2 * halo}, got {tile}.")
+    if tile % STRIDE or _step(tile, halo) < STRIDE:
+        raise ValueError(
+            f"tile must be a multiple of {STRIDE}, at least {2 * halo + STRIDE}, got {tile}."
+        )
     (height, rows), (width, columns) = (_plan_axis(length, tile, halo) for length in shape)
     tiles = tuple(
         Tile((row[0], column[0]), (row[1], column[1]), (row[2], column[2]))
@@ -80,21 +82,27 @@ def plan_tiles(shape: tuple[int, int], tile: int = 1024, halo: int = 64) -> Tile
 
 def _plan_axis(length: int, tile: int, halo: int) -> tuple[int, list[tuple[slice, slice, slice]]]:
     """Return the tiles' length along one axis and (outer, inner, local) of each."""
+    padded = _round_up(length)
     if length <= tile:
-        outer = _round_up(length)
         whole = slice(0, length)
-        return outer, [(slice(0, outer), whole, whole)]
-    count = math.ceil(length / (tile - 2 * halo))
-    outer = min(tile, _round_up(math.ceil(length / count) + 2 * halo))
-    edges = [round(i * length / count) for i in range(count + 1)]
-    windows = []
-    for start, stop in itertools.pairwise(edges):
-        # Centred on the inner window, moved inside the plane: context instead of padding.
-        first = min(max(0, (start + stop - outer) // 2), length - outer)
-        windows.append(
-            (slice(first, first + outer), slice(start, stop), slice(start - first, stop - first))
-        )
+        return padded, [(slice(0, padded), whole, whole)]
+    count = 1 - (tile - length) // _step(tile, halo)
+    lengths = range(_round_up(2 * halo) + STRIDE, tile + 1, STRIDE)
+    outer = next(n for n in lengths if n + (count - 1) * _step(n, halo) >= length)
+    strides = (padded - outer) // STRIDE
+    starts = [i * strides // (count - 1) * STRIDE for i in range(count)]
+    inside = [(before + after + outer) // 2 for before, after in itertools.pairwise(starts)]
+    edges = [0, *inside, length]  # each in the middle of where two tiles overlap
+    windows = [
+        (slice(first, first + outer), slice(start, stop), slice(start - first, stop - first))
+        for first, start, stop in zip(starts, edges, edges[1:], strict=False)
+    ]
     return outer, windows
+
+
+def _step(outer: int, halo: int) -> int:
+    """Return how far apart two tiles may be: whole strides, and both halos overlap."""
+    return (outer - 2 * halo) // STRIDE * STRIDE
 
 
 def _round_up(length: int) -> int:

@@ -19,7 +19,7 @@ class WeightAverage:
     network : keras.Model
         Its weights are followed, never changed, except inside `swapped`.
     momentum : float
-        Per training step; 0 follows the weights themselves.
+        Per training step; 0 switches the average off.
     """
 
     def __init__(self, network: keras.Model, momentum: float) -> None:
@@ -31,7 +31,7 @@ class WeightAverage:
     def update(self) -> None:
         """Take note of one training step."""
         self.steps += 1
-        if self.steps % INTERVAL:
+        if self.steps % INTERVAL or self.momentum == 0:
             return
         # Early on the average must not remember the random start.
         momentum = min(self.momentum, self.steps / (self.steps + 10.0)) ** INTERVAL

@@ -108,8 +108,7 @@ def resized_view(image: FloatArray, item: Item, size: int) -> View:
 
 
 def _centre_view(image: FloatArray, item: Item, recipe: Recipe) -> View:
-    low, high = recipe.model.diameter_range
-    scale = 1.0 if low <= item.diameter <= high else recipe.model.diameter / max(item.diameter, 1.0)
+    scale = recipe.model.scale_for(item.diameter)
     size = recipe.size
     height, width = item.labels.shape
     matrix = np.array(

@@ -1,22 +1,16 @@
 """A folder of images and labels, read once and kept in memory."""
 
 import csv
-import struct
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, LabelArray
-from napari_nucseg.errors import DatasetError
+from napari_nucseg.errors import DatasetError, ReadError
+from napari_nucseg.io.reading import read_image
 
 SUFFIXES = (".png", ".tif", ".tiff")
-
-READ_ERRORS = (OSError, ValueError, KeyError, IndexError, RuntimeError, struct.error, zlib.error)
-"""What tifffile and its codecs raise for broken files."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +60,8 @@ def load_folder(folder: Path, *, include_test_groups: bool = False) -> list[Item
     Raises
     ------
     DatasetError
-        A folder is missing or empty, an image has no labels, or their sizes differ.
+        A folder is missing or empty, an image has no labels or cannot be read, two files have the
+        same stem, or the sizes of an image and its labels differ.
     """
     images, labels = _files(folder / "images"), _files(folder / "labels")
     missing = sorted(set(images) - set(labels))
@@ -135,7 +130,16 @@ def _files(folder: Path) -> dict[str, Path]:
         raise DatasetError(
             f"{folder} does not exist; expected a data folder that holds 'images' and 'labels'."
         )
-    found = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            continue  # "._a.tif" is what macOS leaves on foreign disks
+        if path.stem in found:
+            raise DatasetError(
+                f"{folder} must hold one file per image, found {found[path.stem].name} and "
+                f"{path.name}."
+            )
+        found[path.stem] = path
     if not found:
         raise DatasetError(f"{folder} holds no image; expected {', '.join(SUFFIXES)} files.")
     return found
@@ -144,7 +148,7 @@ def _files(folder: Path) -> dict[str, Path]:
 def _read_index(path: Path, include_test_groups: bool) -> dict[str, Row]:
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         records = list(csv.DictReader(file))
     if records and "id" not in records[0]:
         raise DatasetError(f"{path} has no column 'id'; it has {', '.join(records[0])}.")
@@ -192,27 +196,7 @@ def _consecutive(labels: AnyArray) -> LabelArray:
 
 
 def _read(path: Path) -> AnyArray:
-    reader: Callable[[Path], AnyArray | None] = (
-        _read_png if path.suffix.lower() == ".png" else _read_tiff
-    )
-    image = reader(path)
-    if image is None or image.size == 0:
-        raise DatasetError(f"{path} cannot be read as an image.")
-    return image
-
-
-def _read_png(path: Path) -> AnyArray | None:
-    content = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
-    if image is not None and image.ndim == 3:
-        image = image[..., [2, 1, 0]]  # OpenCV reads BGR(A)
-    return image
-
-
-def _read_tiff(path: Path) -> AnyArray | None:
-    import tifffile
-
     try:
-        return np.asarray(tifffile.imread(path))
-    except READ_ERRORS as error:
-        raise DatasetError(f"{path} cannot be read as a TIFF image: {error}.") from error
+        return read_image(path).data
+    except ReadError as error:
+        raise DatasetError(str(error)) from error

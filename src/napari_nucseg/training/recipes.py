@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from napari_nucseg.errors import InputError
 from napari_nucseg.model.config import ModelConfig, NetworkConfig
 from napari_nucseg.preprocessing.normalize import InputConfig
 
@@ -53,9 +54,21 @@ def make_recipe(
     steps_per_epoch: int | None = None,
     seed: int = 0,
 ) -> Recipe:
-    """Return a recipe, with its length changed where asked."""
+    """Return a recipe, with its length changed where asked.
+
+    Raises
+    ------
+    InputError
+        The model cannot have this name.
+    """
     build = _baseline if name == "baseline" else _standard
-    recipe = build(model_name, seed)
+    try:
+        recipe = build(model_name, seed)
+    except ValidationError as error:
+        raise InputError(
+            "The name of a model must begin with a letter or digit and hold at most 64 letters, "
+            f"digits, dots, hyphens and underscores, got '{model_name}'; pass another --name."
+        ) from error
     changes = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
     return recipe.model_copy(update={k: v for k, v in changes.items() if v is not None})
 
@@ -93,14 +106,14 @@ def _standard(model_name: str, seed: int) -> Recipe:
         description="Nuclei in fluorescence, H&E and brightfield images.",
         network=NetworkConfig(decoder_widths=(128, 96, 64, 48, 32)),
         diameter=22.0,
-        diameter_range=(14.0, 36.0),
+        diameter_range=(12.0, 44.0),
     )
     return Recipe(
         name="standard",
         model=config,
         size=256,
         epochs=40,
-        steps_per_epoch=100,
+        steps_per_epoch=110,
         frozen_epochs=2,
         average=0.995,
         seed=seed,

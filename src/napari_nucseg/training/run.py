@@ -4,6 +4,7 @@ from pathlib import Path
 
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.errors import DatasetError, WriteError
+from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.model.export import export_network
 from napari_nucseg.training.dataset import load_folder, split_by_group
 from napari_nucseg.training.recipes import Recipe
@@ -56,6 +57,7 @@ def train(
     training, validation = split_by_group(
         load_folder(data), recipe.validation_fraction, recipe.seed
     )
+    prepare_output(output)
     trainer = Trainer(training, validation, recipe, checkpoints)
     if resume:
         trainer.resume()

@@ -210,8 +210,10 @@ class Trainer:
         metrics = [keras.metrics.MeanMetricWrapper(pixel_accuracy, name="accuracy")]
         if "offset" in self.recipe.model.network.outputs:
             metrics.append(keras.metrics.MeanMetricWrapper(offset_error, name="offset_error"))
-        dice = 0.0 if self.recipe.name == "baseline" else 1.0
-        loss = MapsLoss(self.recipe.model.network.outputs, dice=dice)
+        outputs = self.recipe.model.network.outputs
+        # The original system's loss is plain binary cross-entropy.
+        plain = self.recipe.name == "baseline"
+        loss = MapsLoss(outputs, dice=0.0 if plain else 1.0, weighted=not plain)
         # XLA on the CPU was measured ten times slower.
         self.network.compile(optimizer, loss=loss, metrics=metrics, jit_compile=False)
         optimizer.build(self.network.trainable_variables)

@@ -7,7 +7,6 @@ from typing import Any
 from qtpy.QtCore import QObject, QTimer
 
 from napari_nucseg._types import CancelCheck, Progress
-from napari_nucseg.inference.job import scale_for
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, SegmentationResult, relabel
 from napari_nucseg.params import parse_diameter
 from napari_nucseg.registry import find_model
@@ -36,7 +35,7 @@ def estimate_maps(request: Request) -> float:
     scale = 1.0
     if request.params.diameter != "auto":
         number, unit = parse_diameter(request.params.diameter)
-        scale = 1.0 if unit else scale_for(number, config)
+        scale = 1.0 if unit else config.scale_for(number)
     return 2.0 * planes * config.network.channels * scale**2
 
 

@@ -15,7 +15,7 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.cli.command_line import command_line
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, segment
-from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.params import DEFAULT_MODEL, SegmentParams, make_params
 from napari_nucseg.registry import model_names
 from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._image_form import ImageForm, Request
@@ -55,11 +55,12 @@ class SegmentWidget(Container):
         self._task: Task[Shown] | None = None
         self._request: Request | None = None
         self._reason: str | None = None
+        self._before: Shown | None = None
         self._docked = False
         self.image_form = ImageForm(napari_viewer)
         self.fields = {
             "channels": self.image_form.channels,
-            "model": field_widget("model", choices=model_names(), widget_type="ComboBox"),
+            "model": field_widget("model", choices=_model_choices(), widget_type="ComboBox"),
             **{name: field_widget(name) for name in ("diameter", *LIVE_PARAMETERS)},
             "probabilities": field_widget("probabilities"),
         }
@@ -150,6 +151,7 @@ class SegmentWidget(Container):
         except NucsegError as error:
             self._show_error(error)
             return
+        self._before = self._live.shown
         self._live.stop()
         self._request, self._reason = request, None
         self._set_running(True)
@@ -207,6 +209,7 @@ class SegmentWidget(Container):
         self._docked = docked
 
     def _close(self) -> None:
+        self._before = None
         self._stop(messages.CLOSED)
         self._live.stop()
 
@@ -234,7 +237,11 @@ class SegmentWidget(Container):
         elif task.result is None:
             self._show_problem(task)
         else:
+            self._before = None
             self._show_result(task.result)
+        if self._before is not None:
+            self._live.start(self._before)  # the labels of the run before are still there
+        self._before = None
         self.finished.emit()
 
     def _show_cancelled(self, task: Task[Shown]) -> None:
@@ -299,6 +306,11 @@ class SegmentWidget(Container):
     def _show_update(self, shown: Shown) -> None:
         self._put(shown, "labels", shown.result.labels)
         self.status.value = messages.summary(shown.result, shown.request.pixel_size)
+
+
+def _model_choices() -> list[str]:
+    """Return the bundled models; also the usual one if it is missing, which Run then explains."""
+    return sorted({DEFAULT_MODEL, *model_names()})
 
 
 def _segment(
