@@ -16,7 +16,7 @@ from napari_nucseg.model.network import build_network, encoder_layers
 from napari_nucseg.training import run
 from napari_nucseg.training.dataset import load_folder, split_by_group
 from napari_nucseg.training.recipes import Recipe, make_recipe
-from napari_nucseg.training.trainer import BEST, LAST, STATE, Trainer
+from napari_nucseg.training.trainer import STATE, Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -151,7 +151,8 @@ def test_a_training_that_was_stopped_ends_like_an_undisturbed_one(
     for record, wanted in zip(trainer.state.history, expected, strict=True):
         assert record == pytest.approx(wanted, rel=1e-3)
     ended = [
-        _load(trainer.network, folder / run.CHECKPOINTS / LAST) for folder in (output, trained[0])
+        _load(trainer.network, folder / run.CHECKPOINTS / trainer.state.last)
+        for folder in (output, trained[0])
     ]
     for found, wanted in zip(*ended, strict=True):
         assert np.linalg.norm(found - wanted) <= 1e-3 * np.linalg.norm(wanted) + 1e-5
@@ -199,7 +200,7 @@ def test_the_baseline_trains_its_decoder_alone(data, encoder_weights, tmp_path):
     keras.utils.set_random_seed(recipe.seed)  # as the training did
     untrained = build_network(recipe.model.network, recipe.model.fixed_size)
     start = untrained.get_layer("decoder_4_transpose").get_weights()[0]
-    trainer.network.load_weights(trainer.folder / BEST)
+    trainer.network.load_weights(next(trainer.folder.glob("best-*.weights.h5")))
     for layer in encoder_layers(trainer.network):
         for found, expected in zip(
             layer.get_weights(),

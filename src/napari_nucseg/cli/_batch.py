@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg.cli._console import BatchProgress, native_messages_hidden
 from napari_nucseg.errors import NucsegError, ReadError, WriteError
 from napari_nucseg.inference.engine import make_engine
@@ -254,7 +255,7 @@ class Batch:
             )
         except NucsegError as error:
             message = str(error)
-        except MemoryError:
+        except (MemoryError, cv2.error):  # OpenCV has an error of its own for it
             message = "The image, with all that is computed from it, does not fit into memory."
         else:
             seconds = time.perf_counter() - start

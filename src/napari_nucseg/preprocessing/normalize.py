@@ -20,7 +20,8 @@ class InputConfig(BaseModel):
     """How intensities become the network's input; part of a model's `config.json`.
 
     ``percentile``: the image's `low` and `high` percentile go to -1 and 1, clipped to
-    [-`clip`, `clip`]. ``unit``: 8-bit values divided by 255, as in the original system.
+    [-`clip`, `clip`]. ``unit``: 8-bit values divided by 255, as in the original system;
+    floats in [0, 1] stay, larger ranges are divided by their peak.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -148,5 +149,8 @@ def _percentiles(values: FloatArray, config: InputConfig) -> tuple[float, float]
 
 
 def _unit_top(values: FloatArray) -> float:
-    peak = float(values[np.isfinite(values)].max(initial=255.0))
+    """Return the value that becomes 1: that of 8-bit images, of [0, 1] floats, or the highest."""
+    peak = float(values[np.isfinite(values)].max(initial=0.0))
+    if values.dtype.kind == "f" and peak <= 1.0:
+        return 1.0
     return max(255.0, peak)

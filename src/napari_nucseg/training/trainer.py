@@ -25,12 +25,7 @@ from napari_nucseg.training.dataset import Item
 from napari_nucseg.training.optimizer import LayerwiseAdam
 from napari_nucseg.training.recipes import Recipe
 
-STATE, LAST, AVERAGE, BEST = (
-    "training.json",
-    "last.weights.h5",
-    "average.npz",
-    "best.weights.h5",
-)
+STATE = "training.json"
 WARM_UP_STEPS = 100
 
 IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
@@ -43,6 +38,9 @@ EXPECTED_WEIGHTS = "Pass --encoder-weights FILE with MobileNetV2 weights (no top
 @dataclass
 class State:
     """What a resumed training needs to know, and what the report shows.
+
+    Its JSON is written last and names the files that belong to it, so that a kill at any moment
+    leaves one consistent checkpoint.
 
     Attributes
     ----------
@@ -61,9 +59,27 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = -1
 
-    def save(self, path: Path) -> None:
-        """Write it atomically as JSON."""
-        write_text(path, json.dumps(asdict(self), indent=1))
+    @property
+    def last(self) -> str:
+        """Name of the file of the last weights, with the optimizer's state."""
+        return f"last-{self.epoch:04d}.weights.h5"
+
+    @property
+    def average(self) -> str:
+        """Name of the file of the moving average of the weights."""
+        return f"average-{self.epoch:04d}.npz"
+
+    @property
+    def best(self) -> str:
+        """Name of the file of the best weights."""
+        return f"best-{self.best_epoch:04d}.weights.h5"
+
+    def save(self, folder: Path) -> None:
+        """Write it atomically as JSON, then remove the files of earlier epochs."""
+        write_text(folder / STATE, json.dumps(asdict(self), indent=1))
+        for path in folder.iterdir():
+            if path.name not in (STATE, self.last, self.average, self.best):
+                path.unlink()
 
 
 def load_encoder_weights(network: keras.Model, path: Path | None) -> None:
@@ -176,8 +192,8 @@ class Trainer:
             )
         self.state = saved
         self._compile()
-        self.network.load_weights(self.folder / LAST)
-        with np.load(self.folder / AVERAGE) as arrays:
+        self.network.load_weights(self.folder / saved.last)
+        with np.load(self.folder / saved.average) as arrays:
             self.average.weights = [arrays[f"a{i}"] for i in range(len(self.average.weights))]
         self.average.steps = saved.epoch * len(self.batches)
 
@@ -194,7 +210,7 @@ class Trainer:
             if self.state.epoch == self.recipe.frozen_until() and self.state.epoch > 0:
                 self._compile()
             self._run_epoch(progress, cancelled)
-        self.network.load_weights(self.folder / BEST)
+        self.network.load_weights(self.folder / self.state.best)
 
     def _compile(self) -> None:
         frozen = self.state.epoch < self.recipe.frozen_until()
@@ -241,26 +257,15 @@ class Trainer:
         record = {**logs, **{f"val_{k}": float(v) for k, v in scores.items()}}
         best = min((r["val_loss"] for r in self.state.history), default=math.inf)
         if record["val_loss"] < best:
-            self._save_weights(BEST)
             self.state.best_epoch = self.state.epoch
+            self.network.save_weights(self.folder / self.state.best)
         self.average.swap()
         self.state.history.append(record)
         self.state.epoch += 1
-        self._save_weights(LAST)
-        self._save_average()
-        self.state.save(self.folder / STATE)
-
-    def _save_weights(self, name: str) -> None:
-        """Save the network's weights such that a kill leaves the old file or the new one."""
-        partial = self.folder / f".partial.{name}"
-        self.network.save_weights(partial)
-        os.replace(partial, self.folder / name)
-
-    def _save_average(self) -> None:
-        partial = self.folder / f".partial.{AVERAGE}"
+        self.network.save_weights(self.folder / self.state.last)
         arrays: dict[str, Any] = {f"a{i}": w for i, w in enumerate(self.average.weights)}
-        np.savez(partial, **arrays)
-        os.replace(partial, self.folder / AVERAGE)
+        np.savez(self.folder / self.state.average, **arrays)
+        self.state.save(self.folder)
 
     def _learning_rate(self, step: int) -> float:
         if not self.recipe.cosine:
