@@ -144,7 +144,7 @@ def test_a_length_is_a_diameter_where_the_pixel_size_is_known(field, result):
             segment(field.image, diameter="10 µm", pixel_size=unknown)
 
 
-@pytest.mark.parametrize("factor", [0.5, 2.0])
+@pytest.mark.parametrize("factor", [0.5, 3.0])
 def test_nuclei_of_another_size_are_rescaled(field, factor):
     import cv2
 
@@ -276,7 +276,7 @@ def test_tiled_and_untiled_results_hold_the_same_nuclei(field, result, tile):
     matching = match(result.labels, labels, 0.95)
     assert matching.true_positives == result.count
     # The network's strides fall on the same pixels; what differs is what lies beyond the halo.
-    assert np.mean(labels.astype(bool) != result.labels.astype(bool)) < 0.001
+    assert np.mean(labels.astype(bool) != result.labels.astype(bool)) < 0.003
 
 
 def test_helpers_tell_nuclei_apart():

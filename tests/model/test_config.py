@@ -82,11 +82,11 @@ def test_a_recipe_can_be_shortened():
 
 
 @pytest.mark.parametrize(
-    ("diameter", "scale"), [(14.0, 1.0), (36.0, 1.0), (44.0, 0.5), (11.0, 2.0), (0.0, 1.0)]
+    ("diameter", "scale"), [(12.0, 1.0), (44.0, 1.0), (88.0, 0.25), (11.0, 2.0), (0.0, 1.0)]
 )
 def test_nuclei_beyond_the_range_are_rescaled_to_the_training_diameter(diameter, scale):
     model = make_recipe("standard", model_name="m").model
-    assert (model.diameter, model.diameter_range) == (22.0, (14.0, 36.0))
+    assert (model.diameter, model.diameter_range) == (22.0, (12.0, 44.0))
 
     assert model.scale_for(diameter) == scale
     assert model.model_copy(update={"fixed_size": 128}).scale_for(diameter) == 1.0

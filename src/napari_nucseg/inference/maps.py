@@ -75,8 +75,13 @@ class PlaneInput:
         """
         scaled = normalize(plane[..., list(self.channels)], self.intensity, self.config.input)
         if not self.color:
-            scaled = scaled.max(axis=-1, keepdims=True)
+            scaled = scaled[..., self._varied_channels()].max(axis=-1, keepdims=True)
         return to_three_channels(_resize_input(scaled, self.network_shape(plane.shape)))
+
+    def _varied_channels(self) -> list[int]:
+        """Return which of the used channels are not constant; all if every one is."""
+        ranges = list(zip(self.intensity.low, self.intensity.high, strict=True))
+        return [i for i, (low, high) in enumerate(ranges) if high > low] or list(range(len(ranges)))
 
     def network_shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Return height and width, in network pixels, of a plane of shape (Y, X, ...)."""
