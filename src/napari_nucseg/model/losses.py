@@ -91,6 +91,7 @@ class MapsLoss(keras.losses.Loss):
 
 def pixel_accuracy(y_true: Any, y_pred: Any) -> Any:
     """Share of valid pixels whose foreground is right at 0.5, as the original system measured."""
+    y_true = ops.convert_to_tensor(y_true)  # torch hands metrics a numpy array
     valid = ops.cast(y_true[..., 4] > 0, "float32")
     right = ops.cast((y_pred[..., 0] > 0.5) == (y_true[..., 0] > 0.5), "float32")
     return ops.sum(right * valid) / (ops.sum(valid) + EPSILON)
@@ -98,6 +99,7 @@ def pixel_accuracy(y_true: Any, y_pred: Any) -> Any:
 
 def offset_error(y_true: Any, y_pred: Any) -> Any:
     """Mean absolute offset error inside nuclei, in units of the nucleus' diameter."""
+    y_true = ops.convert_to_tensor(y_true)
     error = ops.mean(ops.abs(y_true[..., 2:4] - y_pred[..., 2:4]), axis=-1)
     inside = ops.cast(y_true[..., 5] > 0, "float32")
     return ops.sum(error * y_true[..., 5]) / (ops.sum(inside) + EPSILON)
