@@ -54,6 +54,11 @@ def resolve_axes(shape: Sequence[int], axes: str | None = None, *, rgb: bool | N
         raise InputError(f"The image is empty: it has the shape {_text(shape)}.")
     if axes is None:
         return _guess(shape, rgb)
+    if not isinstance(axes, str):
+        raise InputError(
+            f"axes must be one string with a letter of {KNOWN_AXES} per axis, such as 'ZYX'; "
+            f"got {axes!r}."
+        )
     axes = axes.strip().upper()
     _check(shape, axes)
     return axes

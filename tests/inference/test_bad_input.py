@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,7 +114,6 @@ def test_images_smaller_than_a_tile_keep_their_shape(shape, diameter):
         np.zeros((64, 64), "datetime64[s]"),
         np.zeros((64, 64), [("a", int)]),
         None,
-        "image.tif",
     ],
 )
 def test_pixels_that_are_no_real_numbers_are_refused(image):
@@ -186,6 +186,29 @@ def test_a_pixel_size_that_is_none_is_refused(size):
 def test_a_ragged_list_is_refused():
     with pytest.raises(InputError, match="not a regular array"):
         segment([[1, 2], [3]])
+
+
+def test_a_path_is_refused():
+    with pytest.raises(InputError, match=r"got the path 'cells\.tif'"):
+        segment("cells.tif")
+    with pytest.raises(InputError, match=r"got the path 'cells\.tif'"):
+        segment(Path("cells.tif"))
+
+
+def test_a_list_of_planes_is_not_taken_for_a_pyramid():
+    with pytest.raises(InputError, match="these 3 all have the shape"):
+        segment([ANY, ANY, ANY])
+
+
+@pytest.mark.parametrize("axes", [["Y", "X"], 2])
+def test_axes_that_are_no_string_are_refused(axes):
+    with pytest.raises(InputError, match="axes must be one string"):
+        segment(ANY, axes)
+
+
+def test_a_pixel_size_without_axes_is_refused():
+    with pytest.raises(InputError, match=r"pixel_size must map axes .* got 0\.32"):
+        segment(ANY, diameter="8 um", pixel_size=0.32)
 
 
 def test_a_config_that_contradicts_the_network_is_refused(model_copy):

@@ -194,6 +194,16 @@ def test_only_open_choices_are_shown(docked_bench, field, stack):
     assert hidden() == set()
 
 
+def test_channels_typed_for_another_image_are_not_used(bench, field, stack):
+    bench.viewer.add_image(stack, name="multichannel")
+    bench.form.axes.value = "CYX"
+    bench.set(channels="2")
+    bench.viewer.add_image(field, name="gray")
+
+    assert bench.widget.params().channels == ()
+    np.testing.assert_array_equal(bench.run().data, segment(field, "YX").labels)
+
+
 def test_result_belongs_to_the_image_chosen_at_run(bench, field, stack, slow_network):
     begun, go_on = slow_network
     first = bench.viewer.add_image(field, name="first")

@@ -196,14 +196,19 @@ def _given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | Non
     pixels = number * MICROMETRE[unit] / _pixel_size(params, pixel_size) if unit else number
     if not SMALLEST_DIAMETER <= pixels <= LARGEST_DIAMETER:
         raise InputError(
-            f"diameter '{params.diameter}' is {pixels:.3g} pixels; expected {SMALLEST_DIAMETER} to "
-            f"{LARGEST_DIAMETER}."
+            f"diameter '{params.diameter}' is {pixels:,.6g} pixels; expected "
+            f"{SMALLEST_DIAMETER} to {LARGEST_DIAMETER}."
         )
     return pixels
 
 
 def _pixel_size(params: SegmentParams, pixel_size: Mapping[str, float] | None) -> float:
     """Return micrometres per pixel, the geometric mean of Y and X."""
+    if not isinstance(pixel_size, Mapping | None):
+        raise InputError(
+            "pixel_size must map axes to micrometres per pixel, such as {'Y': 0.32, 'X': 0.32}; "
+            f"got {pixel_size!r}."
+        )
     known = (pixel_size or {}).items()
     sizes = [s for a, s in known if a in "YX" and s > 0 and np.isfinite(s)]
     if len(sizes) < 2:

@@ -1,6 +1,7 @@
 """`segment`: the one path from an image to labels, for GUI, command line and Python."""
 
 import inspect
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -346,7 +347,19 @@ def _write_plane(
 
 def _as_array(image: Any) -> Any:
     """Return something with shape, dtype and indexing; of a pyramid, its first level."""
+    if isinstance(image, (str, os.PathLike)):
+        raise InputError(
+            f"segment takes an array of pixels, got the path {os.fspath(image)!r}; read the file "
+            "first, for instance with tifffile.imread."
+        )
     if isinstance(image, Sequence) and len(image) and hasattr(image[0], "shape"):
+        shape = tuple(image[0].shape)
+        if len(image) > 1 and all(tuple(np.shape(level)) == shape for level in image[1:]):
+            raise InputError(
+                f"A list of arrays is read as a pyramid, whose levels get smaller; these "
+                f"{len(image)} all have the shape {shape}. Stack them into one array, for "
+                "instance with numpy.stack."
+            )
         image = image[0]
     if hasattr(image, "shape") and hasattr(image, "dtype"):
         return image

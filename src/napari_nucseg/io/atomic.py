@@ -22,7 +22,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         raise WriteError(f"Cannot write {path}: it is a folder, expected the name of a file.")
     if path.exists() and not overwrite:
-        raise WriteError(f"{path} exists already; allow overwriting or choose another folder.")
+        raise WriteError(f"{path} exists already; allow overwriting or choose another place.")
 
 
 @contextlib.contextmanager

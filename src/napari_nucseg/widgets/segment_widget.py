@@ -139,7 +139,10 @@ class SegmentWidget(Container):
         InputError
             One of them cannot be used.
         """
-        return make_params(read_values(self.fields))
+        channels = self.fields["channels"]
+        shown = "C" in (self.image_form.axes.value or "")
+        fields = {n: w for n, w in self.fields.items() if shown or w is not channels}
+        return make_params(read_values(fields))  # what is hidden, from an image before, is not used
 
     def run(self) -> None:
         """Segment the chosen image in a thread; a press during a run is ignored."""
