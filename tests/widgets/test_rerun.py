@@ -119,6 +119,17 @@ def test_result_of_other_dimensions_takes_the_same_place(bench, stack):
     assert (layer.ndim, layer.opacity) == (2, 0.3)
 
 
+def test_a_plane_never_replaces_the_whole_stack(bench, stack):
+    bench.viewer.add_image(stack, name="cells")
+    whole = bench.run()
+    count = len(np.unique(whole.data))
+    bench.form.what.value = PLANE
+    bench.run()
+    assert names(bench) == KEPT
+    assert len(np.unique(whole.data)) == count
+    assert bench.viewer.layers["cells nuclei [1]"].data.shape == (1, *stack.shape[1:])
+
+
 def test_another_plane_moves_the_labels(bench, stack):
     bench.viewer.add_image(stack, name="cells")
     bench.form.what.value = PLANE

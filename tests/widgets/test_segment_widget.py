@@ -229,6 +229,13 @@ def test_copied_command_has_what_differs_from_the_defaults(bench, stack):
     assert "put its path in place of its name" in bench.status
 
 
+def test_a_length_is_copied_in_pixels(bench, field):
+    bench.viewer.add_image(field, name="cells", scale=(0.5, 0.5), units="micrometer")
+    bench.set(diameter="10 um")
+    bench.widget.copy_button.native.click()
+    assert QApplication.clipboard().text().endswith("--axes YX --diameter 20.0")
+
+
 def test_copied_command_names_the_file(docked_bench, tmp_path, field):
     import tifffile
 

@@ -108,7 +108,7 @@ def resolve_job(
     intensity = measure_range(samples, model.config.input, joint=color)
     engine = make_engine(model, params.engine)
     native = PlaneInput(model.config, intensity, channels, color, 1.0)
-    given = _given_diameter(params, pixel_size)
+    given = given_diameter(params, pixel_size)
     if model.config.fixed_size:
         diameter = given or model.config.diameter
     else:
@@ -189,7 +189,20 @@ def _describe_pixels(samples: list[AnyArray], n_pixels: int) -> list[str]:
     return []
 
 
-def _given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | None) -> float | None:
+def given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | None) -> float | None:
+    """Return the diameter that was asked for in pixels, or None for ``auto``.
+
+    Parameters
+    ----------
+    params : SegmentParams
+    pixel_size : mapping or None
+        Axis letter to micrometres per pixel.
+
+    Raises
+    ------
+    InputError
+        It is a length and the image has no pixel size, or it is absurd.
+    """
     if params.diameter == "auto":
         return None
     number, unit = parse_diameter(params.diameter)

@@ -34,6 +34,8 @@ def fingerprint(data: Any) -> str:
 class _Made:
     layer: Layer
     written: str
+    whole: bool
+    """It shows all of the image, not a plane or a region."""
 
 
 class ResultLayers:
@@ -81,6 +83,8 @@ class ResultLayers:
     ) -> Layer:
         """Show a result: in the untouched layer of the run before, else in a new one.
 
+        The result of a plane or a region never takes the place of one of the whole image.
+
         Parameters
         ----------
         source : Image
@@ -93,13 +97,16 @@ class ResultLayers:
         record : dict
             Goes to ``layer.metadata["napari_nucseg"]``.
         """
+        whole = record["plane"] is None and record["region"] is None
         layer = self.untouched(source, kind)
+        if layer is not None and self._made[kind][source].whole and not whole:
+            layer = None
         if layer is not None and layer.ndim == data.ndim:
             _replace(layer, data, geometry)
             layer.metadata[RECORD] = record
         else:
             layer = self._add(source, kind, data, geometry, record, instead_of=layer)
-        self._made[kind][source] = _Made(layer, fingerprint(data))
+        self._made[kind][source] = _Made(layer, fingerprint(data), whole)
         return layer
 
     def _add(

@@ -14,8 +14,9 @@ from qtpy.QtWidgets import QApplication, QDockWidget
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.cli.command_line import command_line
 from napari_nucseg.errors import NucsegError
+from napari_nucseg.inference.job import given_diameter
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, segment
-from napari_nucseg.params import DEFAULT_MODEL, SegmentParams, make_params
+from napari_nucseg.params import DEFAULT_MODEL, SegmentParams, make_params, parse_diameter
 from napari_nucseg.registry import model_names
 from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._image_form import ImageForm, Request
@@ -179,11 +180,12 @@ class SegmentWidget(Container):
         """Copy the equivalent shell line to the clipboard."""
         try:
             request = self.image_form.request(self.params())
+            params = _portable(request)
         except NucsegError as error:
             self._show_error(error)
             return
         path = request.source.source.path
-        line = command_line(str(path or request.name), OUTPUT, request.axes, request.params)
+        line = command_line(str(path or request.name), OUTPUT, request.axes, params)
         QApplication.clipboard().setText(line)
         part = bool(request.position) or request.region is not None
         self.status.value = messages.command_copied(line, has_path=bool(path), part=part)
@@ -314,6 +316,15 @@ class SegmentWidget(Container):
 def _model_choices() -> list[str]:
     """Return the bundled models; also the usual one if it is missing, which Run then explains."""
     return sorted({DEFAULT_MODEL, *model_names()})
+
+
+def _portable(request: Request) -> SegmentParams:
+    """Return the parameters with a length as pixels: the file may not know the layer's scale."""
+    params = request.params
+    pixels = given_diameter(params, request.pixel_size)
+    if pixels is None or not parse_diameter(params.diameter)[1]:
+        return params
+    return params.model_copy(update={"diameter": repr(pixels)})
 
 
 def _segment(
