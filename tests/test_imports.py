@@ -18,7 +18,7 @@ PACKAGE = Path(napari_nucseg.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    {"params", "axes", "errors", "_opencv", "_types"},
+    {"params", "axes", "command_line", "errors", "_opencv", "_types"},
     {"preprocessing"},
     {"model"},
     {"inference", "training", "evaluation", "registry", "io", "sample_data"},

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from napari_nucseg.cli import _batch
-from napari_nucseg.cli.command_line import command_line
+from napari_nucseg.command_line import command_line
 from napari_nucseg.params import SegmentParams
 from napari_nucseg.registry import bundled_folder
 

@@ -2,7 +2,7 @@ import shlex
 
 import pytest
 
-from napari_nucseg.cli.command_line import command_line
+from napari_nucseg.command_line import command_line
 from napari_nucseg.params import SegmentParams, make_params
 
 

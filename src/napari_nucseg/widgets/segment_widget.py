@@ -12,7 +12,7 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QApplication, QDockWidget
 
 from napari_nucseg._types import CancelCheck, Progress
-from napari_nucseg.cli.command_line import command_line
+from napari_nucseg.command_line import command_line
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.inference.job import given_diameter
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, segment
