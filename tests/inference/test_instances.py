@@ -93,6 +93,13 @@ def test_by_default_specks_are_removed():
 
 
 @pytest.mark.parametrize("config", [VOTES, COMPONENTS])
+def test_a_small_minimum_size_brings_specks_back(config):
+    labels = draw_disks((60, 60), [(20, 20, 10), (45, 45, 2)])
+
+    assert _find(labels, config=config, min_size=5).max() == 2
+
+
+@pytest.mark.parametrize("config", [VOTES, COMPONENTS])
 def test_the_threshold_is_the_smallest_probability_of_a_nucleus(config):
     maps = perfect_maps(draw_disks((60, 60), [(30, 30, 10)])).maps.copy()
     maps[..., 0] = np.where(maps[..., 0] > 0.5, 0.75, 0.25)

@@ -36,15 +36,25 @@ class SplitScale:
     min_votes: float
 
     @classmethod
-    def of(cls, splitting: float, diameter: float) -> "SplitScale":
-        """Return the lengths for a slider position and a typical diameter in network pixels."""
+    def of(cls, splitting: float, diameter: float, smallest: float) -> "SplitScale":
+        """Return the lengths for a slider position.
+
+        Parameters
+        ----------
+        splitting : float
+            Slider position, 0 to 1.
+        diameter : float
+            Typical diameter in network pixels.
+        smallest : float
+            Area of the smallest nucleus that is wanted, in network pixels.
+        """
         coarseness = 2.0 ** (
             1.0 - 2.0 * splitting
         )  # 1 in the middle, doubled or halved at the ends
         return cls(
             sigma=max(0.8, SIGMA * diameter * coarseness),
             reach=max(1, round(REACH * diameter * coarseness)),
-            min_votes=SMALLEST * np.pi / 4 * diameter**2,
+            min_votes=min(smallest, SMALLEST * np.pi / 4 * diameter**2),
         )
 
 
@@ -70,16 +80,16 @@ def find_instances(
     """
     maps = plane.maps.astype(np.float32)
     mask = maps[..., 0] >= params.foreground_threshold
+    smallest = params.min_size or SMALLEST * np.pi / 4 * diameter**2
     if "offset" in config.outputs:
         start = config.first_channel("offset")
-        split = SplitScale.of(params.splitting, diameter * plane.scale)
+        split = SplitScale.of(params.splitting, diameter * plane.scale, smallest * plane.scale**2)
         labels = _group_votes(mask, maps[..., start : start + 2], split)
     else:
         labels = _components(mask)
     labels = _keep_largest_parts(labels)
     if labels.shape != plane.shape:
         labels = _enlarge(labels, plane, params.foreground_threshold)
-    smallest = params.min_size or SMALLEST * np.pi / 4 * diameter**2
     return _select(labels, smallest, params.drop_border)
 
 
