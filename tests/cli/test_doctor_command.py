@@ -1,11 +1,12 @@
 """``napari-nucseg doctor``: only what segmenting needs makes it fail."""
 
 import shutil
+import socket
 import sys
 
 import pytest
 
-from napari_nucseg.cli import _checks
+from napari_nucseg.cli import _checks, _display
 from napari_nucseg.registry import bundled_folder, catalog
 
 
@@ -83,9 +84,19 @@ def test_qt_binding_that_is_asked_for_and_missing(run, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("display", "text"), [("", "warning none (DISPLAY"), (":1", "windows can be opened")]
+    ("display", "text"),
+    [
+        ("", "warning none (DISPLAY and"),
+        (":4321", "warning none (no display answers at DISPLAY=:4321)"),
+        ("nonsense", "warning none (no display answers"),
+        (":4322.0", "windows can be opened"),
+    ],
 )
-def test_display(run, monkeypatch, display, text):
+def test_display(run, monkeypatch, tmp_path, display, text):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(tmp_path / "X4322"))
+    server.listen()
+    monkeypatch.setattr(_display, "SOCKETS", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)

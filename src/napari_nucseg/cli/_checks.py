@@ -14,6 +14,7 @@ from importlib import metadata
 from importlib.util import find_spec
 
 from napari_nucseg.cli._console import native_messages_hidden
+from napari_nucseg.cli._display import display_problem
 from napari_nucseg.errors import NucsegError
 
 DISTRIBUTION = "napari-nucseg"
@@ -209,20 +210,14 @@ def can_load(file: str) -> bool:
     return True
 
 
-def has_display() -> bool:
-    """Tell whether windows can be opened."""
-    return sys.platform != "linux" or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
-    )
-
-
 def check_display() -> Iterator[Finding]:
     """Look for a display."""
-    if has_display():
+    problem = display_problem()
+    if problem is None:
         yield Finding(Level.OK, "windows can be opened")
     else:
         yield Finding(
             Level.WARNING,
-            "none (DISPLAY and WAYLAND_DISPLAY are not set): napari cannot open windows; "
+            f"none ({problem}): napari cannot open windows; "
             "segmenting and `napari-nucseg demo` work without one",
         )

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from napari_nucseg.cli._checks import has_display
 from napari_nucseg.cli._console import fail_clearly
+from napari_nucseg.cli._display import display_problem
 
 PICTURE = Path("napari-nucseg-demo.png")
 
@@ -31,11 +31,11 @@ def demo(
     with fail_clearly():
         from napari_nucseg.io.atomic import check_target
 
-        display = has_display()
-        picture = screenshot or (None if display else PICTURE)
+        problem = display_problem()
+        picture = screenshot or (None if problem is None else PICTURE)
         if picture is not None:
             check_target(picture.absolute(), overwrite=picture == PICTURE)
-        if not display:
+        if problem is not None:
             os.environ["QT_QPA_PLATFORM"] = "offscreen"
             # It warns of window hints that it cannot pass on.
             os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
@@ -44,12 +44,12 @@ def demo(
         if picture is None:
             _demo.show()
             return
-        found, content = _demo.take_window() if display else _demo.take_offscreen()
+        found, content = _demo.take_window() if problem is None else _demo.take_offscreen()
         replaced = " (replaced)" if picture.exists() else ""
         _demo.write(picture, content)
     typer.echo(f"{found}\nPicture: {picture.absolute()}{replaced}")
-    if not display:
+    if problem is not None:
         typer.echo(
-            "There is no display (DISPLAY and WAYLAND_DISPLAY are not set), so the picture shows "
-            "the widget and one plane with outlines rather than napari's window."
+            f"There is no display ({problem}), so the picture shows the widget and one plane with "
+            "outlines rather than napari's window."
         )
