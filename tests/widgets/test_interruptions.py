@@ -1,5 +1,6 @@
 """Cancelling, and whatever a user does while it runs."""
 
+import numpy as np
 import pytest
 from napari.layers import Image
 from qtpy.QtCore import QThreadPool
@@ -57,6 +58,16 @@ def test_cancel_takes_effect_within_one_tile(bench, stack, monkeypatch):
     bench.run()
     assert len(tiles) == 1
     assert len(bench.viewer.layers) == 1
+
+
+def test_data_of_another_shape_gets_no_labels(bench, started, notices):
+    bench.viewer.layers["cells"].data = np.zeros((64, 64), np.uint8)
+    settle(bench, started)
+    bench.wait()
+    assert [layer.name for layer in bench.viewer.layers] == ["cells"]
+    assert "image of another shape" in bench.status
+    assert bench.status in notices
+    assert is_ready(bench)
 
 
 def test_a_cancelled_rerun_keeps_the_labels(bench, stack, slow_network):

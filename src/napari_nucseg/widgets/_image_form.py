@@ -34,6 +34,8 @@ class Request:
     ----------
     source : Image
         The layer; only the main thread touches it.
+    shape : tuple of int
+        Of the layer's data.
     image : array
         What of its data to segment, with `image_axes`.
     axes, image_axes : str
@@ -46,6 +48,7 @@ class Request:
     """
 
     source: Image
+    shape: tuple[int, ...]
     name: str
     image: Any
     axes: str
@@ -55,6 +58,10 @@ class Request:
     region: AnyArray | None
     region_name: str | None
     params: SegmentParams
+
+    def is_current(self) -> bool:
+        """Tell whether the layer still shows an image of this shape; in the main thread."""
+        return tuple(full_resolution(self.source).shape) == self.shape
 
     def record(self) -> dict[str, Any]:
         """Return what goes to the result layer's metadata."""
@@ -182,6 +189,7 @@ class ImageForm(Container):
             region = region_mask(self.shapes.value, layer, axes)
         return Request(
             source=layer,
+            shape=tuple(full_resolution(layer).shape),
             name=str(layer.name),
             image=image,
             axes=axes,

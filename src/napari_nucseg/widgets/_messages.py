@@ -60,6 +60,14 @@ def source_removed(name: str) -> str:
     return f"'{name}' was removed while it was being segmented, so the result was dropped."
 
 
+def source_changed(name: str) -> str:
+    """Return why a run's result is not shown."""
+    return (
+        f"'{name}' got an image of another shape while it was being segmented, so the result was "
+        "dropped; press Run again."
+    )
+
+
 def failed(error: BaseException) -> str:
     """Return the status after an error that nobody expected."""
     return f"Segmenting failed: {type(error).__name__}: {error}"

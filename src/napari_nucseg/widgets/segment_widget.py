@@ -241,6 +241,10 @@ class SegmentWidget(Container):
             self._show_cancelled(task)
         elif task.result is None:
             self._show_problem(task)
+        elif not task.result.request.is_current():
+            self._before = None  # its labels are of another image too
+            self.status.value = messages.source_changed(task.result.request.name)
+            messages.show_warning(self.status.value)
         else:
             self._before = None
             self._show_result(task.result)
