@@ -12,12 +12,13 @@ import numpy as np
 import napari_nucseg
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray, Progress
 from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.params import SegmentParams, make_params
-from napari_nucseg.preprocessing.tiling import STRIDE, plan_tiles
+from napari_nucseg.preprocessing.tiling import plan_tiles
 
 LIVE_PARAMETERS = ("foreground_threshold", "splitting", "min_size", "drop_border")
 """Parameters that change the labels without running the network again."""
@@ -60,7 +61,7 @@ class SegmentationResult:
     messages: tuple[str, ...]
     probabilities: FloatArray | None
     job: SegmentJob = field(repr=False)
-    field_of_view: "FieldOfView" = field(repr=False)
+    field_of_view: FieldOfView = field(repr=False)
     maps: tuple[PlaneMaps, ...] = field(repr=False)
 
 
@@ -225,70 +226,6 @@ def relabel(
         seconds=watch.total(),
         record=_record(job, params),
     )
-
-
-@dataclass(frozen=True)
-class FieldOfView:
-    """The part of every plane that is looked at.
-
-    Attributes
-    ----------
-    window : tuple of slice (Y, X)
-        What the network sees.
-    region : array (Y, X), bool, or None
-        Within the window: where a nucleus' centre must lie; None is everywhere.
-    """
-
-    window: tuple[slice, slice]
-    region: AnyArray | None
-
-    @classmethod
-    def of(cls, region: AnyArray | None, job: SegmentJob) -> "FieldOfView":
-        """Check a region and return the window around it, with a halo as context.
-
-        At scale 1 it starts at a multiple of the network's stride, as tiles do: the maps then are
-        those of the whole plane but for what lies beyond the halo.
-
-        Raises
-        ------
-        InputError
-            The region has another size than the planes, or is empty.
-        """
-        height, width = job.planes.output_shape[-2:]
-        if region is None:
-            return cls((slice(0, height), slice(0, width)), None)
-        region = np.asarray(region, bool)
-        if region.shape != (height, width):
-            raise InputError(
-                f"region must have the planes' shape {(height, width)} (Y, X), got {region.shape}."
-            )
-        if not region.any():
-            raise InputError("The region is empty: no pixel of the image lies in it.")
-        margin = int(np.ceil(job.halo / job.prepared.scale))
-        rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
-        window = (
-            slice(_stride_before(rows[0] - margin), min(height, int(rows[-1]) + 1 + margin)),
-            slice(_stride_before(columns[0] - margin), min(width, int(columns[-1]) + 1 + margin)),
-        )
-        return cls(window, region[window])
-
-    def keep_inside(self, labels: LabelArray) -> LabelArray:
-        """Remove labels of the window whose centre lies outside the region; renumber the rest."""
-        if self.region is None or not labels.any():
-            return labels
-        flat = labels.ravel()
-        area = np.maximum(np.bincount(flat), 1)
-        rows, columns = np.indices(labels.shape)
-        centre_rows = np.rint(np.bincount(flat, rows.ravel()) / area).astype(np.intp)
-        centre_columns = np.rint(np.bincount(flat, columns.ravel()) / area).astype(np.intp)
-        keep = self.region[centre_rows, centre_columns]
-        keep[0] = False
-        return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
-
-
-def _stride_before(position: int) -> int:
-    """Return the last multiple of the network's stride up to a position, at least 0."""
-    return max(0, int(position) // STRIDE * STRIDE)
 
 
 class _Report:
