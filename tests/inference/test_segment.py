@@ -263,8 +263,8 @@ def test_relabelling_checks_bounds_and_needs_maps(field, result):
         relabel(result, cancelled=lambda: True)
 
 
-@pytest.mark.parametrize("tile", [160, 192])
-def test_tiled_and_untiled_results_hold_the_same_nuclei(field, result, tile):
+@pytest.mark.parametrize(("tile", "differing"), [(160, 0.003), (192, 0.001)])
+def test_tiled_and_untiled_results_hold_the_same_nuclei(field, result, tile, differing):
     job = result.job
     tiled = predict_plane(
         field.image[..., None], job.prepared, job.engine, tile=tile, halo=job.halo
@@ -276,7 +276,7 @@ def test_tiled_and_untiled_results_hold_the_same_nuclei(field, result, tile):
     matching = match(result.labels, labels, 0.95)
     assert matching.true_positives == result.count
     # The network's strides fall on the same pixels; what differs is what lies beyond the halo.
-    assert np.mean(labels.astype(bool) != result.labels.astype(bool)) < 0.003
+    assert np.mean(labels.astype(bool) != result.labels.astype(bool)) < differing
 
 
 def test_helpers_tell_nuclei_apart():

@@ -102,13 +102,13 @@ def resolve_job(
     _check_plane_shape(planes)
     model = find_model(params.model)
     channels = _choose_channels(planes, params)
+    given = given_diameter(params, pixel_size)  # before anything is read
     samples = _sample_planes(image, planes, channels, cancelled)
     messages = _describe_pixels(samples, math.prod(planes.output_shape) * len(channels))
     color = "S" in planes.axes
     intensity = measure_range(samples, model.config.input, joint=color)
     engine = make_engine(model, params.engine)
     native = PlaneInput(model.config, intensity, channels, color, 1.0)
-    given = given_diameter(params, pixel_size)
     if model.config.fixed_size:
         diameter = given or model.config.diameter
     else:
@@ -153,15 +153,20 @@ def _choose_channels(planes: Planes, params: SegmentParams) -> tuple[int, ...]:
     return params.channels or tuple(range(count))
 
 
+def _sampled_indices(planes: Planes) -> list[tuple[int, ...]]:
+    """Return the indices of the evenly spread planes that stand for the whole image."""
+    indices = list(planes.iterate())
+    count = min(len(indices), MAX_STATISTICS_PLANES)
+    return [indices[round(i)] for i in np.linspace(0, len(indices) - 1, count)]
+
+
 def _sample_planes(
     image: Any, planes: Planes, channels: tuple[int, ...], cancelled: CancelCheck | None
 ) -> list[AnyArray]:
     """Read evenly spread planes, which may be slow to compute; (Y, X, chosen channels) each."""
-    indices = list(planes.iterate())
-    count = min(len(indices), MAX_STATISTICS_PLANES)
-    chosen = [indices[round(i)] for i in np.linspace(0, len(indices) - 1, count)]
+    chosen = _sampled_indices(planes)
     height, width = planes.output_shape[-2:]
-    step = math.ceil(math.sqrt(count * height * width / MAX_STATISTICS_PIXELS))
+    step = math.ceil(math.sqrt(len(chosen) * height * width / MAX_STATISTICS_PIXELS))
     samples = []
     for index in chosen:
         if cancelled is not None and cancelled():
@@ -234,7 +239,5 @@ def _pixel_size(params: SegmentParams, pixel_size: Mapping[str, float] | None) -
 
 def _busiest(image: Any, planes: Planes, samples: list[AnyArray]) -> AnyArray:
     """Return the sampled plane with the most contrast, with all its channels."""
-    indices = list(planes.iterate())
     contrasts = [contrast(sample) for sample in samples]
-    place = np.linspace(0, len(indices) - 1, len(samples))[int(np.argmax(contrasts))]
-    return planes.read(image, indices[round(place)])
+    return planes.read(image, _sampled_indices(planes)[int(np.argmax(contrasts))])
