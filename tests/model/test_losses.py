@@ -31,15 +31,6 @@ def test_cross_entropy_is_the_mean_over_the_weights():
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
-def test_unweighted_cross_entropy_counts_valid_pixels_alike():
-    true = _row(_target(1, weight=5), _target(0, weight=1), _target(0, weight=0))
-    predicted = _row([0.8], [0.4], [0.9])
-
-    loss = MapsLoss(("foreground",), dice=0.0, weighted=False)(true, predicted)
-
-    assert float(loss) == pytest.approx((-math.log(0.8) - math.log(0.6)) / 2, rel=1e-5)
-
-
 def test_dice_is_one_minus_the_overlap():
     true = _row(_target(1), _target(0))
     predicted = _row([0.8], [0.4])

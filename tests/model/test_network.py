@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from napari_nucseg.model.config import SKIP_LAYERS
+from napari_nucseg.model.config import SKIP_LAYERS, NetworkConfig
 from napari_nucseg.model.network import build_network, encoder_layers
 
 
@@ -82,3 +82,12 @@ def test_saved_weights_give_equal_output(small_network, small_config, tmp_path):
     expected = np.asarray(small_network(image, training=False))
     assert not np.allclose(before, expected)
     np.testing.assert_array_equal(np.asarray(other(image, training=False)), expected)
+
+
+def test_a_decoder_of_four_levels_ends_the_encoder_at_stride_16():
+    network = build_network(NetworkConfig(decoder_widths=(8, 8, 8, 8)))
+
+    assert network(_image(64, 96), training=False).shape == (1, 64, 96, 4)
+    names = [layer.name for layer in encoder_layers(network)]
+    assert names[-1] == "block_13_expand_relu"
+    assert "block_16_project" not in names

@@ -125,3 +125,27 @@ def test_colour_images_are_scaled_together():
     scaled = normalized_image(item, _recipe().model.input)
 
     assert scaled[..., 2].max() < 0 < scaled[..., 0].max()
+
+
+def test_copy_paste_adds_nuclei_to_the_share_of_windows_that_is_asked_for():
+    item = make_item(1, shape=(200, 200))
+
+    def nuclei(share):
+        images, targets = TrainingBatches([item], _recipe(copy_paste=share, batch_size=8))[0]
+        assert images.shape == (8, 64, 64, 3)
+        return float((targets[..., 0] > 0).mean())
+
+    assert nuclei(1.0) > nuclei(0.0)
+
+
+def test_balance_decides_how_often_rare_kinds_are_drawn():
+    items = [
+        make_item(seed, name=str(seed), kind="rare" if seed == 0 else "usual") for seed in range(5)
+    ]
+
+    chances = {
+        balance: TrainingBatches(items, _recipe(balance=balance)).chances[0]
+        for balance in (0.0, 0.5, 1.0)
+    }
+
+    assert chances == pytest.approx({0.0: 1 / 5, 0.5: 1 / 3, 1.0: 1 / 2})

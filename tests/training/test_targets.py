@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_nucseg.model.config import OFFSET_UNIT
-from napari_nucseg.training.targets import TOUCHING_WEIGHT, make_targets, touching
+from napari_nucseg.training.targets import make_targets, touching
 
 
 def _disk(shape, row, column, radius):
@@ -70,9 +70,9 @@ def test_pixels_between_touching_nuclei_weigh_more():
     labels[4:16, 5:14] = 1
     labels[4:16, 15:25] = 2  # one pixel of background, column 14, between them
 
-    weight = _targets(labels)[..., 4]
+    weight = make_targets(labels, np.ones(labels.shape, bool), touching_weight=4.0)[..., 4]
 
-    assert (weight[10, 13:16] == 1 + TOUCHING_WEIGHT).all()
+    assert (weight[10, 13:16] == 5).all()
     assert (weight[10, :12] == 1).all()
     assert (weight[10, 18:] == 1).all()
 

@@ -9,7 +9,7 @@ import pytest
 from small_data import random_field, write_folder
 
 from napari_nucseg import segment
-from napari_nucseg.errors import Cancelled, DatasetError, WriteError
+from napari_nucseg.errors import Cancelled, DatasetError, ModelError, WriteError
 from napari_nucseg.model.config import NetworkConfig
 from napari_nucseg.model.folder import open_model
 from napari_nucseg.model.network import build_network, encoder_layers
@@ -214,3 +214,26 @@ def test_the_baseline_trains_its_decoder_alone(data, encoder_weights, tmp_path):
     image, _ = random_field(78, (80, 100))
     result = segment(image, model=str(tmp_path / "b"), diameter=16)
     assert result.labels.shape == image.shape
+
+
+def test_a_training_starts_from_all_weights_of_its_parent(trained, data, tmp_path):
+    parent = open_model(trained[0])
+    recipe = _recipe().model_copy(update={"epochs": 1, "frozen_epochs": 0, "learning_rate": 1e-9})
+
+    run.train(data, tmp_path / "child", recipe, parent=parent)
+
+    network, expected = (build_network(recipe.model.network) for _ in range(2))
+    network.load_weights(tmp_path / "child" / "model.weights.h5")
+    expected.load_weights(parent.weights)
+    for got, wanted in zip(network.trainable_weights, expected.trainable_weights, strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-6)
+    card = (tmp_path / "child" / "card.md").read_text()
+    assert parent.hashes["model.weights.h5"] in card
+    assert "--parent tiny" in card
+
+
+def test_a_parent_with_another_network_is_refused(trained, data, tmp_path):
+    other = make_recipe("standard", model_name="big", epochs=1, steps_per_epoch=1)
+
+    with pytest.raises(ModelError, match="cannot start from model 'tiny': its network"):
+        run.train(data, tmp_path / "child", other, parent=open_model(trained[0]))

@@ -8,6 +8,7 @@ import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly, training_progress
 from napari_nucseg.errors import InputError
+from napari_nucseg.registry import find_model
 
 
 def train(
@@ -19,6 +20,10 @@ def train(
     encoder_weights: Annotated[
         Path | None,
         typer.Option(help="MobileNetV2 ImageNet weights (default: download Keras' own)."),
+    ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(help="Start from a trained model (name or folder) instead of ImageNet."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model (default: the folder's).")] = (
         None
@@ -42,13 +47,16 @@ def train(
             epochs=epochs,
             steps_per_epoch=steps,
             seed=seed,
+            continued=parent is not None,
         )
+        start = find_model(parent) if parent is not None else None
         try:
             run_training(
                 data,
                 output,
                 made,
                 encoder_weights=encoder_weights,
+                parent=start,
                 resume=resume,
                 progress=progress,
             )

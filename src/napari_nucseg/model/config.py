@@ -22,7 +22,7 @@ SKIP_LAYERS: tuple[str, ...] = (
     "block_13_expand_relu",
     "block_16_project",
 )
-"""Encoder layers at stride 2, 4, 8, 16 and 32; the last is the bottleneck."""
+"""Encoder layers at stride 2, 4, 8, 16 and 32; the last one used is the bottleneck."""
 
 
 class Frozen(BaseModel):
@@ -40,16 +40,23 @@ class NetworkConfig(Frozen):
 
     decoder: Literal["separable", "transposed"] = "separable"
     decoder_widths: tuple[Annotated[int, Field(ge=4, le=1024)], ...] = (128, 96, 64, 48, 24)
-    """Channels after each upsampling, at stride 16, 8, 4, 2 and 1."""
+    """Channels after each upsampling, at stride 16, 8, 4, 2 and 1; without the first of these the
+    encoder ends at stride 16."""
     outputs: tuple[OutputName, ...] = ("foreground", "distance", "offset")
 
     @model_validator(mode="after")
     def _check(self) -> "NetworkConfig":
-        if len(self.decoder_widths) != len(SKIP_LAYERS):
-            raise ValueError(f"decoder_widths must have {len(SKIP_LAYERS)} entries")
+        deepest = len(SKIP_LAYERS)
+        if len(self.decoder_widths) not in (deepest - 1, deepest):
+            raise ValueError(f"decoder_widths must have {deepest} entries, or {deepest - 1}")
         if self.outputs[:1] != ("foreground",) or len(set(self.outputs)) != len(self.outputs):
             raise ValueError("outputs must start with 'foreground' and name each output once")
         return self
+
+    @property
+    def skips(self) -> tuple[str, ...]:
+        """Names of the encoder layers that the decoder sees, from fine to coarse."""
+        return SKIP_LAYERS[: len(self.decoder_widths)]
 
     @property
     def channels(self) -> int:

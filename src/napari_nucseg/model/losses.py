@@ -26,8 +26,6 @@ class MapsLoss(keras.losses.Loss):
         Weight of the Dice term.
     distance, offset : float
         Weights of those terms.
-    weighted : bool
-        False gives every valid pixel the same weight in the cross-entropy.
     """
 
     def __init__(
@@ -36,12 +34,10 @@ class MapsLoss(keras.losses.Loss):
         dice: float = 1.0,
         distance: float = 2.0,
         offset: float = 2.0,
-        weighted: bool = True,
         name: str = "maps_loss",
     ) -> None:
         super().__init__(name=name, reduction="sum_over_batch_size")
         self.outputs = tuple(outputs)
-        self.weighted = weighted
         self.weights = {"dice": dice, "distance": distance, "offset": offset}
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -77,14 +73,13 @@ class MapsLoss(keras.losses.Loss):
         overlap = 2 * ops.sum(true * predicted * valid)
         size = ops.sum((true + predicted) * valid)
         dice = 1 - (overlap + 1.0) / (size + 1.0)
-        return _mean(entropy, weight if self.weighted else valid) + self.weights["dice"] * dice
+        return _mean(entropy, weight) + self.weights["dice"] * dice
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {
             "outputs": list(self.outputs),
             **self.weights,
-            "weighted": self.weighted,
             "name": self.name,
         }
 

@@ -13,27 +13,29 @@ from keras import layers
 from napari_nucseg.model.blocks import DepthToSpace, refine_block, transposed_block
 from napari_nucseg.model.config import OUTPUT_CHANNELS, SKIP_LAYERS, NetworkConfig, OutputName
 
-ENCODER_END = SKIP_LAYERS[-1]
 
-
-def build_encoder(size: int | None = None) -> keras.Model:
+def build_encoder(
+    size: int | None = None, skip_layers: tuple[str, ...] = SKIP_LAYERS
+) -> keras.Model:
     """Build the encoder with random weights.
 
     Parameters
     ----------
     size : int, optional
         Height and width of the input in pixels; None accepts any multiple of 32.
+    skip_layers : tuple of str
+        Layers whose outputs are wanted, from stride 2 on; the encoder ends at the last.
 
     Returns
     -------
     keras.Model
-        From (batch, height, width, 3) to the five skip tensors, from stride 2 to stride 32.
-        It ends at ``block_16_project``; the 1x1 convolution behind it is never used.
+        From (batch, height, width, 3) to the skip tensors, by default from stride 2 to stride 32;
+        the 1x1 convolution behind ``block_16_project`` is never used.
     """
     full = keras.applications.MobileNetV2(
         input_shape=(size, size, 3), include_top=False, weights=None
     )
-    skips = [full.get_layer(name).output for name in SKIP_LAYERS]
+    skips = [full.get_layer(name).output for name in skip_layers]
     return keras.Model(full.input, skips, name="encoder")
 
 
@@ -54,7 +56,7 @@ def build_network(config: NetworkConfig, size: int | None = None) -> keras.Model
         (batch, height, width, channels): foreground probability, then, where configured, distance
         in [0, 1] and offset (dy, dx) in units of `config.OFFSET_UNIT` pixels.
     """
-    encoder = build_encoder(size)
+    encoder = build_encoder(size, config.skips)
     image = encoder.input
     skips = encoder.outputs
     build_decoder = _separable_decoder if config.decoder == "separable" else _transposed_decoder
@@ -66,10 +68,8 @@ def build_network(config: NetworkConfig, size: int | None = None) -> keras.Model
 
 def encoder_layers(network: keras.Model) -> list[keras.Layer]:
     """Return the layers of `network` that belong to the encoder, in order."""
-    names = [layer.name for layer in network.layers]
-    end = names.index(ENCODER_END)
     known = _encoder_names()
-    return [layer for layer in network.layers[: end + 1] if layer.name in known]
+    return [layer for layer in network.layers if layer.name in known]
 
 
 @cache

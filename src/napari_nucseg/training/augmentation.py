@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
+from skimage.color import hed2rgb, rgb2hed
 
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
@@ -88,13 +89,15 @@ def random_intensity(image: FloatArray, color: bool, rng: Generator, strength: f
 def empty_view(size: int, rng: Generator) -> View:
     """Return pure noise, empty glass or a smooth background, stretched as normalisation would."""
     fine = rng.normal(0, 1, (size, size)).astype(np.float32)
-    sigma = rng.choice([0.0, 0.7, 1.5])
-    noise = cv2.GaussianBlur(fine, (0, 0), sigma) if sigma else fine
+    sigma = np.exp(rng.uniform(np.log(0.3), np.log(20)))  # camera noise ... out of focus
+    noise = cv2.GaussianBlur(fine, (0, 0), sigma) if sigma > 0.5 else fine
     field: FloatArray = noise / noise.std() + rng.choice([0.0, 2.0, 8.0]) * _gradient(
         (size, size), rng
     )
     low, high = np.percentile(field, (1, 99.8))
-    field = (field - low) / (high - low) * rng.choice([0.2, 1.0]) + rng.choice([0.0, 0.6])
+    field = (field - low) / (high - low) * rng.choice([0.2, 1.0])
+    if sigma < 2:  # clipped, coarse noise would look like nuclei
+        field = field + rng.choice([0.0, 0.6])
     if rng.random() < 0.3:
         field = _jpeg(np.repeat(field[..., None], 3, -1).astype(np.float32), 50)[..., 0]
     tint = 1 - rng.uniform(0, 0.25, 3) if rng.random() < 0.4 else np.ones(3)
@@ -152,8 +155,10 @@ def _consecutive(labels: LabelArray) -> LabelArray:
 
 
 def _random_color(x: FloatArray, rng: Generator, strength: float) -> FloatArray:
-    """Vary stain: mix channels a little, scale optical densities, or drop the colour."""
+    """Vary stain: more or less of each dye, mix channels a little, or drop the colour."""
     draw = rng.random()
+    if draw > 1 - 0.3 * strength:
+        return _random_dyes(x, rng)
     if draw < 0.12 * strength:
         weights = rng.dirichlet((2.0, 2.0, 2.0))
         return np.repeat((x @ weights)[..., None], 3, axis=-1).astype(np.float32)
@@ -164,6 +169,16 @@ def _random_color(x: FloatArray, rng: Generator, strength: float) -> FloatArray:
     density = np.exp(rng.normal(0, 0.25 * strength, 3))
     stained = np.clip(x, 1e-3, None) ** density
     return (stained @ mixing.T).astype(np.float32)
+
+
+def _random_dyes(x: FloatArray, rng: Generator) -> FloatArray:
+    """Give a picture more or less haematoxylin and eosin, and an eosin background.
+
+    Colour deconvolution (Ruifrok and Johnston, 2001), as augmentation by Tellez et al. (TMI 2018).
+    """
+    dyes = rgb2hed(np.clip(x, 0, 1))
+    dyes = dyes * np.exp(rng.normal(0, 0.3, 3)) + rng.uniform((-0.01, 0, 0), (0.01, 0.05, 0.01))
+    return hed2rgb(dyes).astype(np.float32)
 
 
 def _gradient(shape: tuple[int, ...], rng: Generator) -> FloatArray:

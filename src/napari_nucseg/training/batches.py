@@ -9,6 +9,7 @@ from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, FloatArray
 from napari_nucseg.preprocessing.normalize import (
     InputConfig,
+    IntensityRange,
     measure_range,
     normalize,
     to_three_channels,
@@ -20,6 +21,7 @@ from napari_nucseg.training.augmentation import (
     random_intensity,
     random_view,
 )
+from napari_nucseg.training.copy_paste import paste_nuclei
 from napari_nucseg.training.dataset import Item
 from napari_nucseg.training.recipes import Recipe
 from napari_nucseg.training.targets import make_targets
@@ -42,8 +44,9 @@ class TrainingBatches:
         self.items = items
         self.recipe = recipe
         self.epoch = epoch
-        self.images = [normalized_image(item, recipe.model.input) for item in items]
-        self.chances = _sampling_chances(items)
+        # Normalised when drawn: all of them as float32 would take gigabytes.
+        self.intensities = [whole_range(item, recipe.model.input) for item in items]
+        self.chances = _sampling_chances(items, recipe.balance)
 
     def __len__(self) -> int:
         steps = self.recipe.steps_per_epoch
@@ -53,7 +56,7 @@ class TrainingBatches:
         """Return images (batch, Y, X, 3) and targets (batch, Y, X, 6)."""
         rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
         views = [self._view(k, rng) for k in self._choose(index, rng)]
-        return _stack(views)
+        return _stack(views, self.recipe)
 
     def _choose(self, index: int, rng: Generator) -> AnyArray:
         size = self.recipe.batch_size
@@ -63,7 +66,8 @@ class TrainingBatches:
         return order[index * size : (index + 1) * size]
 
     def _view(self, k: int, rng: Generator) -> View:
-        item, image, recipe = self.items[k], self.images[k], self.recipe
+        item, recipe = self.items[k], self.recipe
+        image = normalized_image(item, recipe.model.input, self.intensities[k])
         if recipe.model.fixed_size:
             view = resized_view(image, item, recipe.size)
             return View(*flip(view.image, view.labels, rng), view.valid)
@@ -71,6 +75,9 @@ class TrainingBatches:
             return empty_view(recipe.size, rng)
         scale = _random_scale(item.diameter, recipe, rng)
         view = random_view(image, item.labels, scale, recipe.size, rng, recipe.augmentation)
+        if rng.random() < recipe.copy_paste:
+            donor = random_view(image, item.labels, scale, recipe.size, rng, recipe.augmentation)
+            view = paste_nuclei(view, donor, rng)
         color = item.image.shape[-1] == 3
         changed = random_intensity(view.image, color, rng, recipe.augmentation)
         return View(changed, view.labels, view.valid)
@@ -88,13 +95,19 @@ def validation_batches(items: list[Item], recipe: Recipe) -> tuple[FloatArray, F
             views.append(resized_view(image, item, recipe.size))
         else:
             views.append(_centre_view(image, item, recipe))
-    return _stack(views)
+    return _stack(views, recipe)
 
 
-def normalized_image(item: Item, config: InputConfig) -> FloatArray:
+def whole_range(item: Item, config: InputConfig) -> IntensityRange:
+    """Measure what the normalisation of the whole image needs."""
+    return measure_range([item.image], config, joint=item.image.shape[-1] == 3)
+
+
+def normalized_image(
+    item: Item, config: InputConfig, intensity: IntensityRange | None = None
+) -> FloatArray:
     """Return (Y, X, 3) float32, scaled by the statistics of the whole image."""
-    color = item.image.shape[-1] == 3
-    intensity = measure_range([item.image], config, joint=color)
+    intensity = intensity or whole_range(item, config)
     return to_three_channels(normalize(item.image, intensity, config))
 
 
@@ -136,16 +149,16 @@ def _random_scale(diameter: float, recipe: Recipe, rng: Generator) -> float:
     return float(np.clip(np.clip(wanted, low, high) / diameter, 0.25, 4.0))
 
 
-def _sampling_chances(items: list[Item]) -> FloatArray:
-    """Draw kinds by the square root of their number of images: rare kinds are seen more often."""
+def _sampling_chances(items: list[Item], balance: float) -> FloatArray:
+    """Return the chance of each image: rare kinds are seen more often."""
     counts: dict[str, int] = {}
     for item in items:
         counts[item.kind] = counts.get(item.kind, 0) + 1
-    weights = np.array([1 / np.sqrt(counts[item.kind]) for item in items])
+    weights = np.array([counts[item.kind] ** -balance for item in items])
     return weights / weights.sum()
 
 
-def _stack(views: list[View]) -> tuple[Any, Any]:
+def _stack(views: list[View], recipe: Recipe) -> tuple[Any, Any]:
     images = np.stack([view.image for view in views])
-    targets = np.stack([make_targets(view.labels, view.valid) for view in views])
+    targets = np.stack([make_targets(view.labels, view.valid, recipe.touching) for view in views])
     return images, targets

@@ -36,6 +36,14 @@ class Recipe(BaseModel):
     diameters: tuple[float, float] = (10.0, 48.0)
     """Range of nucleus diameters in pixels that windows are rescaled to."""
     augmentation: float = Field(default=1.0, ge=0, le=1)
+    balance: float = Field(default=0.5, ge=0, le=1)
+    """0 draws every image alike, 1 every kind; between them, kinds by their size to 1 - this."""
+    dice: float = Field(default=1.0, ge=0)
+    """Weight of the Dice term in the loss."""
+    touching: float = Field(default=4.0, ge=0)
+    """Extra weight of pixels between touching nuclei."""
+    copy_paste: float = Field(default=0.0, ge=0, le=1)
+    """Share of windows into which touching nuclei are pasted."""
     empty_share: float = Field(default=0.02, ge=0, le=0.5)
     """Share of generated windows without a nucleus."""
     validation_fraction: float = Field(default=0.15, gt=0, lt=1)
@@ -53,8 +61,11 @@ def make_recipe(
     epochs: int | None = None,
     steps_per_epoch: int | None = None,
     seed: int = 0,
+    continued: bool = False,
 ) -> Recipe:
     """Return a recipe, with its length changed where asked.
+
+    `continued` is for a start from a trained model: nothing is frozen, and steps are smaller.
 
     Raises
     ------
@@ -69,7 +80,9 @@ def make_recipe(
             "The name of a model must begin with a letter or digit and hold at most 64 letters, "
             f"digits, dots, hyphens and underscores, got '{model_name}'; pass another --name."
         ) from error
-    changes = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
+    changes: dict[str, object] = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
+    if continued:
+        changes |= {"frozen_epochs": 0, "learning_rate": 0.6 * recipe.learning_rate}
     return recipe.model_copy(update={k: v for k, v in changes.items() if v is not None})
 
 
@@ -94,6 +107,8 @@ def _baseline(model_name: str, seed: int) -> Recipe:
         frozen_epochs=10,
         cosine=False,
         augmentation=0.0,
+        dice=0.0,  # its loss is plain binary cross-entropy
+        touching=0.0,
         empty_share=0.0,
         validation_fraction=0.1,
         seed=seed,
@@ -116,5 +131,7 @@ def _standard(model_name: str, seed: int) -> Recipe:
         steps_per_epoch=110,
         frozen_epochs=2,
         average=0.995,
+        copy_paste=0.3,
+        empty_share=0.03,
         seed=seed,
     )

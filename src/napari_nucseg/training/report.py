@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray, FloatArray
-from napari_nucseg.model.folder import CARD, write_text
+from napari_nucseg.model.folder import CARD, WEIGHTS, ModelFolder, write_text
 from napari_nucseg.training.batches import validation_batches
 from napari_nucseg.training.dataset import Item
 from napari_nucseg.training.figures import Example, draw_curves, draw_predictions
@@ -41,6 +41,7 @@ def write_report(
     *,
     data: Path | None = None,
     encoder_weights: Path | None = None,
+    parent: ModelFolder | None = None,
 ) -> None:
     """Write `scores.md`, `curve.png`, `predictions.png` and `card.md`.
 
@@ -58,6 +59,8 @@ def write_report(
         The data folder, named in the card.
     encoder_weights : Path, optional
         What the encoder started from, named in the card.
+    parent : ModelFolder, optional
+        The model that the training started from, named in the card.
     """
     history, best = trainer.state.history, trainer.state.best_epoch
     scores = scores_text(score_training(trainer, training), score_validation(trainer), trainer)
@@ -70,8 +73,8 @@ def write_report(
         "Recipe": f"```json\n{trainer.recipe.model_dump_json(indent=2)}\n```",
         "Scores": scores.rstrip(),
         "Files": "\n".join(f"* `{name}`: sha256 `{digest}`" for name, digest in hashes.items()),
-        "Made with": _versions_text(encoder_weights),
-        "Made by": f"```\n{_command(trainer.recipe, output, data, encoder_weights)}\n```",
+        "Made with": _versions_text(encoder_weights, parent),
+        "Made by": f"```\n{_command(trainer.recipe, output, data, encoder_weights, parent)}\n```",
     }
     title = f"# {trainer.recipe.model.name}\n\n{trainer.recipe.model.description}\n"
     body = "".join(f"\n## {name}\n\n{text}\n" for name, text in sections.items())
@@ -215,10 +218,15 @@ def _left_out(index: Path) -> list[str]:
     return sentences
 
 
-def _versions_text(encoder_weights: Path | None) -> str:
+def _versions_text(encoder_weights: Path | None, parent: ModelFolder | None) -> str:
     lines = [f"* {name} {_version(name)}" for name in ("napari-nucseg", "keras", "tensorflow")]
-    start = f"`{encoder_weights.name}`" if encoder_weights else "Keras' ImageNet weights"
-    return "\n".join([*lines, f"* encoder started from {start}"])
+    if parent is not None:
+        start = f"model `{parent.name}` with weights of sha256 `{parent.hashes[WEIGHTS]}`"
+    elif encoder_weights is not None:
+        start = f"encoder `{encoder_weights.name}`"
+    else:
+        start = "Keras' ImageNet weights of the encoder"
+    return "\n".join([*lines, f"* started from {start}"])
 
 
 def _version(name: str) -> str:
@@ -228,12 +236,20 @@ def _version(name: str) -> str:
         return "(not installed)"
 
 
-def _command(recipe: Recipe, output: Path, data: Path | None, encoder_weights: Path | None) -> str:
+def _command(
+    recipe: Recipe,
+    output: Path,
+    data: Path | None,
+    encoder_weights: Path | None,
+    parent: ModelFolder | None,
+) -> str:
     """Return the shell line that trains the same model again."""
     usual = make_recipe(recipe.name, model_name=recipe.model.name)
     words = ["napari-nucseg", "train", str(data or "DATA"), "--recipe", recipe.name]
     if encoder_weights is not None:
         words += ["--encoder-weights", str(encoder_weights)]
+    if parent is not None:
+        words += ["--parent", parent.name]
     words += ["--output", str(output), "--name", recipe.model.name]
     if recipe.epochs != usual.epochs:
         words += ["--epochs", str(recipe.epochs)]

@@ -6,6 +6,7 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.errors import DatasetError, WriteError
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.model.export import export_network
+from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.training.dataset import load_folder, split_by_group
 from napari_nucseg.training.recipes import Recipe
 from napari_nucseg.training.trainer import STATE, Trainer
@@ -19,6 +20,7 @@ def train(
     recipe: Recipe,
     *,
     encoder_weights: Path | None = None,
+    parent: ModelFolder | None = None,
     resume: bool = False,
     progress: Progress | None = None,
     cancelled: CancelCheck | None = None,
@@ -34,6 +36,8 @@ def train(
     recipe : Recipe
     encoder_weights : Path, optional
         ImageNet weights of MobileNetV2; by default Keras downloads its own.
+    parent : ModelFolder, optional
+        Start from all weights of this model instead.
     resume : bool
         Go on from the last finished epoch in `output`.
 
@@ -62,7 +66,7 @@ def train(
     if resume:
         trainer.resume()
     else:
-        trainer.start(encoder_weights)
+        trainer.start(encoder_weights, parent)
     trainer.run(progress, cancelled)
     hashes = export_network(trainer.network, recipe.model, output)
     # Imported late: matplotlib is needed at the end only.
@@ -76,5 +80,6 @@ def train(
         output,
         data=data,
         encoder_weights=encoder_weights,
+        parent=parent,
     )
     return output

@@ -10,11 +10,8 @@ from napari_nucseg.model.config import OFFSET_UNIT
 TARGET_CHANNELS = 6
 """foreground, distance, offset y, offset x, pixel weight, offset weight."""
 
-TOUCHING_WEIGHT = 4.0
-"""Extra weight of pixels between touching nuclei (Ronneberger et al., MICCAI 2015)."""
 
-
-def make_targets(labels: LabelArray, valid: AnyArray) -> FloatArray:
+def make_targets(labels: LabelArray, valid: AnyArray, touching_weight: float = 0.0) -> FloatArray:
     """Compute all targets and their weights.
 
     Parameters
@@ -23,6 +20,8 @@ def make_targets(labels: LabelArray, valid: AnyArray) -> FloatArray:
         Instance labels, 0 is background.
     valid : array (Y, X), bool
         Pixels that carry loss.
+    touching_weight : float
+        Extra weight of pixels between touching nuclei (Ronneberger et al., MICCAI 2015).
 
     Returns
     -------
@@ -37,7 +36,7 @@ def make_targets(labels: LabelArray, valid: AnyArray) -> FloatArray:
     for index, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is not None:
             _draw_nucleus(targets[box], labels[box] == index)
-    weight = np.where(touching(labels), 1.0 + TOUCHING_WEIGHT, 1.0)
+    weight = np.where(touching(labels), 1.0 + touching_weight, 1.0)
     targets[..., 4] = weight * valid
     targets[..., 5] *= valid
     return targets

@@ -16,7 +16,7 @@ import numpy as np
 
 from napari_nucseg._types import CancelCheck, FloatArray, Progress
 from napari_nucseg.errors import Cancelled, DatasetError, ModelError
-from napari_nucseg.model.folder import write_text
+from napari_nucseg.model.folder import ModelFolder, write_text
 from napari_nucseg.model.losses import MapsLoss, offset_error, pixel_accuracy
 from napari_nucseg.model.network import build_network, encoder_layers
 from napari_nucseg.training.average import WeightAverage
@@ -163,11 +163,20 @@ class Trainer:
         self.state = State(recipe.model_dump(mode="json"))
         self.average = WeightAverage(self.network, recipe.average)
 
-    def start(self, encoder_weights: Path | None) -> None:
-        """Begin anew from ImageNet weights."""
+    def start(self, encoder_weights: Path | None, parent: ModelFolder | None = None) -> None:
+        """Begin anew, from all weights of a trained model or from ImageNet weights.
+
+        Raises
+        ------
+        ModelError
+            The weights do not fit the recipe's network.
+        """
         keras.utils.set_random_seed(self.recipe.seed)
         self.network = build_network(self.recipe.model.network, self.recipe.model.fixed_size)
-        load_encoder_weights(self.network, encoder_weights)
+        if parent is None:
+            load_encoder_weights(self.network, encoder_weights)
+        else:
+            self._load_parent(parent)
         self.average = WeightAverage(self.network, self.recipe.average)
         self._compile()
 
@@ -212,6 +221,15 @@ class Trainer:
             self._run_epoch(progress, cancelled)
         self.network.load_weights(self.folder / self.state.best)
 
+    def _load_parent(self, parent: ModelFolder) -> None:
+        expected, got = self.recipe.model.network, parent.config.network
+        if got != expected or parent.config.input != self.recipe.model.input:
+            raise ModelError(
+                f"A training with recipe '{self.recipe.name}' cannot start from model "
+                f"'{parent.name}': its network or its input differ. Expected {expected}, got {got}."
+            )
+        self.network.load_weights(parent.weights)
+
     def _compile(self) -> None:
         frozen = self.state.epoch < self.recipe.frozen_until()
         encoder = encoder_layers(self.network)
@@ -227,9 +245,7 @@ class Trainer:
         if "offset" in self.recipe.model.network.outputs:
             metrics.append(keras.metrics.MeanMetricWrapper(offset_error, name="offset_error"))
         outputs = self.recipe.model.network.outputs
-        # The original system's loss is plain binary cross-entropy.
-        plain = self.recipe.name == "baseline"
-        loss = MapsLoss(outputs, dice=0.0 if plain else 1.0, weighted=not plain)
+        loss = MapsLoss(outputs, dice=self.recipe.dice)
         # XLA on the CPU was measured ten times slower.
         self.network.compile(optimizer, loss=loss, metrics=metrics, jit_compile=False)
         optimizer.build(self.network.trainable_variables)
