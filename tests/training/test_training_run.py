@@ -29,6 +29,7 @@ FILES = {
     "model.tflite",
     "model.weights.h5",
     "predictions.png",
+    "reliability.png",
     "scores.md",
 }
 STEPS = 2

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from napari_nucseg.sample_data._sample import Sample
+from napari_nucseg.sample_data.empty import empty_fields
 from napari_nucseg.sample_data.fluorescence import fluorescence_field
 from napari_nucseg.sample_data.histology import histology_field
 from napari_nucseg.sample_data.movie import time_lapse
@@ -11,6 +12,7 @@ from napari_nucseg.sample_data.volume import z_stack
 __all__ = [
     "SAMPLES",
     "Sample",
+    "empty_fields",
     "fluorescence_field",
     "histology_field",
     "time_lapse",

@@ -1,4 +1,4 @@
-"""The two pictures of a training report: loss curves and example predictions.
+"""The pictures of a training report: loss curves, example predictions, reliability.
 
 Drawn with matplotlib's object-oriented interface, so that nothing global changes in a process that
 may show windows of its own.
@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from napari_nucseg._types import AnyArray, FloatArray
+from napari_nucseg.training.calibration import Reliability
 
 DPI = 90
 
@@ -59,6 +60,27 @@ def draw_curves(history: Sequence[dict[str, float]], best_epoch: int, path: Path
         axes.set_title("pixel accuracy" if name == "accuracy" else name)
         axes.grid(alpha=0.3)
         axes.legend()
+    _save(figure, path)
+
+
+def draw_reliability(measured: Reliability, path: Path) -> None:
+    """Draw how often pixels of each predicted probability are nucleus.
+
+    Parameters
+    ----------
+    measured : Reliability
+    path : Path
+        PNG file to write.
+    """
+    figure = Figure(figsize=(4.2, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.7", linestyle=":", label="as it should be")
+    axes.plot(measured.predicted, measured.observed, marker="o", label="validation pixels")
+    axes.set_xlabel("predicted foreground probability")
+    axes.set_ylabel("share of pixels that are nucleus")
+    axes.set_title(f"calibration error {measured.error:.4f}")
+    axes.grid(alpha=0.3)
+    axes.legend()
     _save(figure, path)
 
 

@@ -46,6 +46,8 @@ class Recipe(BaseModel):
     """Share of windows into which touching nuclei are pasted."""
     empty_share: float = Field(default=0.02, ge=0, le=0.5)
     """Share of generated windows without a nucleus."""
+    calibrated: bool = True
+    """Foreground probabilities are calibrated on the validation images at the end."""
     validation_fraction: float = Field(default=0.15, gt=0, lt=1)
     seed: int = 0
 
@@ -109,6 +111,7 @@ def _baseline(model_name: str, seed: int) -> Recipe:
         augmentation=0.0,
         dice=0.0,  # its loss is plain binary cross-entropy
         touching=0.0,
+        calibrated=False,
         empty_share=0.0,
         validation_fraction=0.1,
         seed=seed,

@@ -13,12 +13,18 @@ import numpy as np
 from napari_nucseg._types import AnyArray, FloatArray
 from napari_nucseg.model.folder import CARD, WEIGHTS, ModelFolder, write_text
 from napari_nucseg.training.batches import validation_batches
+from napari_nucseg.training.calibration import foreground_pixels, reliability
 from napari_nucseg.training.dataset import Item
-from napari_nucseg.training.figures import Example, draw_curves, draw_predictions
+from napari_nucseg.training.figures import Example, draw_curves, draw_predictions, draw_reliability
 from napari_nucseg.training.recipes import Recipe, make_recipe
 from napari_nucseg.training.trainer import Trainer
 
-SCORES, CURVE, PREDICTIONS = "scores.md", "curve.png", "predictions.png"
+SCORES, CURVE, PREDICTIONS, RELIABILITY = (
+    "scores.md",
+    "curve.png",
+    "predictions.png",
+    "reliability.png",
+)
 
 N_EXAMPLES = 5
 BATCH = 8
@@ -43,7 +49,7 @@ def write_report(
     encoder_weights: Path | None = None,
     parent: ModelFolder | None = None,
 ) -> None:
-    """Write `scores.md`, `curve.png`, `predictions.png` and `card.md`.
+    """Write `scores.md`, `curve.png`, `predictions.png`, `reliability.png` and `card.md`.
 
     Parameters
     ----------
@@ -62,11 +68,14 @@ def write_report(
     parent : ModelFolder, optional
         The model that the training started from, named in the card.
     """
+    measured = reliability(*foreground_pixels(trainer.network, *trainer.held_out))
     history, best = trainer.state.history, trainer.state.best_epoch
     scores = scores_text(score_training(trainer, training), score_validation(trainer), trainer)
+    scores += f"Calibration error of the foreground probability: {measured.error:.4f}.\n"
     scores += "\n" + _split_text(training, validation) + "\n"
     write_text(output / SCORES, scores)
     draw_curves(history, best, output / CURVE)
+    draw_reliability(measured, output / RELIABILITY)
     draw_predictions(choose_examples(trainer, validation), output / PREDICTIONS)
     sections = {
         "Data": _data_text(training, validation, data),

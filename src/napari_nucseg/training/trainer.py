@@ -21,6 +21,7 @@ from napari_nucseg.model.losses import MapsLoss, offset_error, pixel_accuracy
 from napari_nucseg.model.network import build_network, encoder_layers
 from napari_nucseg.training.average import WeightAverage
 from napari_nucseg.training.batches import TrainingBatches, validation_batches
+from napari_nucseg.training.calibration import calibrate
 from napari_nucseg.training.dataset import Item
 from napari_nucseg.training.optimizer import LayerwiseAdam
 from napari_nucseg.training.recipes import Recipe
@@ -207,7 +208,7 @@ class Trainer:
         self.average.steps = saved.epoch * len(self.batches)
 
     def run(self, progress: Progress | None = None, cancelled: CancelCheck | None = None) -> None:
-        """Train to the end; afterwards the network holds the best weights.
+        """Train to the end; afterwards the network holds the best weights, calibrated.
 
         Raises
         ------
@@ -220,6 +221,8 @@ class Trainer:
                 self._compile()
             self._run_epoch(progress, cancelled)
         self.network.load_weights(self.folder / self.state.best)
+        if self.recipe.calibrated:
+            calibrate(self.network, *self.held_out)
 
     def _load_parent(self, parent: ModelFolder) -> None:
         expected, got = self.recipe.model.network, parent.config.network
