@@ -12,8 +12,8 @@ import pytest
 from napari_nucseg.errors import ModelError
 from napari_nucseg.model.config import NetworkConfig
 from napari_nucseg.model.network import build_network, encoder_layers
-from napari_nucseg.training import trainer
-from napari_nucseg.training.trainer import load_encoder_weights
+from napari_nucseg.training import encoder_weights as imagenet
+from napari_nucseg.training.encoder_weights import load_encoder_weights
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +103,11 @@ def test_the_download_is_kept_in_keras_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(urllib.request, "urlretrieve", download)
 
-    first, second = trainer._download_imagenet(), trainer._download_imagenet()
+    first, second = (
+        imagenet._download_imagenet(),
+        imagenet._download_imagenet(),
+    )
 
-    assert first == second == tmp_path / "models" / trainer.IMAGENET_FILE
+    assert first == second == tmp_path / "models" / imagenet.IMAGENET_FILE
     assert first.read_bytes() == b"weights"
-    assert calls == [trainer.IMAGENET_URL + trainer.IMAGENET_FILE]
+    assert calls == [imagenet.IMAGENET_URL + imagenet.IMAGENET_FILE]

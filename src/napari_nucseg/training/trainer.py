@@ -2,12 +2,9 @@
 
 import json
 import math
-import os
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +20,12 @@ from napari_nucseg.training.average import WeightAverage
 from napari_nucseg.training.batches import TrainingBatches, validation_batches
 from napari_nucseg.training.calibration import calibrate
 from napari_nucseg.training.dataset import Item
+from napari_nucseg.training.encoder_weights import load_encoder_weights
 from napari_nucseg.training.optimizer import LayerwiseAdam
 from napari_nucseg.training.recipes import Recipe
 
 STATE = "training.json"
 WARM_UP_STEPS = 100
-
-IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
-IMAGENET_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
-"""What `keras.applications.MobileNetV2(weights="imagenet")` downloads."""
-
-EXPECTED_WEIGHTS = "Pass --encoder-weights FILE with MobileNetV2 weights (no top, alpha 1.0)"
 
 
 @dataclass
@@ -81,64 +73,6 @@ class State:
         for path in folder.iterdir():
             if path.name not in (STATE, self.last, self.average, self.best):
                 path.unlink()
-
-
-def load_encoder_weights(network: keras.Model, path: Path | None) -> None:
-    """Put ImageNet weights into a network's encoder.
-
-    Parameters
-    ----------
-    network : keras.Model
-        From `build_network`.
-    path : Path or None
-        Weights of `keras.applications.MobileNetV2(include_top=False)`; None downloads Keras' own.
-
-    Raises
-    ------
-    ModelError
-        The file does not fit, or the download failed.
-    """
-    source = keras.applications.MobileNetV2(
-        include_top=False, weights=None, input_shape=(None, None, 3)
-    )
-    path = path or _download_imagenet()
-    try:
-        source.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"{path} does not hold MobileNetV2 weights ({_first_line(error)}). {EXPECTED_WEIGHTS}."
-        ) from error
-    for layer in encoder_layers(network):
-        if layer.weights:
-            layer.set_weights(source.get_layer(layer.name).get_weights())
-
-
-def _download_imagenet() -> Path:
-    """Return Keras' ImageNet weights, from its cache or the internet.
-
-    Not `keras.utils.get_file`, which raises bare exceptions that cannot be told from a bug.
-    """
-    cache = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")) / "models"
-    path = cache / IMAGENET_FILE
-    if path.is_file():
-        return path
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        urllib.request.urlretrieve(IMAGENET_URL + IMAGENET_FILE, partial)
-        os.replace(partial, path)
-    except (OSError, HTTPException) as error:
-        partial.unlink(missing_ok=True)
-        raise ModelError(
-            f"Keras' ImageNet weights could not be downloaded from {IMAGENET_URL} "
-            f"({_first_line(error)}). {EXPECTED_WEIGHTS}."
-        ) from error
-    return path
-
-
-def _first_line(error: Exception) -> str:
-    """Return what an error says, without Keras' long explanations."""
-    return str(error).partition("\n")[0][:200]
 
 
 class Trainer:

@@ -1,0 +1,75 @@
+"""ImageNet weights of the encoder, from a file or from Keras' download."""
+
+import os
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+
+import keras
+
+from napari_nucseg.errors import ModelError
+from napari_nucseg.model.network import encoder_layers
+
+IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
+IMAGENET_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+"""What `keras.applications.MobileNetV2(weights="imagenet")` downloads."""
+
+EXPECTED_WEIGHTS = "Pass --encoder-weights FILE with MobileNetV2 weights (no top, alpha 1.0)"
+
+
+def load_encoder_weights(network: keras.Model, path: Path | None) -> None:
+    """Put ImageNet weights into a network's encoder.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From `build_network`.
+    path : Path or None
+        Weights of `keras.applications.MobileNetV2(include_top=False)`; None downloads Keras' own.
+
+    Raises
+    ------
+    ModelError
+        The file does not fit, or the download failed.
+    """
+    source = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(None, None, 3)
+    )
+    path = path or _download_imagenet()
+    try:
+        source.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{path} does not hold MobileNetV2 weights ({_first_line(error)}). {EXPECTED_WEIGHTS}."
+        ) from error
+    for layer in encoder_layers(network):
+        if layer.weights:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+
+
+def _download_imagenet() -> Path:
+    """Return Keras' ImageNet weights, from its cache or the internet.
+
+    Not `keras.utils.get_file`, which raises bare exceptions that cannot be told from a bug.
+    """
+    cache = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")) / "models"
+    path = cache / IMAGENET_FILE
+    if path.is_file():
+        return path
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        urllib.request.urlretrieve(IMAGENET_URL + IMAGENET_FILE, partial)
+        os.replace(partial, path)
+    except (OSError, HTTPException) as error:
+        partial.unlink(missing_ok=True)
+        raise ModelError(
+            f"Keras' ImageNet weights could not be downloaded from {IMAGENET_URL} "
+            f"({_first_line(error)}). {EXPECTED_WEIGHTS}."
+        ) from error
+    return path
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an error says, without Keras' long explanations."""
+    return str(error).partition("\n")[0][:200]
