@@ -38,7 +38,7 @@ class SegmentParams(BaseModel):
     model: str = Field(
         default=DEFAULT_MODEL,
         title="Model",
-        description="Name of a bundled model, or the path of a model folder.",
+        description="Name of a model, bundled or yours, or the path of a model folder.",
     )
     diameter: str = Field(
         default="auto",
@@ -54,8 +54,17 @@ class SegmentParams(BaseModel):
         le=0.95,
         title="Foreground threshold",
         description=(
-            "Pixels at least this likely to be nucleus belong to one. "
-            "Lower: larger nuclei, more faint ones."
+            "Pixels at least this likely to be nucleus belong to one. Lower: larger nuclei."
+        ),
+    )
+    certainty: float = Field(
+        default=0.7,
+        ge=0.0,
+        le=1.0,
+        title="Certainty",
+        description=(
+            "Nuclei whose pixels are on average less likely than this are left out. "
+            "Lower: more faint ones; 0: all."
         ),
     )
     splitting: float = Field(
@@ -150,14 +159,17 @@ def make_params(options: Mapping[str, Any]) -> SegmentParams:
     try:
         return SegmentParams(**options)
     except ValidationError as error:
-        problems = [_explain(e) for e in error.errors()]
-        raise InputError("; ".join(problems) + ".") from error
+        raise InputError(explain(error, SegmentParams)) from error
 
 
-def _explain(error: Any) -> str:
+def explain(error: ValidationError, params: type[BaseModel]) -> str:
+    """Return one sentence that names each wrong parameter and says what is expected."""
+    return "; ".join(_explain(e, ", ".join(params.model_fields)) for e in error.errors()) + "."
+
+
+def _explain(error: Any, known: str) -> str:
     name = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
-        known = ", ".join(SegmentParams.model_fields)
         return f"unknown parameter '{name}', known are {known}"
     if error["type"] == "value_error":  # written here, with what was received
         return f"{name}: {error['ctx']['error']}"

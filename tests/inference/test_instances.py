@@ -122,6 +122,32 @@ def test_a_lower_threshold_never_shrinks_the_foreground():
     assert areas == sorted(areas)
 
 
+def _two_certainties():
+    """Return maps of one nucleus of 0.9 and one of 0.6, each with a margin of 0.4."""
+    labels = draw_disks((60, 100), [(30, 25, 10), (30, 70, 10)])
+    inner = draw_disks((60, 100), [(30, 25, 8), (30, 70, 8)])
+    maps = perfect_maps(labels).maps.astype(np.float32)
+    maps[..., 0] = np.select([inner == 1, inner == 2, labels > 0], [0.9, 0.6, 0.4], 0.02)
+    return PlaneMaps(maps.astype(np.float16), (60, 100), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("certainty", "count"), [(0.0, 2), (0.5, 2), (0.6, 2), (0.65, 1), (0.9, 1), (0.95, 0)]
+)
+def test_certainty_is_the_smallest_mean_probability_of_a_nucleus(certainty, count):
+    assert _find(_two_certainties(), certainty=certainty).max() == count
+
+
+@pytest.mark.parametrize("certainty", [0.55, 0.7])
+def test_a_lower_threshold_makes_no_nucleus_less_certain(certainty):
+    counts = [
+        _find(_two_certainties(), certainty=certainty, foreground_threshold=t).max()
+        for t in (0.5, 0.3)
+    ]
+
+    assert counts[0] == counts[1] > 0
+
+
 def test_splitting_never_finds_more_nuclei_at_a_lower_setting():
     labels = draw_disks((60, 90), [(30, 20, 10), (30, 31, 10), (30, 60, 10)])
 

@@ -7,11 +7,13 @@ import pytest
 
 from napari_nucseg import relabel, segment
 from napari_nucseg.inference.engine import LiteRTEngine
+from napari_nucseg.params import SegmentParams
 from napari_nucseg.widgets import _live, segment_widget
 from napari_nucseg.widgets._image_form import SHAPES
 
 CHANGES = [
     {"foreground_threshold": 0.8},
+    {"certainty": 0.97},
     {"splitting": 0.9},
     {"min_size": 250},
     {"drop_border": True},
@@ -39,8 +41,9 @@ def test_sliders_equal_a_fresh_run(bench, field, stack, axes, monkeypatch):
     labels = bench.run()
     forbid_network(monkeypatch)
     for change, fresh in zip(CHANGES, expected, strict=True):
-        defaults = {"foreground_threshold": 0.5, "splitting": 0.5, "min_size": 0}
-        bench.set(**{**defaults, "drop_border": False, **change})
+        names = {name for change in CHANGES for name in change}
+        defaults = {name: getattr(SegmentParams(), name) for name in names}
+        bench.set(**{**defaults, **change})
         bench.wait()
         np.testing.assert_array_equal(labels.data, fresh.labels)
         record = labels.metadata["napari_nucseg"]

@@ -30,6 +30,13 @@ SMALLEST = 1 / 10
 """Smallest nucleus without an explicit minimum size, in typical areas."""
 
 
+CORE = 0.5
+"""Probability from which a pixel tells how certain its nucleus is."""
+
+HALF_STEP = 1e-3
+"""Maps are kept as float16, whose rounding must not decide."""
+
+
 @dataclass(frozen=True)
 class SplitScale:
     """Lengths, in network pixels, at which clumps are split."""
@@ -72,7 +79,7 @@ def find_instances(
     config : NetworkConfig
         Which outputs the maps hold.
     params : SegmentParams
-        Thresholds, splitting, minimum size, border.
+        Thresholds, certainty, splitting, minimum size, border.
     diameter : float
         Typical diameter in pixels of the image.
 
@@ -91,6 +98,7 @@ def find_instances(
     else:
         labels = _components(mask)
     labels = _keep_largest_parts(labels)
+    labels = _drop_uncertain(labels, maps[..., 0], params.certainty)
     if labels.shape != plane.shape:
         labels = _enlarge(labels, plane, params.foreground_threshold)
     return _select(labels, smallest, params.drop_border)
@@ -165,6 +173,22 @@ def _keep_largest_parts(labels: LabelArray) -> LabelArray:
         region = result[box]
         region[filled & ((labels[box] == index) | (labels[box] == 0))] = index
     return result
+
+
+def _drop_uncertain(labels: LabelArray, probability: FloatArray, certainty: float) -> LabelArray:
+    """Remove labels of too low a mean probability.
+
+    The mean is taken over pixels that are rather nucleus than not: so a lower foreground threshold,
+    which draws nuclei larger, makes none of them less certain.
+    """
+    if certainty == 0:
+        return labels
+    core = (labels > 0) & (probability >= CORE)
+    length = int(labels.max()) + 1
+    counts = np.bincount(labels[core], minlength=length)
+    sums = np.bincount(labels[core], weights=probability[core], minlength=length)
+    keep = (counts > 0) & (sums >= (certainty - HALF_STEP) * counts)
+    return np.where(keep[labels], labels, 0)
 
 
 def _enlarge(labels: LabelArray, plane: PlaneMaps, threshold: float) -> LabelArray:

@@ -20,7 +20,7 @@ from napari_nucseg.model.folder import LITERT
 from napari_nucseg.params import SegmentParams, make_params
 from napari_nucseg.preprocessing.tiling import plan_tiles
 
-LIVE_PARAMETERS = ("foreground_threshold", "splitting", "min_size", "drop_border")
+LIVE_PARAMETERS = ("foreground_threshold", "certainty", "splitting", "min_size", "drop_border")
 """Parameters that change the labels without running the network again."""
 
 
@@ -193,7 +193,7 @@ def relabel(
     cancelled : callable, optional
         Asked before every plane.
     **changes
-        ``foreground_threshold``, ``splitting``, ``min_size``, ``drop_border``.
+        ``foreground_threshold``, ``certainty``, ``splitting``, ``min_size``, ``drop_border``.
 
     Raises
     ------
