@@ -1,10 +1,18 @@
-"""Set-up of the tests that open napari windows."""
+"""Set-up of all tests: own models, and windows."""
 
 import os
 
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(autouse=True)
+def own_models(tmp_path, monkeypatch):
+    """The folder of the user's models, which is not that of who runs the tests."""
+    folder = tmp_path / "models"
+    monkeypatch.setenv("NAPARI_NUCSEG_MODELS", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -14,3 +22,11 @@ def without_opengl(monkeypatch):
 
     answers = {gl.GL_EXTENSIONS: "", gl.GL_MAX_TEXTURE_SIZE: 16384}
     monkeypatch.setattr(gl, "glGetParameter", lambda name: answers.get(name, 2048))
+
+
+@pytest.fixture(autouse=True)
+def state_folder(tmp_path_factory, monkeypatch):
+    """Keep autosaved corrections and the like out of the user's folders."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("NAPARI_NUCSEG_STATE", str(folder))
+    return folder

@@ -20,12 +20,20 @@ class WriteError(NucsegError):
     """A file or folder that cannot be written, or that exists and must not be overwritten."""
 
 
+class NameTaken(WriteError):
+    """The name of a new model belongs to another one; the way on is another name."""
+
+
 class ModelError(NucsegError):
     """A model that is unknown, incomplete, corrupt or of an unknown format."""
 
 
 class DatasetError(NucsegError):
     """A training or evaluation folder that does not hold what is needed."""
+
+
+class TrainingError(NucsegError):
+    """A training process that failed, was killed or ran out of memory."""
 
 
 class EngineError(NucsegError):

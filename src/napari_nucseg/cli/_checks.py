@@ -98,19 +98,24 @@ def check_imports() -> Iterator[Finding]:
 
 
 def check_models() -> Iterator[Finding]:
-    """Check the hashes of each bundled model and predict one tile with it."""
-    try:
-        from napari_nucseg.registry import bundled_folder, model_names
+    """Check the hashes of each model and predict one tile with it.
 
-        names = model_names()
-        if not names:
+    A bad model of the user's is a warning: the bundled ones still work.
+    """
+    try:
+        from napari_nucseg.registry import bundled_folder, bundled_names, list_models
+
+        if not bundled_names():
             yield Finding(
                 Level.BROKEN,
                 f"no bundled model in {bundled_folder()}; run: pip install --force-reinstall "
                 f"--no-deps {DISTRIBUTION}",
             )
-        for name in names:
-            yield _check_model(name)
+        for entry in list_models():
+            found = _check_model(entry.name)
+            if not entry.bundled and found.level is Level.BROKEN:
+                found = Finding(Level.WARNING, found.text)
+            yield found
     except ImportError as error:
         yield Finding(Level.BROKEN, f"cannot be checked: {error}")
 

@@ -125,7 +125,7 @@ def write_text(path: Path, text: str) -> None:
 def _read_hashes(path: Path) -> dict[str, str]:
     try:
         hashes = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not valid JSON: {error}.") from error
     if not isinstance(hashes, dict) or not all(isinstance(v, str) for v in hashes.values()):
         raise ModelError(f"{path} must map file names to sha256 digits.")

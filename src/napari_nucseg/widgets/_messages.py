@@ -14,6 +14,7 @@ __all__ = [
     "command_copied",
     "edited",
     "failed",
+    "model_lost",
     "not_kept",
     "show_error",
     "show_warning",
@@ -66,6 +67,11 @@ def source_changed(name: str) -> str:
         f"'{name}' got an image of another shape while it was being segmented, so the result was "
         "dropped; press Run again."
     )
+
+
+def model_lost(name: str, chosen: str) -> str:
+    """Return what happened to the choice of a model."""
+    return f"The model '{name}' is no longer there; '{chosen}' is chosen now."
 
 
 def failed(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """The dock widget that segments nuclei."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -8,21 +8,21 @@ from magicgui.widgets import Container, Label, ProgressBar, PushButton
 from napari.layers import Layer
 from psygnal import Signal
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QApplication, QDockWidget
+from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.command_line import command_line
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.inference.job import given_diameter
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, segment
-from napari_nucseg.params import DEFAULT_MODEL, SegmentParams, make_params, parse_diameter
-from napari_nucseg.registry import model_names
+from napari_nucseg.params import SegmentParams, make_params, parse_diameter
 from napari_nucseg.widgets import _messages as messages
+from napari_nucseg.widgets._dock import Watcher, dock_of
 from napari_nucseg.widgets._image_form import ImageForm, Request
 from napari_nucseg.widgets._layers import expand, result_geometry
 from napari_nucseg.widgets._live import MAX_MAPS, LiveUpdates, Shown, estimate_maps, maps_size
 from napari_nucseg.widgets._look import align_labels, make_text, narrow
+from napari_nucseg.widgets._model_choice import ModelChoice, model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values
 from napari_nucseg.widgets._results import Kind, ResultLayers
 from napari_nucseg.widgets._worker import Task
@@ -61,7 +61,7 @@ class SegmentWidget(Container):
         self.image_form = ImageForm(napari_viewer)
         self.fields = {
             "channels": self.image_form.channels,
-            "model": field_widget("model", choices=_model_choices(), widget_type="ComboBox"),
+            "model": field_widget("model", choices=model_choices(), widget_type="ComboBox"),
             **{name: field_widget(name) for name in ("diameter", *LIVE_PARAMETERS)},
             "probabilities": field_widget("probabilities"),
         }
@@ -106,7 +106,7 @@ class SegmentWidget(Container):
         form = self.image_form
         narrow([form.image, form.axes, form.what, form.shapes, self.fields["model"]])
         make_text(self.status)
-        self._watcher = _Watcher(self._moved, self._align)
+        self._watcher = Watcher(self._moved, self._align)
         self.native.installEventFilter(self._watcher)
 
     def _connect(self) -> None:
@@ -121,6 +121,7 @@ class SegmentWidget(Container):
         for event in ("inserted", "removed", "reordered", "renamed"):
             getattr(layers.events, event).connect(self.reset_choices)
         self.native.destroyed.connect(self._close)
+        self._model_choice = ModelChoice(self.fields["model"], self._model_lost)
 
     @property
     def running(self) -> bool:
@@ -259,6 +260,10 @@ class SegmentWidget(Container):
         if self._reason not in (None, messages.CANCELLED, messages.CLOSED) and not task.abandoned:
             messages.show_warning(self._reason)
 
+    def _model_lost(self, name: str) -> None:
+        self.status.value = messages.model_lost(name, self.fields["model"].value)
+        messages.show_warning(self.status.value)
+
     def _show_problem(self, task: Task[Any]) -> None:
         """Say what went wrong; napari has shown what was not foreseen."""
         if task.error is not None:
@@ -317,11 +322,6 @@ class SegmentWidget(Container):
         self.status.value = messages.summary(shown.result, shown.request.pixel_size)
 
 
-def _model_choices() -> list[str]:
-    """Return the bundled models; also the usual one if it is missing, which Run then explains."""
-    return sorted({DEFAULT_MODEL, *model_names()})
-
-
 def _portable(request: Request) -> SegmentParams:
     """Return the parameters with a length as pixels: the file may not know the layer's scale."""
     params = request.params
@@ -346,25 +346,3 @@ def _segment(
         cancelled=cancelled,
     )
     return Shown(request, result)
-
-
-class _Watcher(QObject):
-    """Tells when a widget is moved to another parent (closing a dock does so), and when shown."""
-
-    def __init__(self, moved: Callable[[], None], shown: Callable[[], None]) -> None:
-        super().__init__()
-        self._calls = {QEvent.Type.ParentChange: moved, QEvent.Type.Show: shown}
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Pass every event on; report those of interest."""
-        call = self._calls.get(event.type())
-        if call is not None:
-            call()
-        return False
-
-
-def dock_of(widget: Any) -> QDockWidget | None:
-    """Return the dock that a Qt widget lies in."""
-    while widget is not None and not isinstance(widget, QDockWidget):
-        widget = widget.parent()
-    return widget
