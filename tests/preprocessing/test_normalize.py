@@ -47,6 +47,18 @@ def test_values_beyond_the_range_are_clipped():
     np.testing.assert_array_equal(scaled.ravel(), [-1.5, 1.5])
 
 
+def test_the_noise_of_empty_glass_is_not_stretched_to_full_contrast():
+    glass = np.array([240, 244, 250]).reshape(1, 1, 3)
+    stained = np.array([100, 180, 250]).reshape(1, 1, 3)
+
+    assert measure_range([glass], ENDS, joint=True).low == pytest.approx((0.7 * 250,) * 3)
+    assert measure_range([stained], ENDS, joint=True).low == (100.0,) * 3
+
+
+def test_faint_fluorescence_is_stretched_to_full_contrast():
+    assert measure_range([_plane([240, 250])], ENDS) == IntensityRange((240.0,), (250.0,))
+
+
 def test_statistics_are_those_of_all_planes():
     planes = [_plane([0, 1, 2]), _plane([3, 4, 100])]
 

@@ -12,6 +12,10 @@ from napari_nucseg._types import AnyArray, FloatArray
 MAX_SAMPLES = 4_000_000
 """Pixels from which percentiles are measured; more would not change them visibly."""
 
+FAINTEST = 0.3
+"""A colour image is stretched as if something in it absorbed at least this share of the light: the
+noise of empty glass, stretched to full contrast, would look like nuclei."""
+
 HUGE = 1e307
 """Differences of larger values overflow."""
 
@@ -72,6 +76,7 @@ def measure_range(
         return IntensityRange((-top,) * channels, (top,) * channels)
     if joint:
         low, high = _percentiles(values, config)
+        low = min(low, (1 - FAINTEST) * high)
         return IntensityRange((low,) * channels, (high,) * channels)
     pairs = [_percentiles(values[:, channel], config) for channel in range(channels)]
     return IntensityRange(tuple(p[0] for p in pairs), tuple(p[1] for p in pairs))

@@ -32,7 +32,7 @@ from napari_nucseg.registry.provenance import PROVENANCE, Provenance, write_prov
 from napari_nucseg.registry.user_models import models_folder, open_user_model, user_names
 
 REQUIRED = (CONFIG, HASHES, LITERT, WEIGHTS)
-OPTIONAL = (CARD, PROVENANCE, "scores.md", "curve.png", "predictions.png")
+OPTIONAL = (CARD, PROVENANCE, "scores.md", "curve.png", "predictions.png", "reliability.png")
 FILES = (*REQUIRED, *OPTIONAL)
 """All that belongs to a model."""
 
