@@ -100,3 +100,26 @@ def slow_network(monkeypatch):
     monkeypatch.setattr(LiteRTEngine, "predict", wait_and_predict)
     yield begun, go_on
     go_on.set()
+
+
+@pytest.fixture
+def prompt_corrector(monkeypatch):
+    """Count and save without the delays that a user's hands need."""
+    from napari_nucseg.widgets import _corrector
+
+    for delay in ("SETTLE", "SAVE_SOON", "SAVE_LATER"):
+        monkeypatch.setattr(_corrector, delay, 0)
+
+
+@pytest.fixture
+def correcting(qtbot, prompt_corrector):
+    """The widget for correcting on napari's real layers, without the window."""
+    from correcting import Correcting
+
+    from napari_nucseg.widgets.correct_widget import CorrectWidget
+
+    viewer = ViewerModel()
+    widget = CorrectWidget(viewer)
+    qtbot.addWidget(widget.native)
+    yield Correcting(viewer, widget, qtbot)
+    qtbot.waitUntil(lambda: not widget.busy, timeout=TIMEOUT)

@@ -7,9 +7,12 @@ from npe2 import PluginManifest
 
 import napari_nucseg
 from napari_nucseg.sample_data import SAMPLES
+from napari_nucseg.widgets.correct_widget import CorrectWidget
 from napari_nucseg.widgets.segment_widget import SegmentWidget
 
 MANIFEST = PluginManifest.from_file(Path(napari_nucseg.__file__).with_name("napari.yaml"))
+SEGMENT = ("Nucleus Segmentation", "Segment nuclei (Nucleus Segmentation)")
+CORRECT = ("Nucleus Segmentation", "Correct nuclei (Nucleus Segmentation)")
 SAMPLE_TITLES = {s.key: s.display_name for s in MANIFEST.contributions.sample_data}
 
 
@@ -46,8 +49,15 @@ def test_root_manifest_is_the_packages(request):
 
 def test_plugins_menu_opens_the_widget(without_opengl, make_napari_viewer):
     viewer = make_napari_viewer()
-    find_action(viewer.window.plugins_menu, "Segment nuclei (Nucleus Segmentation)").trigger()
+    find_action(viewer.window.plugins_menu, *SEGMENT).trigger()
     assert len(widgets_of(viewer)) == 1
+
+
+def test_plugins_menu_opens_the_widget_for_correcting(without_opengl, make_napari_viewer):
+    viewer = make_napari_viewer()
+    find_action(viewer.window.plugins_menu, *CORRECT).trigger()
+    (widget,) = viewer.window.dock_widgets.values()
+    assert isinstance(widget, CorrectWidget)
 
 
 def test_both_menus_open_the_same_widget(without_opengl, make_napari_viewer):
@@ -55,7 +65,7 @@ def test_both_menus_open_the_same_widget(without_opengl, make_napari_viewer):
     segment = find_action(viewer.window.layers_menu, "Segment", "Nuclei (Nucleus Segmentation)")
     segment.trigger()
     (widget,) = widgets_of(viewer)
-    find_action(viewer.window.plugins_menu, "Segment nuclei (Nucleus Segmentation)").trigger()
+    find_action(viewer.window.plugins_menu, *SEGMENT).trigger()
     segment.trigger()
     assert widgets_of(viewer) == [widget]
     assert not widget.native.parent().isHidden()

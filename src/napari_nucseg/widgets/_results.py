@@ -1,6 +1,5 @@
 """The layers that a widget made: added, replaced, and left alone once somebody edited them."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -9,6 +8,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_nucseg._types import AnyArray
+from napari_nucseg.correction.snapshot import fingerprint
 
 Kind = Literal["labels", "probability"]
 
@@ -21,13 +21,6 @@ _LOOK: dict[Kind, dict[str, Any]] = {
     "probability": {"colormap": "magma", "contrast_limits": (0, 1), "blending": "additive"},
 }
 _KEPT = ("name", "visible", "opacity")
-
-
-def fingerprint(data: Any) -> str:
-    """Return a hash of an array's shape, dtype and content."""
-    array = np.ascontiguousarray(data)
-    digest = hashlib.blake2b(array.view(np.uint8).reshape(-1).data, digest_size=16)
-    return f"{array.shape} {array.dtype} {digest.hexdigest()}"
 
 
 @dataclass
@@ -95,8 +88,10 @@ class ResultLayers:
         geometry : dict
             From `_layers.result_geometry`.
         record : dict
-            Goes to ``layer.metadata["napari_nucseg"]``.
+            Goes to ``layer.metadata["napari_nucseg"]``, with the fingerprint of the data.
         """
+        written = fingerprint(data)
+        record = {**record, "fingerprint": written}
         whole = record["plane"] is None and record["region"] is None
         layer = self.untouched(source, kind)
         if layer is not None and self._made[kind][source].whole and not whole:
@@ -106,7 +101,7 @@ class ResultLayers:
             layer.metadata[RECORD] = record
         else:
             layer = self._add(source, kind, data, geometry, record, instead_of=layer)
-        self._made[kind][source] = _Made(layer, fingerprint(data), whole)
+        self._made[kind][source] = _Made(layer, written, whole)
         return layer
 
     def _add(

@@ -2,7 +2,8 @@
 
 import napari.viewer
 
-from napari_nucseg.widgets.segment_widget import SegmentWidget, dock_of
+from napari_nucseg.widgets._dock import dock_of
+from napari_nucseg.widgets.segment_widget import SegmentWidget
 
 DOCK_NAME = "Segment nuclei (Nucleus Segmentation)"
 """The name that napari itself gives the dock when it is opened from the Plugins menu."""
@@ -10,6 +11,11 @@ DOCK_NAME = "Segment nuclei (Nucleus Segmentation)"
 
 def open_segment_widget(napari_viewer: napari.viewer.Viewer) -> None:
     """Dock the segment widget, or show the one that the Plugins menu opened."""
+    segment_widget(napari_viewer)
+
+
+def segment_widget(napari_viewer: napari.viewer.Viewer) -> SegmentWidget:
+    """Return the segment widget in its dock, opened if need be."""
     widget = napari_viewer.window.dock_widgets.get(DOCK_NAME)
     if widget is None:
         widget = SegmentWidget(napari_viewer)
@@ -18,3 +24,4 @@ def open_segment_widget(napari_viewer: napari.viewer.Viewer) -> None:
     if dock is not None:
         dock.show()
         dock.raise_()
+    return widget

@@ -1,0 +1,1 @@
+"""Correcting labels by hand: edits, what changed, what to look at, what was reviewed, autosave."""

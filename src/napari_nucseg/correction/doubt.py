@@ -1,0 +1,163 @@
+"""Which nuclei to look at first."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray
+from napari_nucseg.correction.nuclei import Nuclei, mean_inside, measure_runs
+from napari_nucseg.correction.planes import Window
+from napari_nucseg.correction.runs import find_runs
+from napari_nucseg.errors import Cancelled
+
+BORDER = 0.25
+"""Doubt about a nucleus that the border of the image cuts."""
+
+NOTABLE = 0.2
+"""Doubt from which on a reason is named."""
+
+_HALF_SIZE, _HALF_SHAPE = 3.0, 0.2
+"""Distance from the median (in robust standard deviations), missing convexity: doubt 0.5."""
+
+_LEAST_SPREAD = 0.1
+"""Of the logarithm of the area: nuclei of one size are not odd for a pixel more."""
+
+_SCATTERED = 64
+"""A nucleus that fills less of its window than one over this is in several places."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A nucleus and why to look at it.
+
+    Attributes
+    ----------
+    nucleus : int
+    score : float
+        0 (nothing odd) to 1.
+    reason : str
+        What is odd, the worst first; empty if nothing is.
+    centre : tuple of float
+        Mean index along each axis.
+    window : tuple of slices
+        That holds all of it.
+    """
+
+    nucleus: int
+    score: float
+    reason: str
+    centre: tuple[float, ...]
+    window: Window
+
+
+def rank_nuclei(
+    labels: LabelArray,
+    probability: AnyArray | None = None,
+    cancelled: CancelCheck | None = None,
+) -> tuple[Doubt, ...]:
+    """Order nuclei by doubt, the most doubtful first, equal ones by id.
+
+    Doubts of 0 to 1 from low foreground probability, odd size (robust z-score of the logarithm of
+    the area), missing convexity and contact with the border add up like independent chances:
+    1 - (1 - a)(1 - b) ...
+
+    Parameters
+    ----------
+    labels : array
+    probability : array, optional
+        Foreground probability, of the same shape.
+    cancelled : callable, optional
+
+    Raises
+    ------
+    Cancelled
+    """
+    runs = find_runs(labels)
+    nuclei = measure_runs(runs)
+    if len(nuclei) == 0:
+        return ()
+    ratio, odd_size = _sizes(nuclei)
+    convexity = _convexity(labels, nuclei, cancelled)
+    shape = (1 - convexity) / (1 - convexity + _HALF_SHAPE)
+    border = BORDER * _at_border(nuclei, labels.shape)
+    columns = {"size": odd_size, "shape": shape, "border": border}
+    mean = None
+    if probability is not None:
+        mean = mean_inside(runs, nuclei, probability)
+        columns["probability"] = np.clip(2 * (1 - mean), 0, 1)
+    scores = 1 - np.prod([1 - doubt for doubt in columns.values()], axis=0)
+    order = np.lexsort((nuclei.ids, -scores))
+    return tuple(
+        Doubt(
+            nucleus=int(nuclei.ids[n]),
+            score=float(scores[n]),
+            reason=_reason(
+                {name: float(doubt[n]) for name, doubt in columns.items()},
+                float(ratio[n]),
+                float(convexity[n]),
+                None if mean is None else float(mean[n]),
+            ),
+            centre=tuple(nuclei.centres[n].tolist()),
+            window=nuclei.window(n),
+        )
+        for n in order.tolist()
+    )
+
+
+def _sizes(nuclei: Nuclei) -> tuple[FloatArray, FloatArray]:
+    """Return area over median area, and the doubt about it."""
+    sizes = np.log(nuclei.areas)
+    median = np.median(sizes)
+    spread = max(1.4826 * float(np.median(np.abs(sizes - median))), _LEAST_SPREAD)
+    distance = np.abs(sizes - median) / spread
+    return np.exp(sizes - median), distance / (distance + _HALF_SIZE)
+
+
+def _at_border(nuclei: Nuclei, shape: tuple[int, ...]) -> AnyArray:
+    """Return which nuclei touch the border in Y or X."""
+    low, high = nuclei.low[:, -2:], nuclei.high[:, -2:]
+    return ((low == 0) | (high == np.array(shape[-2:]) - 1)).any(axis=1)
+
+
+def _convexity(labels: LabelArray, nuclei: Nuclei, cancelled: CancelCheck | None) -> FloatArray:
+    """Return the share of its convex hull that each nucleus fills; in stacks, in its largest plane.
+
+    0 for one whose pixels are so scattered that it must be in several places.
+    """
+    shares = np.zeros(len(nuclei))
+    volumes = np.prod(nuclei.high - nuclei.low + 1, axis=1, dtype=float)
+    for number, nucleus in enumerate(nuclei.ids.tolist()):
+        if number % 256 == 0 and cancelled is not None and cancelled():
+            raise Cancelled("Ranking the nuclei was cancelled.")
+        if volumes[number] > _SCATTERED * nuclei.areas[number] + 1e4:
+            continue
+        inside = labels[nuclei.window(number)] == nucleus
+        planes = inside.reshape(-1, *inside.shape[-2:])
+        areas = planes.sum(axis=(1, 2))
+        if areas.max(initial=0) > 0:  # else it went while we looked
+            shares[number] = _fill(planes[int(areas.argmax())])
+    return shares
+
+
+def _fill(inside: AnyArray) -> float:
+    """Return the share of the convex hull of its pixels, as squares, that a shape fills."""
+    from napari_nucseg._opencv import cv2
+
+    points = np.argwhere(inside)
+    hull = cv2.convexHull(points.astype(np.int32))
+    height, width = points.max(axis=0) - points.min(axis=0)
+    # the hull of squares is the hull of their centres, widened by one square (Minkowski sum)
+    area = cv2.contourArea(hull) + height + width + 1
+    return float(len(points) / area)
+
+
+def _reason(doubts: dict[str, float], ratio: float, convexity: float, mean: float | None) -> str:
+    ragged = f"ragged (fills {convexity:.0%} of its hull)"
+    texts = {
+        "size": f"{'large' if ratio > 1 else 'small'} ({ratio:.2g} x median)",
+        "shape": ragged if convexity else "in several places",
+        "border": "cut by the border",
+        "probability": f"faint (probability {mean or 0:.2f})",
+    }
+    notable = [name for name, doubt in doubts.items() if doubt >= NOTABLE]
+    return ", ".join(texts[name] for name in sorted(notable, key=lambda n: -doubts[n]))

@@ -1,0 +1,160 @@
+"""What the widget for correcting says."""
+
+from collections.abc import Sequence
+
+from napari_nucseg.correction.autosave import Saved
+from napari_nucseg.correction.changes import Changes
+from napari_nucseg.correction.doubt import Doubt
+
+NO_LABELS = (
+    "There is no labels layer: segment an image first, or right-click an image layer that holds "
+    "ids and choose Convert to Labels."
+)
+READING = "Reading the labels ..."
+BACKGROUND = (
+    "There is no nucleus at this place; click one, or use napari's paint and polygon tools."
+)
+ONLY_2D = "Split and Redraw draw in a plane: leave the 3D view first (the cube, bottom left)."
+OTHER_PLANE = "The plane that is shown does not lie in the labels."
+NOT_YX = "Only planes of Y and X can be marked as reviewed; put the axes back in order."
+MOVED_ON = "The labels changed meanwhile, so nothing was done; please try again."
+NO_SHAPES = "Add a review layer, draw a rectangle or a polygon in it, then press Mark shapes."
+NOT_FREE = "Wait until the labels were read."
+HIDDEN = "This layer is hidden; click its eye in the layer list first."
+NOT_EDITABLE = "This layer is not editable; click its pencil in the layer list first."
+NOTHING_SELECTED = "No nucleus is selected; pick one with napari's picker, or press Next."
+DRAWING = (
+    "Paint, erase, fill, polygons: napari's own tools (keys 2, 1, 4, 3). "
+    "Undo: Ctrl+Z, one step per correction."
+)
+
+
+def on_disk(name: str, kind: str) -> str:
+    """Return why a layer cannot be corrected."""
+    return (
+        f"'{name}' is {kind}, not an array in memory, and cannot be corrected; press Make a copy "
+        "in memory to correct a copy."
+    )
+
+
+def reference(is_prediction: bool, model: str) -> str:
+    """Return what corrections are counted against."""
+    if is_prediction:
+        return f"Compared with: what model {model} predicted."
+    return "Compared with: the labels as they were when correcting began."
+
+
+def other_shape(labels: tuple[int, int], image: str, shape: tuple[int, int]) -> str:
+    """Return a warning that labels and image may not belong together."""
+    return (
+        f"The labels are {labels[0]} x {labels[1]} pixels but the image '{image}' is "
+        f"{shape[0]} x {shape[1]}: do they belong together?"
+    )
+
+
+def probability_shape(name: str) -> str:
+    """Return why a probability map is not used."""
+    return f"'{name}' has another shape than the labels, so the list does without probabilities."
+
+
+def changes(found: Changes) -> str:
+    """Return counts, e.g. ``2 added, 1 split``."""
+    named = [f"{count} {kind}" for kind, count in found.counts().items() if count]
+    return ", ".join(named) or "nothing yet"
+
+
+def listed(shown: int, total: int) -> str:
+    """Return the heading of the list."""
+    if total > shown:
+        return f"Nuclei by doubt: the first {shown:,} of {total:,}"
+    return f"Nuclei by doubt: {total:,}"
+
+
+def all_background(name: str) -> str:
+    """Return what to do with labels without nuclei."""
+    return f"'{name}' is all background; paint a nucleus with napari's tools, or segment first."
+
+
+def scattered(ids: Sequence[int]) -> str:
+    """Return which ids lie in several places."""
+    if len(ids) == 1:
+        return f"The id {ids[0]} occurs in places far apart."
+    names = ", ".join(map(str, ids[:3])) + (" ..." if len(ids) > 3 else "")
+    return f"{len(ids):,} ids occur in places far apart: {names}"
+
+
+def separated(count: int) -> str:
+    """Return what was done."""
+    return f"{count:,} places got an id of their own."
+
+
+def reviewed(fraction: float, inside: int, total: int) -> str:
+    """Return how much was reviewed."""
+    if fraction == 0:
+        return "nothing yet"
+    share = f"{100 * fraction:.3g} %"
+    return f"{share} of the image, {inside:,} of {total:,} nuclei"
+
+
+def offer(saved: Saved, same: bool) -> str:
+    """Return what can be restored."""
+    when = f"{saved.time.astimezone():%d %b %Y, %H:%M}"
+    named = [f"{count} {kind}" for kind, count in saved.corrections.items() if count]
+    if saved.reviewed:
+        named.append(f"{100 * saved.reviewed:.3g} % reviewed")
+    origin = "" if same else " They belong to other labels of this name and shape."
+    return f"Corrections of {when} were kept ({', '.join(named) or 'some pixels'}).{origin}"
+
+
+def restored(saved: Saved) -> str:
+    """Return what was restored."""
+    return f"Restored the corrections of {saved.time.astimezone():%d %b %Y, %H:%M}; Ctrl+Z undoes."
+
+
+def made_anew(name: str) -> str:
+    """Return what happened to the review."""
+    return f"'{name}' was made anew, so what was marked as reviewed is cleared."
+
+
+def done(kind: str, nuclei: Sequence[int]) -> str:
+    """Return what an edit did."""
+    first = nuclei[0] if nuclei else 0
+    rest = ", ".join(map(str, nuclei[1:]))
+    return {
+        "split": f"Cut {first}: the new nucleus is {rest}.",
+        "merge": f"Merged into {first}.",
+        "delete": "Deleted.",
+        "outline": f"Redrew {first}.",
+        "fill": f"Filled the holes of {first}.",
+        "separate": f"Separated {first}: new are {rest}.",
+    }[kind]
+
+
+def first_of_two(nucleus: int) -> str:
+    """Return what to click next."""
+    return f"Merge: nucleus {nucleus} is chosen; click the one that belongs to it."
+
+
+def key_taken(key: str) -> str:
+    """Return why a key does nothing."""
+    return f"(the key {key} is in use in your napari)"
+
+
+def next_id(nucleus: int) -> str:
+    """Return what to draw with."""
+    return f"Next free id: {nucleus}. Draw with napari's paint or polygon tool (2, 3)."
+
+
+def tool_is_on(hint: str, key: str) -> str:
+    """Return what to do with a tool, and how to leave it."""
+    return f"{hint} {key} again ends the tool."
+
+
+def looking_at(doubt: Doubt) -> str:
+    """Return which nucleus is shown, and why."""
+    return f"Nucleus {doubt.nucleus}: {doubt.reason or 'nothing odd'}."
+
+
+def failed(error: BaseException) -> str:
+    """Return the status after an error that nobody expected."""
+    return f"That failed: {type(error).__name__}: {error}"

@@ -1,0 +1,164 @@
+"""The lower part of the widget: what was reviewed."""
+
+from collections.abc import Callable
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, Label, PushButton
+from napari.layers import Labels, Shapes
+
+from napari_nucseg.correction.review import Reviewed
+from napari_nucseg.errors import InputError
+from napari_nucseg.widgets import _correct_messages as messages
+from napari_nucseg.widgets._correction import (
+    TEMPORARY,
+    drawn_polygons,
+    geometry,
+    plane_position,
+)
+from napari_nucseg.widgets._corrector import Corrector
+from napari_nucseg.widgets._look import make_text, narrow
+
+SPACING = 3
+REVIEW_LAYER = "reviewed"
+
+
+class ReviewForm(Container):
+    """Buttons that mark parts as reviewed, and the shapes layer they use.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    say : callable
+        Gets a sentence that the user should know.
+
+    Attributes
+    ----------
+    corrector : Corrector or None
+        Of the layer that is reviewed.
+    """
+
+    def __init__(self, viewer: Any, say: Callable[[str], None]) -> None:
+        self._viewer = viewer
+        self._say = say
+        self.corrector: Corrector | None = None
+        self.whole_button = PushButton(text="Whole image", tooltip="All planes are reviewed.")
+        self.plane_button = PushButton(
+            text="This plane  R", tooltip="The plane that is shown is reviewed. Key: R"
+        )
+        self.shapes = ComboBox(
+            label="Shapes",
+            choices=self._choices,
+            tooltip="Rectangles, ellipses and polygons of this layer can be marked as reviewed.",
+        )
+        self.add_button = PushButton(
+            text="Add a review layer",
+            tooltip="Add a shapes layer that lies on the labels, to draw in.",
+        )
+        self.mark_button = PushButton(
+            text="Mark shapes", tooltip="What the shapes hold is reviewed."
+        )
+        self.clear_button = PushButton(text="Clear", tooltip="Nothing is reviewed any more.")
+        self.text = Label(label="Reviewed", value="")
+        state, chooser = Container(widgets=[self.text]), Container(widgets=[self.shapes])
+        rows = [
+            state,
+            _row(self.whole_button, self.plane_button, self.clear_button),
+            chooser,
+            _row(self.add_button, self.mark_button),
+        ]
+        super().__init__(widgets=rows, labels=False)
+        self.margins = chooser.margins = state.margins = (0, 0, 0, 0)
+        self.native.layout().setSpacing(SPACING)
+        narrow([self.shapes])
+        make_text(self.text)
+        self.whole_button.changed.connect(self.mark_all)
+        self.plane_button.changed.connect(self.mark_plane)
+        self.clear_button.changed.connect(self.unmark)
+        self.add_button.changed.connect(self.add_layer)
+        self.mark_button.changed.connect(self.mark_shapes)
+
+    def _choices(self, _widget: Any = None) -> list[tuple[str, Shapes]]:
+        return [
+            (layer.name, layer)
+            for layer in self._viewer.layers
+            if isinstance(layer, Shapes) and TEMPORARY not in layer.metadata
+        ]
+
+    def refresh(self) -> None:
+        """Read the layer list again."""
+        chosen = self.shapes.value
+        self.shapes.choices = []
+        self.shapes.reset_choices()
+        if chosen is not None and chosen in self.shapes.choices:
+            self.shapes.value = chosen
+
+    def show_state(self) -> None:
+        """Show how much was reviewed."""
+        corrector = self.corrector
+        if corrector is None or corrector.state is None or corrector.analysis is None:
+            return
+        reviewed, nuclei = corrector.state.reviewed, corrector.analysis.nuclei
+        inside = len(reviewed.nuclei_inside(nuclei))
+        self.text.value = messages.reviewed(reviewed.fraction, inside, len(nuclei))
+
+    def _mark(self, change: Callable[[Reviewed, Labels], Reviewed]) -> None:
+        """Change what is reviewed, given what was and the layer."""
+        corrector = self.corrector
+        if corrector is None or corrector.state is None:
+            return
+        try:
+            corrector.set_reviewed(change(corrector.state.reviewed, corrector.layer))
+        except InputError as error:
+            self._say(str(error))
+            return
+        self.show_state()
+
+    def mark_all(self) -> None:
+        """Mark the whole image as reviewed."""
+        self._mark(lambda seen, _: seen.with_all())
+
+    def mark_plane(self) -> None:
+        """Mark the plane that is shown as reviewed."""
+        self._mark(lambda seen, layer: seen.with_plane(plane_position(layer, self._viewer)))
+
+    def unmark(self) -> None:
+        """Mark nothing as reviewed."""
+        self._mark(lambda seen, _: Reviewed(seen.shape))
+
+    def mark_shapes(self) -> None:
+        """Mark what the shapes of the chosen layer hold as reviewed."""
+        shapes = self.shapes.value
+        if shapes is None:
+            self._say(messages.NO_SHAPES)
+            return
+
+        def change(seen: Reviewed, layer: Labels) -> Reviewed:
+            position = plane_position(layer, self._viewer)
+            return seen.with_polygons(drawn_polygons(shapes, layer, position))
+
+        self._mark(change)
+
+    def add_layer(self) -> None:
+        """Add a shapes layer where the labels lie, ready to draw rectangles."""
+        if self.corrector is None:
+            return
+        labels = self.corrector.layer
+        shapes = Shapes(
+            ndim=labels.ndim,
+            name=REVIEW_LAYER,
+            edge_color="cyan",
+            face_color="transparent",
+            edge_width=2,
+            **geometry(labels),
+        )
+        self._viewer.layers.append(shapes)
+        self.refresh()
+        self.shapes.value = shapes
+        self._viewer.layers.selection.active = shapes
+        shapes.mode = "add_rectangle"
+
+
+def _row(*widgets: Any) -> Container:
+    row = Container(widgets=widgets, layout="horizontal", labels=False)
+    row.margins = (0, 0, 0, 0)
+    return row
