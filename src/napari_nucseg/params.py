@@ -58,7 +58,7 @@ class SegmentParams(BaseModel):
         ),
     )
     certainty: float = Field(
-        default=0.7,
+        default=0.75,
         ge=0.0,
         le=1.0,
         title="Certainty",
