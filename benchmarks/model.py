@@ -206,8 +206,19 @@ def draw_failures(scored: list[Scored], path: Path, count: int = 8) -> None:
     figure.savefig(path, dpi=100)
 
 
+def _busiest(labels: Any, size: int = 256) -> tuple[slice, slice]:
+    """Return the part of an image with the most true nuclei."""
+    corners = [
+        (y, x)
+        for y in range(0, max(1, labels.shape[0] - size + 1), size // 2)
+        for x in range(0, max(1, labels.shape[1] - size + 1), size // 2)
+    ]
+    parts = [(slice(y, y + size), slice(x, x + size)) for y, x in corners]
+    return max(parts, key=lambda part: len(np.unique(labels[part])))
+
+
 def _outlined(s: Scored) -> Any:
-    crop = slice(0, 256), slice(0, 256)
+    crop = _busiest(s.item.labels)
     image = s.item.image.astype(np.float32)
     low, high = np.percentile(image, (1, 99.8))
     shown = np.clip((image[crop] - low) / max(high - low, 1e-6), 0, 1) ** 0.7

@@ -6,22 +6,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_nucseg.evaluation import evaluate as evaluate
+    from napari_nucseg.finetune_params import FineTuneParams as FineTuneParams
     from napari_nucseg.inference.segment import SegmentationResult as SegmentationResult
     from napari_nucseg.inference.segment import relabel as relabel
     from napari_nucseg.inference.segment import segment as segment
     from napari_nucseg.params import SegmentParams as SegmentParams
+    from napari_nucseg.training.finetune.start import FineTuneResult as FineTuneResult
+    from napari_nucseg.training.finetune.start import finetune as finetune
 
 __version__ = _version("napari-nucseg")
 
 _PLACES = {
+    "FineTuneParams": "napari_nucseg.finetune_params",
+    "FineTuneResult": "napari_nucseg.training.finetune.start",
     "SegmentParams": "napari_nucseg.params",
     "SegmentationResult": "napari_nucseg.inference.segment",
     "evaluate": "napari_nucseg.evaluation",
+    "finetune": "napari_nucseg.training.finetune.start",
     "relabel": "napari_nucseg.inference.segment",
     "segment": "napari_nucseg.inference.segment",
 }
 
-__all__ = ["SegmentParams", "SegmentationResult", "__version__", "evaluate", "relabel", "segment"]
+__all__ = [
+    "FineTuneParams",
+    "FineTuneResult",
+    "SegmentParams",
+    "SegmentationResult",
+    "__version__",
+    "evaluate",
+    "finetune",
+    "relabel",
+    "segment",
+]
 
 
 def __getattr__(name: str) -> Any:

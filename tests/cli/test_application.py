@@ -19,7 +19,7 @@ def test_version(run):
 def test_commands(run):
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("segment", "train", "evaluate", "demo", "doctor"):
+    for command in ("segment", "train", "finetune", "evaluate", "demo", "doctor"):
         assert f"  {command} " in result.stdout
         assert run(command, "--help").exit_code == 0
 

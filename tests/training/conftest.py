@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from finetune_data import write_parent
 from small_data import write_folder
 
 
@@ -19,3 +20,9 @@ def encoder_weights(tmp_path_factory):
         include_top=False, weights=None, input_shape=(None, None, 3)
     ).save_weights(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def small_parent(tmp_path_factory):
+    """Return a model folder with random weights, to fine-tune."""
+    return write_parent(tmp_path_factory.mktemp("parent") / "little")

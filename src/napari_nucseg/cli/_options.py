@@ -1,4 +1,4 @@
-"""Options of the command line, made from the fields of `SegmentParams`."""
+"""Options of the command line, made from the fields of parameters such as `SegmentParams`."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -7,6 +7,7 @@ from types import GenericAlias
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
 
 from napari_nucseg.params import SegmentParams, make_params
 
@@ -19,17 +20,26 @@ def option_name(field: str) -> str:
 
 
 def with_segment_options(command: Command) -> Command:
-    """Replace the ``**options`` of a command by one option for each field of `SegmentParams`.
+    """Replace the ``**options`` of a command by one option for each field of `SegmentParams`."""
+    return with_options(SegmentParams)(command)
+
+
+def with_options(params: type[BaseModel]) -> Callable[[Command], Command]:
+    """Replace the ``**options`` of a command by one option for each field of `params`.
 
     typer reads a command's options from its signature, so that is what is written.
     """
-    shown = inspect.signature(command)
-    own = [p for p in shown.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    command.__signature__ = shown.replace(  # type: ignore[attr-defined]
-        parameters=[p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-        + list(_parameters())
-    )
-    return command
+
+    def replace(command: Command) -> Command:
+        shown = inspect.signature(command)
+        own = [p for p in shown.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        command.__signature__ = shown.replace(  # type: ignore[attr-defined]
+            parameters=[p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+            + list(_parameters(params))
+        )
+        return command
+
+    return replace
 
 
 def read_options(options: Mapping[str, Any]) -> SegmentParams:
@@ -40,14 +50,18 @@ def read_options(options: Mapping[str, Any]) -> SegmentParams:
     InputError
         A value is not valid.
     """
-    plain = {
+    return make_params(plain_options(options))
+
+
+def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what typer received for ``**options`` without its enums."""
+    return {
         name: value.value if isinstance(value, Enum) else value for name, value in options.items()
     }
-    return make_params(plain)
 
 
-def _parameters() -> Iterator[inspect.Parameter]:
-    for name, info in SegmentParams.model_fields.items():
+def _parameters(params: type[BaseModel]) -> Iterator[inspect.Parameter]:
+    for name, info in params.model_fields.items():
         bounds: dict[str, Any] = {}
         for limit in info.metadata:
             if hasattr(limit, "ge"):

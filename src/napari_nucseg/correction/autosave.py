@@ -39,7 +39,7 @@ _PREDICTED, _CORRECTIONS = "predicted.npz", "corrections.npz"
 _one_at_a_time = threading.Lock()
 """A widget that closes saves while its thread may be saving; the later state must win."""
 
-_BROKEN = (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError)
+_BROKEN = (OSError, ValueError, LookupError, zipfile.BadZipFile, zlib.error, EOFError)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ Position = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Reviewed:
-    """Reviewed pixels of label array, kept as whole planes and as bits of others.
+    """Reviewed pixels of a label array, kept as whole planes and as bits of others.
 
     Attributes
     ----------

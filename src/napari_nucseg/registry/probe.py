@@ -6,6 +6,7 @@ crash or never return; then only the other process does.
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +131,7 @@ def count_parameters(path: Path) -> int:
         with h5py.File(path, "r") as file:
             look("/", file)
             file.visititems(look)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is not a file of Keras weights: {error}.") from error
     return sum(counts)
 
@@ -155,7 +156,8 @@ def _limit_memory() -> None:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = MAX_MEMORY if hard == resource.RLIM_INFINITY else min(hard, MAX_MEMORY)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    with suppress(ValueError, OSError):  # macOS refuses
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def main(folder: str) -> int:

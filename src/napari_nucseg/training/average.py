@@ -36,8 +36,7 @@ class WeightAverage:
         # Early on the average must not remember the random start.
         momentum = min(self.momentum, self.steps / (self.steps + 10.0)) ** INTERVAL
         for average, weight in zip(self.weights, self.network.get_weights(), strict=True):
-            average *= momentum
-            average += (1.0 - momentum) * weight
+            average += (1.0 - momentum) * (weight - average)  # exact for weights that stay
 
     def swap(self) -> None:
         """Exchange the network's weights and the average; call twice to restore."""

@@ -80,6 +80,7 @@ class Deferred:
         if self._due is None:
             return
         if self._task is not None:  # its end starts the next
+            self._due = time.monotonic()  # Qt's timers fire early by up to a twentieth
             return
         self._due = None
         work = self._prepare()

@@ -71,8 +71,10 @@ class ModelChoice:
 
     def refresh(self, old: str = "", new: str = "") -> None:
         """Read the models again; `old` may have been renamed to `new`."""
+        if not isalive(self._box.native):
+            return
         names = model_choices()
-        if names == list(self._box.choices) or not isalive(self._box.native):
+        if names == list(self._box.choices):
             return
         before = self._box.value
         wanted = new if before == old and new in names else before

@@ -1,10 +1,11 @@
-"""Form fields made from the fields of `SegmentParams`: nothing is written twice."""
+"""Form fields made from the fields of parameters: nothing is written twice."""
 
 import typing
 from typing import Any
 
 from magicgui.widgets import create_widget
 from magicgui.widgets.bases import ValueWidget
+from pydantic import BaseModel
 
 from napari_nucseg.errors import InputError
 from napari_nucseg.params import SegmentParams
@@ -13,38 +14,40 @@ STEP = 0.01
 ALL = "all"
 
 
-def field_widget(name: str, **options: Any) -> ValueWidget:
+def field_widget(name: str, params: type[BaseModel] = SegmentParams, **options: Any) -> ValueWidget:
     """Return the widget of a parameter: label, tooltip, bounds and default are the parameter's.
 
     Parameters
     ----------
     name : str
-        A field of `SegmentParams`.
+        A field of `params`.
+    params : type
+        `SegmentParams` or other parameters.
     **options
         Further options of magicgui, such as ``choices``.
     """
-    info = SegmentParams.model_fields[name]
+    info = params.model_fields[name]
     for rule in info.metadata:
         for bound, option in (("ge", "min"), ("le", "max")):
             if hasattr(rule, bound):
                 options.setdefault(option, getattr(rule, bound))
     value, annotation = info.default, info.annotation
     if annotation is float:
-        options.update(widget_type="FloatSlider", step=STEP)
+        options = {"widget_type": "FloatSlider", "step": STEP, **options}
     elif typing.get_origin(annotation) is tuple:
         value, annotation = show_channels(value), str
     return create_widget(
         value=value,
         annotation=annotation,
         name=name,
-        label=field_label(name),
+        label=field_label(name, params),
         options={"tooltip": info.description, **options},
     )
 
 
-def field_label(name: str) -> str:
+def field_label(name: str, params: type[BaseModel] = SegmentParams) -> str:
     """Return a parameter's label with its unit, e.g. ``Minimum size (pixels)``."""
-    info = SegmentParams.model_fields[name]
+    info = params.model_fields[name]
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     return f"{info.title} ({extra['unit']})" if "unit" in extra else str(info.title)
 

@@ -16,7 +16,8 @@ def open_segment_widget(napari_viewer: napari.viewer.Viewer) -> None:
 
 def segment_widget(napari_viewer: napari.viewer.Viewer) -> SegmentWidget:
     """Return the segment widget in its dock, opened if need be."""
-    widget = napari_viewer.window.dock_widgets.get(DOCK_NAME)
+    docked = napari_viewer.window.dock_widgets.values()
+    widget = next((one for one in docked if isinstance(one, SegmentWidget)), None)
     if widget is None:
         widget = SegmentWidget(napari_viewer)
         napari_viewer.window.add_dock_widget(widget, name=DOCK_NAME, area="right")

@@ -1,0 +1,83 @@
+"""Everything that is checked before a fine-tuning starts; nothing of it needs TensorFlow."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_nucseg.errors import ModelError, NucsegError
+from napari_nucseg.finetune_params import FineTuneParams
+from napari_nucseg.model.folder import WEIGHTS, ModelFolder
+from napari_nucseg.registry import find_model
+from napari_nucseg.training.finetune.folder import read_rows
+from napari_nucseg.training.finetune.job import JobSpec
+from napari_nucseg.training.finetune.rows import Row
+from napari_nucseg.training.finetune.split import Split, plan_split
+from napari_nucseg.training.finetune.target import check_output
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What will be done.
+
+    Attributes
+    ----------
+    rows : list of Row
+    split : Split
+    parent : ModelFolder
+        The base model.
+    params : FineTuneParams
+    """
+
+    rows: list[Row]
+    split: Split
+    parent: ModelFolder
+    params: FineTuneParams
+
+    def data(self) -> dict[str, str]:
+        """Return the hash of each row by its name."""
+        return {row.name: row.sha256() for row in self.rows}
+
+    def fingerprint(self) -> str:
+        """Return a hash of everything that the result depends on."""
+        params = self.params.model_dump(mode="json", exclude={"model"})
+        everything = [self.data(), params, self.parent.hashes[WEIGHTS]]
+        return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def make_plan(rows: Sequence[Row], params: FineTuneParams) -> Plan:
+    """Check base model and rows, and choose what is held out.
+
+    Raises
+    ------
+    ModelError
+        The base model is missing, corrupt, or of a kind that cannot be fine-tuned.
+    DatasetError
+        Too little was reviewed.
+    """
+    parent = find_model(params.model)
+    _ = parent.weights  # there, and what the hash says
+    if parent.config.fixed_size:
+        raise ModelError(
+            f"Model '{parent.name}' squeezes images into {parent.config.fixed_size} x "
+            f"{parent.config.fixed_size} pixels and cannot be fine-tuned; start from another one."
+        )
+    # In the order of their names: from layers and from a folder the result is the same.
+    ordered = sorted(rows, key=lambda row: row.name)
+    return Plan(ordered, plan_split(ordered), parent, params)
+
+
+def plan_job(spec: JobSpec) -> Plan:
+    """Read the data of a job and check everything, see `make_plan`."""
+    return make_plan(read_rows(Path(spec.data)), spec.params)
+
+
+def problem(rows: Sequence[Row], params: FineTuneParams, output: str) -> str | None:
+    """Say in one sentence why a fine-tuning cannot start, or return None."""
+    try:
+        check_output(output)
+        make_plan(rows, params)
+    except NucsegError as error:
+        return str(error)
+    return None

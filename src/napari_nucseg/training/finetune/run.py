@@ -1,0 +1,155 @@
+"""One fine-tuning from its job folder to a saved model: what the child process does."""
+
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from napari_nucseg._types import CancelCheck
+from napari_nucseg.errors import Cancelled
+from napari_nucseg.inference.engine import LiteRTEngine
+from napari_nucseg.training.finetune.examination import Examination, Result
+from napari_nucseg.training.finetune.job import CANDIDATE, CHECKPOINT, JobSpec, read_spec
+from napari_nucseg.training.finetune.messages import (
+    Finished,
+    Log,
+    Scores,
+    SplitTold,
+    Stage,
+    Started,
+)
+from napari_nucseg.training.finetune.plan import Plan, plan_job
+from napari_nucseg.training.finetune.rehearsal import Rehearsal
+from napari_nucseg.training.finetune.saving import describe, export_candidate, write_records
+from napari_nucseg.training.finetune.target import check_output, check_space, store_model
+from napari_nucseg.training.finetune.tuner import Report, Tuner
+from napari_nucseg.training.finetune.windows import Windows
+
+
+def run_job(
+    job: Path,
+    report: Report,
+    cancelled: CancelCheck = lambda: False,
+    abandoned: CancelCheck = lambda: False,
+) -> Finished:
+    """Fine-tune, compare, and save the new model if it is better.
+
+    A checkpoint in the job folder, of a child that was killed, is gone on with.
+
+    Parameters
+    ----------
+    job : Path
+        Folder with a `job.json`.
+    report : callable
+        Told how it goes.
+    cancelled : callable
+        Asked before every batch; the best weights so far are compared and saved.
+    abandoned : callable
+        Asked before every batch; training stops, and the checkpoint stays.
+
+    Raises
+    ------
+    NucsegError
+        In particular Cancelled: it was abandoned, or cancelled before the first epoch ended.
+    MemoryError
+        Also where TensorFlow has its own error for it.
+    """
+    try:
+        return _run(job, report, cancelled, abandoned)
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(str(error).partition("\n")[0]) from error
+
+
+def _run(job: Path, report: Report, cancelled: CancelCheck, abandoned: CancelCheck) -> Finished:
+    spec = read_spec(job)
+    check_output(spec.output)
+    check_space(job)
+    plan = plan_job(spec)
+    for row in plan.rows:
+        for remark in row.remarks:
+            report(Log(level="warning", text=remark))
+    report(
+        SplitTold(
+            training_nuclei=plan.split.training_nuclei,
+            held_out_nuclei=plan.split.held_out_nuclei,
+            held_out=plan.split.areas,
+        )
+    )
+    engine = LiteRTEngine(plan.parent)
+    examination = Examination(plan.rows, plan.split, plan.parent.config)
+    before = examination.examine(engine)
+    tuner = _make_tuner(job, plan, engine, examination, before, report)
+    resumes = (job / CHECKPOINT).is_file()
+    if resumes:
+        tuner.resume()
+    report(Started(model=plan.parent.name, output=spec.output, resumed_epoch=tuner.state.epoch))
+    tuner.run(lambda: cancelled() or abandoned())
+    if abandoned() and tuner.state.cancelled:
+        raise Cancelled(f"Training was interrupted; what is finished is kept in {job}.")
+    if tuner.state.best_epoch == 0:
+        raise Cancelled("Cancelled before the first epoch was finished, so nothing was made.")
+    return _finish(job, spec, plan, tuner, before, report)
+
+
+def _make_tuner(
+    job: Path,
+    plan: Plan,
+    engine: LiteRTEngine,
+    examination: Examination,
+    before: Result,
+    report: Report,
+) -> Tuner:
+    config = plan.parent.config
+    rehearsal = Rehearsal(config, engine, plan.params.seed)
+    return Tuner(
+        plan.parent,
+        Windows(plan.rows, plan.split, config, plan.params, rehearsal),
+        examination,
+        plan.params,
+        before,
+        job=job,
+        fingerprint=plan.fingerprint(),
+        report=report,
+    )
+
+
+def _finish(
+    job: Path, spec: JobSpec, plan: Plan, tuner: Tuner, before: Result, report: Report
+) -> Finished:
+    """Export, compare old and new through the code that segments, and save."""
+    report(Stage(text="Exporting the new model"))
+    candidate = export_candidate(tuner.best_network(), plan, spec.output, job / CANDIDATE)
+    report(Stage(text="Comparing old and new"))
+    after = tuner.examination.examine(LiteRTEngine(candidate)).scores
+    better = after.better_than(before.scores)
+    text = compare(plan.parent.name, before.scores, after)
+    provenance = describe(plan, spec, before.scores, after)
+    write_records(candidate, provenance, text)
+    folder = None
+    if spec.save == "always" or (spec.save == "if_better" and better):
+        report(Stage(text="Saving"))
+        folder = str(store_model(candidate.path, spec.output, provenance))
+        shutil.rmtree(candidate.path, ignore_errors=True)
+    else:
+        text += f" It was not saved; '{plan.parent.name}' stays the one to use."
+    return Finished(
+        better=better,
+        before=before.scores,
+        after=after,
+        epochs=tuner.state.epoch,
+        best_epoch=tuner.state.best_epoch,
+        cancelled=tuner.state.cancelled,
+        candidate=None if folder else str(candidate.path),
+        folder=folder,
+        text=text,
+    )
+
+
+def compare(parent: str, before: Scores, after: Scores) -> str:
+    """Return old and new in one sentence."""
+    verdict = "better" if after.better_than(before) else "not better"
+    return (
+        f"The new model is {verdict} than '{parent}' on {before.true_nuclei} held-out nuclei: "
+        f"AP {before.ap:.3f} before, {after.ap:.3f} after; F1 {before.f1:.3f} before, "
+        f"{after.f1:.3f} after."
+    )

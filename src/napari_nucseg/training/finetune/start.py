@@ -1,0 +1,263 @@
+"""`finetune`: from rows or a folder to a saved model, for command line, widget and Python."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_nucseg._types import CancelCheck
+from napari_nucseg.errors import Cancelled, InputError, TrainingError
+from napari_nucseg.finetune_params import FineTuneParams, make_finetune_params
+from napari_nucseg.registry import changed
+from napari_nucseg.training.finetune.folder import read_rows, write_rows
+from napari_nucseg.training.finetune.job import (
+    CANDIDATE,
+    DATA,
+    JobSpec,
+    Save,
+    read_spec,
+    write_spec,
+)
+from napari_nucseg.training.finetune.messages import Message, Scores
+from napari_nucseg.training.finetune.plan import make_plan
+from napari_nucseg.training.finetune.process import FineTuneProcess, Outcome, Status
+from napari_nucseg.training.finetune.rows import Row, make_row
+from napari_nucseg.training.finetune.target import (
+    absolute_output,
+    check_output,
+    check_space,
+    is_path,
+    new_job_folder,
+    remove_old_jobs,
+    store_model,
+)
+
+Data = str | os.PathLike[str] | Sequence[Any]
+
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class FineTuneResult:
+    """What came of a fine-tuning.
+
+    Attributes
+    ----------
+    folder : Path or None
+        The saved model; None if it was not saved, because it is not better.
+    better : bool
+        The new model scores higher on the held-out regions.
+    before, after : Scores
+        Of base model and new model on the held-out regions.
+    text : str
+        The comparison in a sentence.
+    job : Path or None
+        The job folder with the new model, if that was not saved; `save_candidate` saves it.
+    """
+
+    folder: Path | None
+    better: bool
+    before: Scores
+    after: Scores
+    text: str
+    job: Path | None
+
+
+def finetune(
+    data: Data,
+    output: str | os.PathLike[str],
+    *,
+    params: FineTuneParams | None = None,
+    save: Save = "if_better",
+    job: str | os.PathLike[str] | None = None,
+    on_message: Callable[[Message], None] | None = None,
+    cancelled: CancelCheck | None = None,
+    **options: Any,
+) -> FineTuneResult:
+    """Fine-tune a model on corrected labels, in a child process.
+
+    Parameters
+    ----------
+    data : path or sequence
+        Folder with ``images/``, ``labels/`` and, where not everything was reviewed, ``reviewed/``
+        (same stems); or a sequence of tuples (image, labels) or (image, labels, reviewed), of
+        planes (Y, X), images also (Y, X, 3).
+    output : str
+        Name of the new model among the user's models; with a separator, the path of the folder.
+    params : FineTuneParams, optional
+        All parameters at once, instead of `options`.
+    save : {'if_better', 'always', 'never'}
+        When the new model is saved.
+    job : path, optional
+        Folder for checkpoints; by default a hidden one among the user's models. It is removed
+        once the model is saved.
+    on_message : callable, optional
+        Given every message of the child (`training.finetune.messages`), in a thread of its own.
+    cancelled : callable, optional
+        Asked ten times a second; training then ends with the best weights so far.
+    **options
+        Fields of `FineTuneParams`: ``model``, ``epochs``, ``train``, ``learning_rate``,
+        ``augmentation``, ``rehearsal``, ``seed``.
+
+    Returns
+    -------
+    FineTuneResult
+
+    Raises
+    ------
+    InputError, DatasetError, ModelError, WriteError
+        Something cannot be used; said before anything starts.
+    TrainingError
+        The child failed, was killed or ran out of memory; nothing was changed.
+    Cancelled
+        Before the first epoch ended.
+
+    Examples
+    --------
+    >>> from napari_nucseg import finetune
+    >>> result = finetune([(image, corrected, reviewed)], "my-nuclei")
+    >>> print(result.text)
+    """
+    if params is not None and options:
+        raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
+    params = params or make_finetune_params(options)
+    folder = create_job(data, os.fspath(output), params, save=save, job=job)
+    return run_process(folder, on_message, cancelled)
+
+
+def create_job(
+    data: Data,
+    output: str,
+    params: FineTuneParams,
+    *,
+    save: Save = "if_better",
+    job: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Check everything and write a job folder for `FineTuneProcess`.
+
+    Raises
+    ------
+    InputError, DatasetError, ModelError, WriteError
+        Something cannot be used; nothing was written.
+    """
+    output = absolute_output(output)
+    check_output(output)
+    rows = _rows(data)
+    make_plan(rows, params)
+    remove_old_jobs()
+    folder = Path(job).absolute() if job is not None else new_job_folder(output)
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"The job folder {folder} is not empty; choose another one or resume it.")
+    check_space(folder)
+    if isinstance(data, (str, os.PathLike)):
+        place = Path(os.path.expanduser(os.fspath(data))).absolute()
+    else:
+        place = folder / DATA
+        write_rows(rows, place)
+    write_spec(folder, JobSpec(params=params, data=str(place), output=output, save=save))
+    return folder
+
+
+def run_process(
+    job: Path,
+    on_message: Callable[[Message], None] | None = None,
+    cancelled: CancelCheck | None = None,
+) -> FineTuneResult:
+    """Run a job folder, new or to be resumed, to its end.
+
+    Raises
+    ------
+    DatasetError
+        It is no job folder.
+    TrainingError, Cancelled
+        See `finetune`. A KeyboardInterrupt cancels; a second one stops the child.
+    """
+    spec = read_spec(job)
+    process = FineTuneProcess(job, on_message or (lambda message: None))
+    process.start()
+    outcome = _wait(process, cancelled)
+    return settle(job, spec, outcome)
+
+
+def settle(job: Path, spec: JobSpec, outcome: Outcome) -> FineTuneResult:
+    """Turn an outcome into a result or an error; the job folder of a saved model is removed."""
+    done = outcome.finished
+    if done is None:
+        if outcome.status is Status.CANCELLED:
+            if not outcome.resumable:  # nothing is worth keeping
+                shutil.rmtree(job, ignore_errors=True)
+            raise Cancelled(outcome.text)
+        raise TrainingError(outcome.text)
+    folder = Path(done.folder) if done.folder else None
+    if folder is not None:
+        shutil.rmtree(job, ignore_errors=True)
+        if not is_path(spec.output):
+            changed.emit("", spec.output)
+    return FineTuneResult(
+        folder=folder,
+        better=done.better,
+        before=done.before,
+        after=done.after,
+        text=done.text,
+        job=None if folder else job,
+    )
+
+
+def save_candidate(job: Path, output: str | None = None) -> Path:
+    """Save the new model of a job folder although it is not better, or under another name.
+
+    Returns
+    -------
+    Path
+        The model folder. The job folder is removed.
+
+    Raises
+    ------
+    InputError, NameTaken, ModelError, WriteError
+        It cannot be saved; the job folder stays.
+    """
+    wanted = absolute_output(output or read_spec(job).output)
+    folder = store_model(job / CANDIDATE, wanted)
+    shutil.rmtree(job, ignore_errors=True)
+    return folder
+
+
+def _wait(process: FineTuneProcess, cancelled: CancelCheck | None) -> Outcome:
+    asked = False
+    outcome = None
+    while outcome is None:
+        try:
+            outcome = process.wait(POLL_SECONDS)
+            if not asked and cancelled is not None and cancelled():
+                asked = True
+                process.cancel()
+        except KeyboardInterrupt:
+            if asked:
+                process.stop()
+            else:
+                process.cancel()
+            asked = True
+    return outcome
+
+
+def _rows(data: Data) -> list[Row]:
+    """Read a folder, or check arrays; rows of arrays are called image-1, image-2, ..."""
+    if isinstance(data, (str, os.PathLike)):
+        return read_rows(Path(os.path.expanduser(os.fspath(data))))
+    return list(_checked(data))
+
+
+def _checked(data: Iterable[Any]) -> Iterable[Row]:
+    for number, row in enumerate(data, start=1):
+        if isinstance(row, Row):
+            yield row
+            continue
+        if not isinstance(row, (tuple, list)) or len(row) not in (2, 3):
+            raise InputError(
+                "data must be a folder or a sequence of (image, labels) or (image, labels, "
+                f"reviewed); element {number} is a {type(row).__name__}"
+                f"{f' of length {len(row)}' if isinstance(row, (tuple, list)) else ''}."
+            )
+        yield make_row(f"image-{number:04d}", *row)

@@ -1,0 +1,331 @@
+"""The training loop of fine-tuning."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import keras
+import numpy as np
+
+from napari_nucseg._types import CancelCheck, FloatArray
+from napari_nucseg.errors import ModelError
+from napari_nucseg.finetune_params import FineTuneParams
+from napari_nucseg.io.atomic import atomic_file
+from napari_nucseg.model.folder import ModelFolder
+from napari_nucseg.model.losses import MapsLoss
+from napari_nucseg.model.network import build_network, encoder_layers
+from napari_nucseg.training.average import WeightAverage
+from napari_nucseg.training.finetune.checkpoint import State, load_checkpoint, save_checkpoint
+from napari_nucseg.training.finetune.examination import Examination, Result
+from napari_nucseg.training.finetune.job import CHECKPOINT, PREVIEW
+from napari_nucseg.training.finetune.messages import (
+    Message,
+    Preview,
+    Progress,
+    Scores,
+    Validation,
+)
+from napari_nucseg.training.finetune.windows import Windows
+from napari_nucseg.training.optimizer import LayerwiseAdam
+
+STEPS = 10
+"""Batches per epoch; the held-out areas are scored after each."""
+
+AUTO_EPOCHS, PATIENCE, SMOOTHED = 14, 5, 3
+"""Without a number of epochs: at most that many; it ends when the mean held-out loss of the last
+`SMOOTHED` epochs has not fallen for `PATIENCE` epochs."""
+
+ENCODER_RATE = 0.3
+"""Learning rate of the encoder relative to the decoder's."""
+
+AVERAGE = 0.9
+"""Momentum of the moving average of the weights, which is what is scored and kept."""
+
+WARM_UP = 10
+"""Steps in which the learning rate rises."""
+
+SAVING_SECONDS = 12.0
+"""What export and comparison take, for the time left."""
+
+Report = Callable[[Message], None]
+
+
+class Steady(keras.Model):
+    """Trains a network as it runs later: batch normalisation keeps its statistics.
+
+    Those of a few small batches would be worse than those of the base model.
+
+    Parameters
+    ----------
+    network : keras.Model
+    """
+
+    def __init__(self, network: keras.Model) -> None:
+        super().__init__()
+        self.network = network
+
+    def call(self, images: Any, training: bool | None = None) -> Any:
+        """Return the network's output in inference mode."""
+        del training
+        return self.network(images, training=False)
+
+
+class NetworkEngine:
+    """Runs a network that is in training, as an `inference.engine.Engine`."""
+
+    name = "keras"
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+
+    def predict(self, tile: FloatArray) -> FloatArray:
+        """Predict one tile (Y, X, 3)."""
+        return np.asarray(self._model.predict_on_batch(tile[None])[0])
+
+
+class Tuner:
+    """Trains a copy of the base model's network.
+
+    Parameters
+    ----------
+    parent : ModelFolder
+        The base model.
+    windows : Windows
+    examination : Examination
+    params : FineTuneParams
+    before : Result
+        What the base model makes of the examination.
+    job : Path
+        Checkpoint and preview go here.
+    fingerprint : str
+        Of everything that the result depends on.
+    report : callable
+        Told how it goes.
+
+    Raises
+    ------
+    ModelError
+        The base model's weights cannot be used.
+    """
+
+    def __init__(
+        self,
+        parent: ModelFolder,
+        windows: Windows,
+        examination: Examination,
+        params: FineTuneParams,
+        before: Result,
+        *,
+        job: Path,
+        fingerprint: str,
+        report: Report,
+    ) -> None:
+        self.windows, self.examination, self.params = windows, examination, params
+        self.before, self.job, self.report = before, job, report
+        self.epochs = params.epochs or AUTO_EPOCHS
+        self.network = _load_network(parent)
+        self.loss = MapsLoss(parent.config.network.outputs)
+        self.model = _compile(self.network, params, self.loss)
+        self.average = WeightAverage(self.network, AVERAGE)
+        self.state = State(fingerprint)
+        self.best: list[FloatArray] = []
+        self._training_loss = math.nan
+        self._best_scores = before.scores
+        self._seconds: dict[str, list[float]] = {"step": [], "validation": []}
+        self._start = time.monotonic()
+
+    def resume(self) -> None:
+        """Go on from the checkpoint in the job folder.
+
+        Raises
+        ------
+        DatasetError
+            It is damaged or belongs to another training.
+        """
+        self.state, arrays = load_checkpoint(self.job / CHECKPOINT, self.state.fingerprint)
+        self.network.set_weights(arrays["last"])
+        self.best = arrays["best"]
+        self.average.weights = arrays["average"]
+        self.average.steps = self.state.epoch * STEPS
+        for variable, value in zip(
+            self.model.optimizer.variables, arrays["optimizer"], strict=True
+        ):
+            variable.assign(value)
+        if self.state.best_epoch:
+            self._best_scores = Scores.model_validate(self.state.history[-1]["best"])
+
+    def run(self, cancelled: CancelCheck) -> None:
+        """Train until it is done or cancelled; `best` then holds the weights of the best epoch."""
+        if not self.state.history:
+            self._start_history()
+        while not self.state.done:
+            if not self._run_epoch(cancelled):
+                self.state.cancelled = True
+                self.state.done = True
+                break
+            self._validate()
+            self._checkpoint()
+
+    def best_network(self) -> keras.Model:
+        """Return the network with the weights of the best epoch."""
+        self.network.set_weights(self.best)
+        return self.network
+
+    def _run_epoch(self, cancelled: CancelCheck) -> bool:
+        """Train for one epoch; return False if it was cancelled on the way."""
+        first = self.state.epoch * STEPS
+        losses = []
+        for step, batch in enumerate(self.windows.prepared(first, first + STEPS), start=first):
+            if cancelled():
+                return False
+            began = time.monotonic()
+            self.model.optimizer.learning_rate.assign(self._learning_rate(step))
+            loss = float(self.model.train_on_batch(*batch))
+            self.average.update()
+            losses.append(loss)
+            self._seconds["step"].append(time.monotonic() - began)
+            self.report(
+                Progress(
+                    step=step + 1,
+                    total=self.epochs * STEPS,
+                    epoch=self.state.epoch + 1,
+                    loss=loss,
+                    seconds_left=self._seconds_left(step + 1),
+                )
+            )
+        self._training_loss = fmean(losses)
+        self.state.epoch += 1
+        return True
+
+    def _start_history(self) -> None:
+        """Note down what the base model reaches."""
+        loss = self._held_out_loss(self.before)
+        self._note(None, loss, self.before.scores)
+        self._draw(self.before)
+
+    def _validate(self) -> None:
+        began = time.monotonic()
+        self.average.swap()
+        result = self.examination.examine(NetworkEngine(self.model))
+        loss = self._held_out_loss(result)
+        if loss < min((r["val_loss"] for r in self.state.history[1:]), default=math.inf):
+            self.state.best_epoch = self.state.epoch
+            self.best = [np.array(weight) for weight in self.network.get_weights()]
+            self._best_scores = result.scores
+        self.average.swap()
+        self._note(self._training_loss, loss, result.scores)
+        if self.state.best_epoch == self.state.epoch:
+            self._draw(result)
+        self.state.done = self.state.epoch >= self.epochs or self._stagnates()
+        self._seconds["validation"].append(time.monotonic() - began)
+
+    def _note(self, training_loss: float | None, loss: float, scores: Scores) -> None:
+        """Append to the history and report it."""
+        record: dict[str, Any] = {
+            "epoch": self.state.epoch,
+            "loss": training_loss,
+            "val_loss": loss,
+            "f1": scores.f1,
+            "ap": scores.ap,
+            "best": self._best_scores.model_dump(),
+            "seconds": round(time.monotonic() - self._start, 2),
+        }
+        self.state.history.append(record)
+        self.report(
+            Validation(
+                epoch=self.state.epoch,
+                step=self.state.epoch * STEPS,
+                training_loss=training_loss,
+                loss=loss,
+                now=scores,
+                before=self.before.scores,
+                best=self._best_scores,
+                best_epoch=self.state.best_epoch,
+            )
+        )
+
+    def _stagnates(self) -> bool:
+        """Whether the smoothed held-out loss has stopped falling; only without given epochs."""
+        if self.params.epochs:
+            return False
+        losses = [record["val_loss"] for record in self.state.history[1:]]
+        smooth = [fmean(losses[max(0, i - SMOOTHED + 1) : i + 1]) for i in range(len(losses))]
+        return len(smooth) - 1 - int(np.argmin(smooth)) >= PATIENCE
+
+    def _held_out_loss(self, result: Result) -> float:
+        """Return the loss of all areas, each weighing as much as it has pixels."""
+        losses, weights = [], []
+        for area, maps in zip(self.examination.areas, result.maps, strict=True):
+            predicted = maps.astype(np.float32)
+            losses.append(float(self.loss(area.targets[None], predicted[None])))
+            weights.append(float((area.targets[..., 4] > 0).sum()))
+        return float(np.average(losses, weights=weights))
+
+    def _learning_rate(self, step: int) -> float:
+        """Return a rate that rises shortly, then falls to zero along a half cosine."""
+        warm = min(1.0, (step + 1) / WARM_UP)
+        share = step / (self.epochs * STEPS)
+        return self.params.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * share))
+
+    def _seconds_left(self, done: int) -> float | None:
+        """Return the time until the end if all epochs run; None until two steps were timed."""
+        steps = self._seconds["step"][1:]  # the first one compiles
+        if not steps:
+            return None
+        validations = self._seconds["validation"] or [1.0]
+        epochs = self.epochs - self.state.epoch
+        left = (self.epochs * STEPS - done) * fmean(steps[-20:]) + epochs * fmean(validations[-5:])
+        return left + SAVING_SECONDS
+
+    def _draw(self, result: Result) -> None:
+        """Write the preview of the largest held-out area."""
+        k = self.examination.largest
+        area = self.examination.areas[k]
+        path = self.job / PREVIEW
+        with atomic_file(path, overwrite=True) as file:
+            np.savez(
+                file,
+                image=area.pixels,
+                true=area.labels,
+                before=self.before.labels[k],
+                now=result.labels[k],
+            )
+        self.report(Preview(path=str(path), epoch=self.state.epoch))
+
+    def _checkpoint(self) -> None:
+        save_checkpoint(
+            self.job / CHECKPOINT,
+            self.state,
+            {
+                "last": self.network.get_weights(),
+                "best": self.best,
+                "average": self.average.weights,
+                "optimizer": [np.asarray(v) for v in self.model.optimizer.variables],
+            },
+        )
+
+
+def _load_network(parent: ModelFolder) -> keras.Model:
+    network = build_network(parent.config.network)
+    try:
+        network.load_weights(parent.weights)
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).partition("\n")[0][:200]
+        raise ModelError(f"{parent.weights} does not fit its config.json: {first}.") from error
+    return network
+
+
+def _compile(network: keras.Model, params: FineTuneParams, loss: MapsLoss) -> Steady:
+    encoder = encoder_layers(network)
+    for layer in encoder:
+        layer.trainable = params.train == "everything"
+    slow = {v.path for layer in encoder for v in layer.trainable_variables}
+    optimizer = LayerwiseAdam(slow, ENCODER_RATE, learning_rate=params.learning_rate)
+    model = Steady(network)
+    # XLA on the CPU was measured ten times slower.
+    model.compile(optimizer, loss=loss, jit_compile=False)
+    optimizer.build(model.trainable_variables)
+    return model

@@ -1,0 +1,157 @@
+"""From the shell and from Python, through real child processes: the same model."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from finetune_data import write_data
+from typer.testing import CliRunner
+
+from napari_nucseg import finetune, segment
+from napari_nucseg.cli import make_app
+from napari_nucseg.finetune_params import FineTuneParams
+from napari_nucseg.model.folder import open_model
+from napari_nucseg.model.network import build_network
+from napari_nucseg.registry import models_folder
+from napari_nucseg.registry.user_models import user_names
+from napari_nucseg.training.finetune.folder import read_rows
+from napari_nucseg.training.finetune.job import CHECKPOINT
+from napari_nucseg.training.finetune.process import FineTuneProcess, Status
+from napari_nucseg.training.finetune.start import create_job
+from napari_nucseg.training.finetune.tuner import STEPS
+
+pytestmark = pytest.mark.slow
+
+LONG = 600.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_models(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAPARI_NUCSEG_MODELS", str(tmp_path_factory.mktemp("models")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def from_shell(data, small_parent):
+    """Return the model that the command makes in two epochs, and what it printed."""
+    result = run(data, small_parent, "shell", "--always")
+    assert result.exit_code == 0, result.stderr
+    return models_folder() / "shell", result
+
+
+def run(data, parent, output, *more):
+    arguments = ["--data", str(data), "--output", output, "--model", str(parent), "--epochs", "2"]
+    return CliRunner().invoke(make_app(), ["finetune", *arguments, *more])
+
+
+def weights(folder):
+    model = open_model(folder)
+    network = build_network(model.config.network)
+    network.load_weights(model.weights)
+    return network.get_weights()
+
+
+def test_the_command_saves_a_model_and_says_so(from_shell):
+    folder, result = from_shell
+
+    assert open_model(folder).name == "shell"
+    assert "than 'little' on 24 held-out nuclei: AP" in result.stdout
+    assert f"Saved in {folder}." in result.stdout
+    assert "24 nuclei to learn from, 24 held out for scoring: 'image0' rows" in result.stderr
+    assert f"{2 * STEPS}/{2 * STEPS} epoch 2, loss" in result.stderr
+    assert not list((models_folder() / ".jobs").iterdir())
+
+
+def test_python_makes_the_same_model(from_shell, data, small_parent, tmp_path):
+    rows = [(row.image[..., 0], row.labels, row.reviewed) for row in read_rows(data)]
+    messages = []
+
+    result = finetune(
+        rows,
+        tmp_path / "python",
+        model=str(small_parent),
+        epochs=2,
+        save="always",
+        on_message=messages.append,
+    )
+
+    assert result.folder == tmp_path / "python"
+    assert messages[0].type == "stage"
+    assert messages[-1].text == result.text
+    # The order in which TensorFlow's threads add up decides about the last digits.
+    for found, expected in zip(weights(result.folder), weights(from_shell[0]), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    image = rows[0][0]
+    labels = [
+        segment(image, model=str(folder), diameter=16).labels
+        for folder in (result.folder, from_shell[0])
+    ]
+    np.testing.assert_array_equal(*labels)
+
+
+def test_a_child_that_is_killed_leaves_all_as_it_was_and_can_be_resumed(
+    from_shell, data, small_parent
+):
+    params = FineTuneParams(model=str(small_parent), epochs=2)
+    job = create_job(data, "resumed", params, save="always")
+    before = user_names()
+
+    def kill_in_the_second_epoch(message):
+        if message.type == "progress" and message.epoch == 2:
+            os.kill(process.pid, signal.SIGKILL)
+
+    process = FineTuneProcess(job, kill_in_the_second_epoch)
+    process.start()
+    outcome = process.wait(LONG)
+
+    assert outcome.status is Status.KILLED
+    assert outcome.resumable
+    assert f"It can be resumed: napari-nucseg finetune --resume {job}" in outcome.text
+    assert user_names() == before
+    assert (job / CHECKPOINT).is_file()
+    result = CliRunner().invoke(make_app(), ["finetune", "--resume", str(job)])
+    assert result.exit_code == 0, result.stderr
+    assert not job.exists()
+    resumed = weights(models_folder() / "resumed")
+    for found, wanted in zip(resumed, weights(from_shell[0]), strict=True):
+        assert np.linalg.norm(found - wanted) <= 1e-3 * np.linalg.norm(wanted) + 1e-5
+
+
+def test_a_child_that_is_killed_while_it_saves_leaves_no_half_model(data, small_parent, tmp_path):
+    params = FineTuneParams(model=str(small_parent), epochs=1)
+    job = create_job(data, "half", params, save="always")
+
+    def kill_while_exporting(message):
+        if message.type == "stage":
+            os.kill(process.pid, signal.SIGKILL)
+
+    process = FineTuneProcess(job, kill_while_exporting)
+    process.start()
+
+    assert process.wait(LONG).status is Status.KILLED
+    assert "half" not in user_names()
+
+
+def test_the_child_ends_with_its_parent(data, small_parent):
+    params = FineTuneParams(model=str(small_parent), epochs=50)
+    job = create_job(data, "orphan", params)
+
+    def leave(message):
+        if message.type == "progress" and message.epoch == 2:
+            process.stop()  # what the system does when the parent dies
+
+    process = FineTuneProcess(job, leave)
+    process.start()
+    outcome = process.wait(LONG)
+
+    assert outcome.status is Status.CANCELLED
+    assert outcome.resumable
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)

@@ -1,0 +1,264 @@
+"""The parent's side of the child process, with stand-ins for the child."""
+
+import os
+import subprocess
+import sys
+import threading
+from threading import Event
+
+import pytest
+from finetune_data import stub
+
+from napari_nucseg.training.finetune import messages
+from napari_nucseg.training.finetune.child import Line
+from napari_nucseg.training.finetune.job import CHECKPOINT, LOG
+from napari_nucseg.training.finetune.process import THREAD, FineTuneProcess, Status
+
+SCORES = messages.Scores(f1=0.5, ap=0.4, mean_ap=0.3, true_nuclei=9, predicted_nuclei=8)
+FINISHED = messages.Finished(
+    better=True, before=SCORES, after=SCORES, epochs=2, best_epoch=1, text="Better."
+)
+LONG = 60.0
+
+
+def run(job, code, on_message=lambda message: None):
+    """Run a stand-in to its end; return outcome and process."""
+    process = FineTuneProcess(job, on_message, command=stub(code))
+    process.start()
+    outcome = process.wait(LONG)
+    assert outcome is not None
+    return outcome, process
+
+
+def tell(message):
+    """Return the code that writes a message."""
+    return f"os.write(1, {messages.format_message(message)!r})\n"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        messages.Started(model="a", output="b"),
+        messages.SplitTold(
+            training_nuclei=5,
+            held_out_nuclei=3,
+            held_out=(messages.HeldOutArea(image="a", box=(0, 1, 2, 3), nuclei=3),),
+        ),
+        messages.Progress(step=1, total=2, epoch=1, loss=0.5),
+        messages.Validation(
+            epoch=1,
+            step=10,
+            training_loss=None,
+            loss=0.25,
+            now=SCORES,
+            before=SCORES,
+            best=SCORES,
+            best_epoch=1,
+        ),
+        messages.Preview(path="p", epoch=1),
+        messages.Stage(text="s"),
+        messages.Log(text="line\nbreak"),
+        FINISHED,
+        messages.Failed(text="t"),
+    ],
+)
+def test_a_message_is_one_line_and_reads_back_the_same(message):
+    line = messages.format_message(message)
+
+    assert line.count(b"\n") == 1
+    assert messages.parse_message(line) == message
+
+
+def test_better_is_the_ap_then_the_mean_ap():
+    def scores(ap, mean_ap):
+        return SCORES.model_copy(update={"ap": ap, "mean_ap": mean_ap})
+
+    assert scores(0.5, 0.1).better_than(scores(0.4, 0.3))
+    assert scores(0.4, 0.4).better_than(scores(0.4, 0.3))
+    assert not scores(0.4, 0.3).better_than(scores(0.4, 0.3))
+    assert not scores(0.3, 0.9).better_than(scores(0.4, 0.3))
+
+
+def test_messages_arrive_in_order_and_the_last_one_is_the_outcome(tmp_path):
+    got = []
+    code = tell(messages.Log(text="one")) + tell(messages.Stage(text="two")) + tell(FINISHED)
+
+    outcome, process = run(tmp_path, code, got.append)
+
+    assert got == [messages.Log(text="one"), messages.Stage(text="two"), FINISHED]
+    assert outcome.status is Status.FINISHED
+    assert (outcome.text, outcome.finished) == ("Better.", FINISHED)
+    assert not process.running
+
+
+def test_no_zombie_is_left(tmp_path):
+    _, process = run(tmp_path, "")
+
+    with pytest.raises(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)
+
+
+def test_what_libraries_print_is_no_message(tmp_path):
+    got = []
+
+    outcome, _ = run(tmp_path, "print('hello')\nprint('{\"type\": 1}', flush=True)\n", got.append)
+
+    assert got == []
+    assert outcome.status is Status.CRASHED
+
+
+def test_an_error_is_passed_on(tmp_path):
+    outcome, _ = run(tmp_path, tell(messages.Failed(text="No nuclei.")) + "sys.exit(1)")
+
+    assert (outcome.status, outcome.text) == (Status.FAILED, "No nuclei.")
+    assert not outcome.resumable
+
+
+def test_out_of_memory_is_said_with_the_way_to_go_on(tmp_path):
+    (tmp_path / CHECKPOINT).touch()
+
+    outcome, _ = run(tmp_path, tell(messages.Failed(kind="memory", text="No memory.")))
+
+    assert outcome.status is Status.OUT_OF_MEMORY
+    assert outcome.text == (
+        f"No memory. It can be resumed: napari-nucseg finetune --resume {tmp_path}"
+    )
+
+
+def test_a_child_that_is_killed_is_said(tmp_path):
+    outcome, _ = run(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)")
+
+    assert outcome.status is Status.KILLED
+    assert "killed (signal 9): by the system, if memory ran out" in outcome.text
+    assert "Nothing of yours was changed." in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        ("raise KeyError('oh')", "exit code 1: KeyError: 'oh'"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", "signal 15"),
+        ("sys.exit(3)", "exit code 3"),
+    ],
+)
+def test_a_crash_is_said_with_its_last_words(tmp_path, code, how):
+    outcome, _ = run(tmp_path, code)
+
+    assert outcome.status is Status.CRASHED
+    assert f"crashed ({how})" in outcome.text
+    assert str(tmp_path / LOG) in outcome.text
+
+
+def test_cancelling_reaches_the_child(tmp_path):
+    cancelled = FINISHED.model_copy(update={"cancelled": True})
+    ready = Event()
+    code = (
+        tell(messages.Log(text="ready"))
+        + "assert sys.stdin.readline() == 'cancel\\n'\n"
+        + tell(cancelled)
+    )
+    process = FineTuneProcess(tmp_path, lambda message: ready.set(), command=stub(code))
+    process.start()
+    assert ready.wait(LONG)
+    assert process.running
+
+    process.cancel()
+
+    outcome = process.wait(LONG)
+    assert (outcome.status, outcome.finished) == (Status.CANCELLED, cancelled)
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_stopping_ends_the_child_and_is_no_crash(tmp_path, how):
+    (tmp_path / CHECKPOINT).touch()
+    ready = Event()
+    code = tell(messages.Log(text="ready")) + "sys.stdin.read()\nsys.exit(1)\n"
+    process = FineTuneProcess(tmp_path, lambda message: ready.set(), command=stub(code))
+    process.start()
+    assert ready.wait(LONG)
+
+    getattr(process, how)()
+
+    outcome = process.wait(LONG)
+    assert outcome.status is Status.CANCELLED
+    assert outcome.text.startswith("The training was stopped. It can be resumed")
+
+
+def test_a_child_that_has_ended_can_be_cancelled_and_stopped(tmp_path):
+    _, process = run(tmp_path, tell(FINISHED))
+
+    process.cancel()
+    process.stop()
+    process.kill()
+
+    assert process.wait(LONG).status is Status.FINISHED
+
+
+def test_a_callback_that_fails_leaves_no_child(tmp_path, monkeypatch):
+    errors = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: errors.append(args.exc_value))
+
+    def fail(message):
+        raise RuntimeError("of the widget")
+
+    code = tell(messages.Log(text="ready")) + "sys.stdin.read()\n"
+    outcome, process = run(tmp_path, code, fail)
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            thread.join(LONG)
+
+    assert outcome.status is Status.KILLED
+    assert [str(error) for error in errors] == ["of the widget"]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)
+
+
+def test_the_end_is_told_once(tmp_path):
+    ends = []
+    ended = Event()
+
+    def on_end(outcome):
+        ends.append(outcome)
+        ended.set()
+
+    process = FineTuneProcess(tmp_path, lambda m: None, on_end, command=stub(tell(FINISHED)))
+    process.start()
+
+    assert ended.wait(LONG)
+    assert ends == [process.wait(0)]
+
+
+def test_the_child_hears_cancel_and_notices_that_the_parent_is_gone():
+    (read, parents_end), (childs_end, write) = os.pipe(), os.pipe()
+    line = Line(read, write)
+    line.listen()
+
+    os.write(parents_end, b"some")
+    os.write(parents_end, b"thing\ncan")
+    os.write(parents_end, b"cel\n")
+    assert line.cancelled.wait(LONG)
+    assert not line.abandoned.is_set()
+    os.close(parents_end)
+    assert line.abandoned.wait(LONG)
+    os.close(childs_end)
+
+
+def test_a_child_whose_parent_died_stops():
+    childs_end, write = os.pipe()
+    os.close(childs_end)
+    line = Line(0, write)
+
+    line.tell(messages.Log(text="nobody listens"))
+
+    assert line.abandoned.is_set()
+
+
+def test_the_parents_side_loads_no_tensorflow():
+    modules = ("start", "process", "messages", "plan", "split", "folder", "examination", "windows")
+    code = "\n".join(f"import napari_nucseg.training.finetune.{name}" for name in modules)
+    code += "\nimport sys\nprint(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    loaded = {module.partition(".")[0] for module in done.stdout.split()}
+    assert not loaded & {"tensorflow", "keras", "napari", "qtpy", "matplotlib"}
