@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 from napari_nucseg.widgets import _correct_messages as messages
 from napari_nucseg.widgets._correct_tools import TOOLS
 from napari_nucseg.widgets._doubt_list import DoubtList
-from napari_nucseg.widgets._look import make_text, narrow
+from napari_nucseg.widgets._look import make_text, narrow, row
 from napari_nucseg.widgets._review_form import ReviewForm
 
 PER_ROW = 3
@@ -169,13 +169,6 @@ class CorrectForm(Container):
         for tool, button in self.tools.items():
             button.native.setChecked(tool == name)
         self.hint.value = hint
-
-
-def row(*widgets: Any) -> Container:
-    """Return widgets side by side."""
-    made = Container(widgets=widgets, layout="horizontal", labels=False)
-    made.margins = (0, 0, 0, 0)
-    return made
 
 
 def _tip(hint: str, key: str) -> str:

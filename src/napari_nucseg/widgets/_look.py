@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from magicgui.widgets import ComboBox, Label
+from magicgui.widgets import ComboBox, Container, Label
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy
 
@@ -43,3 +43,10 @@ def make_text(label: Label) -> None:
     text.setTextFormat(Qt.TextFormat.PlainText)
     text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+
+
+def row(*widgets: Any) -> Container:
+    """Return widgets side by side."""
+    made = Container(widgets=widgets, layout="horizontal", labels=False)
+    made.margins = (0, 0, 0, 0)
+    return made

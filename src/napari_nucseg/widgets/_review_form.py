@@ -16,7 +16,7 @@ from napari_nucseg.widgets._correction import (
     plane_position,
 )
 from napari_nucseg.widgets._corrector import Corrector
-from napari_nucseg.widgets._look import make_text, narrow
+from napari_nucseg.widgets._look import make_text, narrow, row
 
 SPACING = 3
 REVIEW_LAYER = "reviewed"
@@ -62,9 +62,9 @@ class ReviewForm(Container):
         state, chooser = Container(widgets=[self.text]), Container(widgets=[self.shapes])
         rows = [
             state,
-            _row(self.whole_button, self.plane_button, self.clear_button),
+            row(self.whole_button, self.plane_button, self.clear_button),
             chooser,
-            _row(self.add_button, self.mark_button),
+            row(self.add_button, self.mark_button),
         ]
         super().__init__(widgets=rows, labels=False)
         self.margins = chooser.margins = state.margins = (0, 0, 0, 0)
@@ -156,9 +156,3 @@ class ReviewForm(Container):
         self.shapes.value = shapes
         self._viewer.layers.selection.active = shapes
         shapes.mode = "add_rectangle"
-
-
-def _row(*widgets: Any) -> Container:
-    row = Container(widgets=widgets, layout="horizontal", labels=False)
-    row.margins = (0, 0, 0, 0)
-    return row
