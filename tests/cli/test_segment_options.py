@@ -14,6 +14,7 @@ OTHER = {
     "model": "my model",
     "diameter": "8 um",
     "foreground_threshold": 0.35,
+    "certainty": 0.6,
     "splitting": 0.7,
     "min_size": 12,
     "drop_border": True,

@@ -307,7 +307,7 @@ def test_methods_that_take_much_memory(make_zip, contents, refuse, method):
 
 def test_more_entries_than_a_model_has(make_zip, contents, refuse):
     entries = [*contents.items(), *((f"{i}", b"") for i in range(40))]
-    refuse(make_zip(entries), "it has 45 entries, a model at most 9")
+    refuse(make_zip(entries), "it has 45 entries, a model at most 10")
 
 
 def test_a_table_of_contents_that_would_fill_the_memory(make_zip, contents, refuse):

@@ -49,6 +49,10 @@ def train(
             seed=seed,
             continued=parent is not None,
         )
+        if parent is not None and encoder_weights is not None:
+            raise InputError(
+                "--parent and --encoder-weights exclude each other: a parent's encoder is trained."
+            )
         start = find_model(parent) if parent is not None else None
         try:
             run_training(

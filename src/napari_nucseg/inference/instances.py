@@ -183,7 +183,7 @@ def _drop_uncertain(labels: LabelArray, probability: FloatArray, certainty: floa
     """
     if certainty == 0:
         return labels
-    core = (labels > 0) & (probability >= CORE)
+    core = (labels > 0) & (probability >= min(CORE, certainty - HALF_STEP))
     length = int(labels.max()) + 1
     counts = np.bincount(labels[core], minlength=length)
     sums = np.bincount(labels[core], weights=probability[core], minlength=length)

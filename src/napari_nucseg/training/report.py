@@ -71,7 +71,10 @@ def write_report(
     measured = reliability(*foreground_pixels(trainer.network, *trainer.held_out))
     history, best = trainer.state.history, trainer.state.best_epoch
     scores = scores_text(score_training(trainer, training), score_validation(trainer), trainer)
-    scores += f"Calibration error of the foreground probability: {measured.error:.4f}.\n"
+    scores += (
+        "Calibration error of the foreground probability, on these validation images: "
+        f"{measured.error:.4f}.\n"
+    )
     scores += "\n" + _split_text(training, validation) + "\n"
     write_text(output / SCORES, scores)
     draw_curves(history, best, output / CURVE)

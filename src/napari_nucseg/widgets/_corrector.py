@@ -81,6 +81,7 @@ class Corrector:
         self._show_analysis = analysed
         self._closed = False
         self._task: Task[Any] | None = None
+        self._reading = False
         self._analysing = Deferred(
             parent, "counting corrections", self._analysis_work, self._analysed, restart=True
         )
@@ -249,15 +250,18 @@ class Corrector:
         """Read the layer again: its array is another one."""
         if self._task is not None:
             self._task.cancel()
+        self._saving.stop()  # a save would mix the old prediction with the new array
         self._read()
 
     def _read(self) -> None:
         layer = self.layer
+        self._reading = True
         self._say(messages.READING, False)
         work = partial(read_labels, layer.data, str(layer.name), time_axis(layer))
         self._start(work, f"reading '{layer.name}'", self._have_read)
 
     def _have_read(self, opened: Opened) -> None:
+        self._reading = False
         state = self.state
         record = self.layer.metadata.get(RECORD, {})
         predicted = record.get("fingerprint") == opened.copy.fingerprint
@@ -266,6 +270,8 @@ class Corrector:
             self.layer.metadata[CORRECTION] = begin(self.layer, opened.copy)
             if state is not None and state.reviewed.bits:
                 self._say(messages.made_anew(self.layer.name), True)
+        else:
+            self._saving.schedule(SAVE_LATER)  # what was due may have been stopped
         self._analysing.schedule(0)
         self._opened(opened)
 
@@ -293,7 +299,7 @@ class Corrector:
 
     def _save_work(self) -> Work | None:
         state = self.state
-        if state is None:
+        if state is None or self._reading:  # the layer shows another array than the state
             return None
         return partial(
             save_corrections,
