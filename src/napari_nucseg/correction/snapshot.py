@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +16,16 @@ MAX_RAW = 256_000_000
 
 def fingerprint(data: AnyArray) -> str:
     """Return a hash of an array's shape, dtype and content."""
+    indices = plane_indices(data.shape) if data.ndim > 2 else [()]
+    # One by one: no copy of an array that is not contiguous.
+    return _fingerprint(data.shape, data.dtype, (data[index] for index in indices))
+
+
+def _fingerprint(shape: tuple[int, ...], dtype: np.dtype, planes: Iterable[AnyArray]) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    planes = plane_indices(data.shape) if data.ndim > 2 else [()]
-    for index in planes:  # one by one: no copy of an array that is not contiguous
-        plane = np.ascontiguousarray(data[index])
-        digest.update(plane.view(np.uint8).reshape(-1).data)
-    return f"{data.shape} {data.dtype} {digest.hexdigest()}"
+    for plane in planes:
+        digest.update(np.ascontiguousarray(plane).view(np.uint8).reshape(-1).data)
+    return f"{shape} {dtype} {digest.hexdigest()}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +57,8 @@ class Snapshot:
             planes.append(zlib.compress(plane.tobytes(), 1) if compressed else plane)
         made = cls(labels.shape, labels.dtype, "", 0, tuple(planes))
         tops = [int(plane.max()) for plane in made.planes()]
-        return cls(labels.shape, labels.dtype, made._hash(), max(tops, default=0), made._planes)
-
-    def _hash(self) -> str:
-        digest = hashlib.blake2b(digest_size=16)
-        for plane in self.planes():
-            digest.update(plane.view(np.uint8).reshape(-1).data)
-        return f"{self.shape} {self.dtype} {digest.hexdigest()}"
+        content = _fingerprint(labels.shape, labels.dtype, made.planes())
+        return cls(labels.shape, labels.dtype, content, max(tops, default=0), made._planes)
 
     @property
     def nbytes(self) -> int:

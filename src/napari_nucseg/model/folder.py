@@ -88,13 +88,17 @@ def open_model(path: Path) -> ModelFolder:
     try:
         config = ModelConfig.model_validate_json((path / CONFIG).read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
+        place, problem = first_problem(error)
         raise ModelError(
-            f"{path / CONFIG} is not a model config that this version knows: {place}: "
-            f"{first['msg']}."
+            f"{path / CONFIG} is not a model config that this version knows: {place}: {problem}."
         ) from error
     return ModelFolder(path, config, _read_hashes(path / HASHES))
+
+
+def first_problem(error: ValidationError) -> tuple[str, str]:
+    """Return where in a JSON file the first problem lies, and what it is."""
+    first = error.errors()[0]
+    return ".".join(map(str, first["loc"])) or "the file", first["msg"]
 
 
 def write_hashes(path: Path) -> dict[str, str]:

@@ -16,7 +16,13 @@ from napari_nucseg._types import CancelCheck
 from napari_nucseg.errors import Cancelled, ModelError
 from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.model.config import ModelConfig
-from napari_nucseg.model.folder import CONFIG, ModelFolder, open_model, write_config
+from napari_nucseg.model.folder import (
+    CONFIG,
+    ModelFolder,
+    first_problem,
+    open_model,
+    write_config,
+)
 from napari_nucseg.registry.catalog import find_model
 from napari_nucseg.registry.events import changed
 from napari_nucseg.registry.probe import check_runs
@@ -135,11 +141,10 @@ def _read_config(archive: UntrustedZip) -> ModelConfig:
     try:
         return ModelConfig.model_validate_json(archive.read(CONFIG))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
+        place, problem = first_problem(error)
         raise ModelError(
             f"{archive.path} was not imported: its {CONFIG} is not one that this version knows: "
-            f"{plain_text(place[:80])}: {first['msg']}."
+            f"{plain_text(place[:80])}: {problem}."
         ) from error
 
 

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, JsonValue, ValidationError
 
 from napari_nucseg.errors import ModelError
 from napari_nucseg.model.config import Frozen
-from napari_nucseg.model.folder import write_text
+from napari_nucseg.model.folder import first_problem, write_text
 
 PROVENANCE = "provenance.json"
 
@@ -63,10 +63,9 @@ def read_provenance(folder: Path) -> Provenance | None:
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
+        place, problem = first_problem(error)
         raise ModelError(
-            f"{path} is not a provenance that this version knows: {place}: {first['msg']}."
+            f"{path} is not a provenance that this version knows: {place}: {problem}."
         ) from error
 
 

@@ -125,14 +125,31 @@ def median_diameter(labels: LabelArray) -> float:
     return float(np.median(np.sqrt(4.0 * areas / np.pi))) if areas.size else 0.0
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def files_by_stem(
+    folder: Path, suffixes: tuple[str, ...], holds: str, *, may_be_empty: bool = False
+) -> dict[str, Path]:
+    """Return the files of a folder by stem, in the order of their names.
+
+    Parameters
+    ----------
+    folder : Path
+    suffixes : tuple of str
+        Of the files that count, in lower case.
+    holds : str
+        What a data folder holds, for the error if there is no such folder.
+    may_be_empty : bool
+        Whether a folder without such files is fine.
+
+    Raises
+    ------
+    DatasetError
+        The folder is missing or empty, or two files have the same stem.
+    """
     if not folder.is_dir():
-        raise DatasetError(
-            f"{folder} does not exist; expected a data folder that holds 'images' and 'labels'."
-        )
+        raise DatasetError(f"{folder} does not exist; expected a data folder that holds {holds}.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
             continue  # "._a.tif" is what macOS leaves on foreign disks
         if path.stem in found:
             raise DatasetError(
@@ -140,9 +157,13 @@ def _files(folder: Path) -> dict[str, Path]:
                 f"{path.name}."
             )
         found[path.stem] = path
-    if not found:
-        raise DatasetError(f"{folder} holds no image; expected {', '.join(SUFFIXES)} files.")
+    if not found and not may_be_empty:
+        raise DatasetError(f"{folder} holds no image; expected {', '.join(suffixes)} files.")
     return found
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return files_by_stem(folder, SUFFIXES, "'images' and 'labels'")
 
 
 def _read_index(path: Path, include_test_groups: bool) -> dict[str, Row]:

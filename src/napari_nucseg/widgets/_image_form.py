@@ -18,6 +18,7 @@ from napari_nucseg.widgets._layers import (
     region_mask,
     take_plane,
 )
+from napari_nucseg.widgets._look import renew_choices
 from napari_nucseg.widgets._messages import NO_IMAGE, NO_SHAPES
 from napari_nucseg.widgets._params_form import field_widget
 from napari_nucseg.widgets._results import RECORD
@@ -122,14 +123,7 @@ class ImageForm(Container):
     def refresh(self) -> None:
         """Read the layer list again; the chosen layers stay chosen, whatever their names."""
         for box in (self.image, self.shapes):
-            chosen = box.value
-            with box.changed.blocked():
-                box.choices = []  # else magicgui appends what is new, in no order
-                box.reset_choices()
-                if chosen is not None and chosen in box.choices:
-                    box.value = chosen
-            if box.value is not chosen:
-                box.changed.emit(box.value)
+            renew_choices(box)
 
     def reset_choices(self, *_: Any) -> None:
         """Do what napari asks of docked widgets when layers come and go."""

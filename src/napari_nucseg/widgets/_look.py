@@ -50,3 +50,15 @@ def row(*widgets: Any) -> Container:
     made = Container(widgets=widgets, layout="horizontal", labels=False)
     made.margins = (0, 0, 0, 0)
     return made
+
+
+def renew_choices(box: Any) -> None:
+    """Ask a box for its choices again; what is chosen stays chosen, whatever its name."""
+    chosen = box.value
+    with box.changed.blocked():
+        box.choices = []  # else magicgui appends what is new, in no order
+        box.reset_choices()
+        if chosen is not None and chosen in box.choices:
+            box.value = chosen
+    if box.value is not chosen:
+        box.changed.emit(box.value)

@@ -12,7 +12,7 @@ from napari_nucseg.errors import InputError
 from napari_nucseg.widgets import _finetune_messages as messages
 from napari_nucseg.widgets._correction import TEMPORARY, source_of
 from napari_nucseg.widgets._layers import full_resolution
-from napari_nucseg.widgets._look import make_text, narrow
+from napari_nucseg.widgets._look import make_text, narrow, renew_choices
 from napari_nucseg.widgets._results import RECORD
 from napari_nucseg.widgets._training_data import REVIEWED, WHOLE, Source, find_fit, take_source
 
@@ -91,14 +91,7 @@ class RowForm(Container):
     def refresh(self) -> None:
         """Read the layer list again; the chosen layers stay chosen, whatever their names."""
         for box in self.layer_boxes():
-            chosen = box.value
-            with box.changed.blocked():
-                box.choices = []  # else magicgui appends what is new, in no order
-                box.reset_choices()
-                if chosen is not None and chosen in box.choices:
-                    box.value = chosen
-            if box.value is not chosen:
-                box.changed.emit(box.value)
+            renew_choices(box)
 
     def _propose(self) -> None:
         """Choose the active layer and what belongs to it."""

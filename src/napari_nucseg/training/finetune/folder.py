@@ -10,6 +10,7 @@ from napari_nucseg.errors import DatasetError, ReadError
 from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.io.reading import read_image
 from napari_nucseg.io.writing import prepare_output
+from napari_nucseg.training.dataset import files_by_stem
 from napari_nucseg.training.finetune.rows import Row, make_row
 
 IMAGES, LABELS, REVIEWED = "images", "labels", "reviewed"
@@ -85,23 +86,8 @@ def _plain(name: str) -> str:
 
 def _files(folder: Path) -> dict[str, Path]:
     """Return the files of a folder by stem, sorted by it."""
-    if not folder.is_dir():
-        raise DatasetError(
-            f"{folder} does not exist; expected a data folder that holds '{IMAGES}', '{LABELS}' "
-            f"and, if not everything was reviewed, '{REVIEWED}'."
-        )
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-            continue  # "._a.tif" is what macOS leaves on foreign disks
-        if path.stem in found:
-            raise DatasetError(
-                f"{folder} must hold one file per image, found {found[path.stem].name} and "
-                f"{path.name}."
-            )
-        found[path.stem] = path
-    if not found and folder.name != REVIEWED:
-        raise DatasetError(f"{folder} holds no image; expected {', '.join(SUFFIXES)} files.")
+    holds = f"'{IMAGES}', '{LABELS}' and, if not everything was reviewed, '{REVIEWED}'"
+    found = files_by_stem(folder, SUFFIXES, holds, may_be_empty=folder.name == REVIEWED)
     return dict(sorted(found.items()))
 
 
