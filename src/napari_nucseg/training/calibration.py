@@ -104,6 +104,11 @@ def calibrate(network: keras.Model, windows: FloatArray, targets: FloatArray) ->
     slope, shift = fit_scaling(probability, true)
     if slope <= 0:
         return  # the network knows nothing, as after a few steps of a test
+    scale_foreground(network, slope, shift)
+
+
+def scale_foreground(network: keras.Model, slope: float, shift: float) -> None:
+    """Put slope and shift of the foreground's logit into the weights of a network."""
     head = network.get_layer("foreground")
     kernel, bias = head.get_weights()
     head.set_weights([slope * kernel, slope * bias + shift])

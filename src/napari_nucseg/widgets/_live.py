@@ -6,12 +6,13 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QTimer
 
-from napari_nucseg._types import CancelCheck, Progress
+from napari_nucseg._types import AnyArray, CancelCheck, Progress
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, SegmentationResult, relabel
 from napari_nucseg.params import parse_diameter
 from napari_nucseg.registry import find_model
 from napari_nucseg.widgets._image_form import Request
-from napari_nucseg.widgets._layers import full_resolution
+from napari_nucseg.widgets._layers import expand, full_resolution
+from napari_nucseg.widgets._results import Kind, Looked, Written
 from napari_nucseg.widgets._worker import Task
 
 MAX_MAPS = 1_000_000_000
@@ -46,10 +47,37 @@ def maps_size(result: SegmentationResult) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A result that is on display, and what it was made from."""
+    """A result for display, with what takes too long in the main thread.
+
+    Attributes
+    ----------
+    request : Request
+        What it was made from.
+    result : SegmentationResult
+    arrays : dict
+        Labels and, if asked for, probabilities, in the shape of their layers.
+    looked : mapping
+        Whether the layers of the result before were as written, when this one was ready.
+    """
 
     request: Request
     result: SegmentationResult
+    arrays: Mapping[Kind, Written]
+    looked: Looked
+
+
+def make_shown(request: Request, result: SegmentationResult, look: Callable[[], Looked]) -> Shown:
+    """Prepare a result for display; runs in a thread."""
+    found: dict[Kind, AnyArray | None] = {
+        "probability": result.probabilities,
+        "labels": result.labels,
+    }
+    arrays = {
+        kind: Written.of(expand(data, result.axes, request.axes))
+        for kind, data in found.items()
+        if data is not None
+    }
+    return Shown(request, result, arrays, look())
 
 
 class LiveUpdates:
@@ -61,8 +89,10 @@ class LiveUpdates:
         Owner of the timer.
     values : callable
         Returns the live parameters as they stand in the form.
+    look_at : callable
+        Called in the main thread with what is shown; see `ResultLayers.look_at`.
     may_update : callable
-        Called in the main thread with what is shown; false if its layer must be left alone.
+        Called in the main thread with what is to be shown; false if the layer must be left alone.
     show : callable
         Called in the main thread with what is to be shown.
     report : callable
@@ -73,11 +103,13 @@ class LiveUpdates:
         self,
         parent: QObject,
         values: Callable[[], Mapping[str, Any]],
+        look_at: Callable[[Shown], Callable[[], Looked]],
         may_update: Callable[[Shown], bool],
         show: Callable[[Shown], None],
         report: Callable[[Task[Any]], None],
     ) -> None:
         self._values = values
+        self._look_at = look_at
         self._may_update = may_update
         self._show = show
         self._report = report
@@ -127,12 +159,11 @@ class LiveUpdates:
         made_with = shown.result.record["parameters"]
         if all(made_with[name] == wanted[name] for name in LIVE_PARAMETERS):
             return
-        if not self._may_update(shown):
-            self.stop()
-            return
+        look = self._look_at(shown)
 
         def work(progress: Progress, cancelled: CancelCheck) -> Shown:
-            return Shown(shown.request, relabel(shown.result, cancelled=cancelled, **wanted))
+            made = relabel(shown.result, cancelled=cancelled, **wanted)
+            return make_shown(shown.request, made, look)
 
         self._task = Task(work, f"adjusting the nuclei of '{shown.request.name}'", self._finished)
         self._task.start()
@@ -143,7 +174,7 @@ class LiveUpdates:
             return
         if task.result is None:
             self._report(task)
-        elif not self._may_update(self._shown):
+        elif not self._may_update(task.result):
             self.stop()
         else:
             self._shown = task.result

@@ -1,7 +1,8 @@
 """The layers that a widget made: added, replaced, and left alone once somebody edited them."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,12 +24,52 @@ _LOOK: dict[Kind, dict[str, Any]] = {
 _KEPT = ("name", "visible", "opacity")
 
 
-@dataclass
+_EDITS = ("paint", "labels_update", "set_data", "data")
+"""Events of napari after which a layer may hold other pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """An array for a layer, and its fingerprint; made in a thread, as large ones take a while."""
+
+    data: AnyArray
+    fingerprint: str
+
+    @classmethod
+    def of(cls, data: AnyArray) -> "Written":
+        """Take the fingerprint of an array."""
+        return cls(data, fingerprint(data))
+
+
+@dataclass(eq=False)
 class _Made:
     layer: Layer
     written: str
     whole: bool
     """It shows all of the image, not a plane or a region."""
+    events: int = 0
+    """Number of events so far after which it may hold other pixels."""
+
+    def watch(self) -> None:
+        """Count events from now on."""
+        for name in _EDITS:
+            emitter = getattr(self.layer.events, name, None)
+            if emitter is not None:
+                emitter.connect(self._note)
+
+    def unwatch(self) -> None:
+        """Count no more."""
+        for name in _EDITS:
+            emitter = getattr(self.layer.events, name, None)
+            if emitter is not None:
+                emitter.disconnect(self._note)
+
+    def _note(self, _event: object = None) -> None:
+        self.events += 1
+
+
+Looked: TypeAlias = Mapping[_Made, tuple[int, bool]]
+"""What a thread found: the number of events before it looked, and whether it was as written."""
 
 
 class ResultLayers:
@@ -49,14 +90,39 @@ class ResultLayers:
             "probability": WeakKeyDictionary(),
         }
 
-    def untouched(self, source: Image, kind: Kind = "labels") -> Layer | None:
-        """Return the layer last made from `source` if it is there and as it was written."""
+    def untouched(
+        self, source: Image, kind: Kind = "labels", looked: Looked | None = None
+    ) -> Layer | None:
+        """Return the layer last made from `source` if it is there and as it was written.
+
+        Parameters
+        ----------
+        source : Image
+        kind : {"labels", "probability"}
+        looked : mapping, optional
+            What the callable of `look_at` found just before, in a thread; without it the content
+            is compared at once, which takes a while in large layers.
+        """
         made = self._made[kind].get(source)
         if made is None or made.layer not in self._viewer.layers:
             return None
         if getattr(made.layer, "locked", False):
             return None
-        return made.layer if fingerprint(made.layer.data) == made.written else None
+        events, as_written = (looked or {}).get(made, (-1, False))
+        if events != made.events:  # napari has told of an edit since
+            as_written = fingerprint(made.layer.data) == made.written
+        return made.layer if as_written else None
+
+    def look_at(self, source: Image) -> Callable[[], Looked]:
+        """Return what looks at the layers made from `source`; it may be called in a thread."""
+        found = [made[source] for made in self._made.values() if source in made]
+
+        def look() -> Looked:
+            return {
+                made: (made.events, fingerprint(made.layer.data) == made.written) for made in found
+            }
+
+        return look
 
     def _is_shown(self, source: Image) -> bool:
         made = self._made["labels"].get(source)
@@ -70,9 +136,10 @@ class ResultLayers:
         self,
         source: Image,
         kind: Kind,
-        data: AnyArray,
+        written: Written,
         geometry: dict[str, Any],
         record: dict[str, Any],
+        looked: Looked | None = None,
     ) -> Layer:
         """Show a result: in the untouched layer of the run before, else in a new one.
 
@@ -83,17 +150,22 @@ class ResultLayers:
         source : Image
             The layer that was segmented.
         kind : {"labels", "probability"}
-        data : array
-            The layer takes it over; pass a copy of what must not change.
+        written : Written
+            The layer takes its array over; pass a copy of what must not change.
         geometry : dict
             From `_layers.result_geometry`.
         record : dict
             Goes to ``layer.metadata["napari_nucseg"]``, with the fingerprint of the data.
+        looked : mapping, optional
+            As for `untouched`.
         """
-        written = fingerprint(data)
-        record = {**record, "fingerprint": written}
+        data = written.data
+        record = {**record, "fingerprint": written.fingerprint}
         whole = record["plane"] is None and record["region"] is None
-        layer = self.untouched(source, kind)
+        layer = self.untouched(source, kind, looked)
+        before = self._made[kind].get(source)
+        if before is not None:
+            before.unwatch()
         if layer is not None and self._made[kind][source].whole and not whole:
             layer = None
         if layer is not None and layer.ndim == data.ndim:
@@ -101,7 +173,8 @@ class ResultLayers:
             layer.metadata[RECORD] = record
         else:
             layer = self._add(source, kind, data, geometry, record, instead_of=layer)
-        self._made[kind][source] = _Made(layer, written, whole)
+        self._made[kind][source] = made = _Made(layer, written.fingerprint, whole)
+        made.watch()
         return layer
 
     def _add(

@@ -7,6 +7,7 @@ from pathlib import Path
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.registry import models_folder
 from napari_nucseg.training.finetune.job import CHECKPOINT, read_spec
+from napari_nucseg.training.finetune.lock import is_busy
 from napari_nucseg.training.finetune.target import JOBS
 from napari_nucseg.widgets._training_run import TrainingRun
 
@@ -21,7 +22,7 @@ class Unfinished:
 
 
 def unfinished_jobs() -> list[Unfinished]:
-    """Return the job folders with a checkpoint on which this process is not at work, last first."""
+    """Return the job folders with a checkpoint on which no process is at work, last first."""
     active = [run.job for run in TrainingRun.active]
     found = []
     for checkpoint in (models_folder() / JOBS).glob(f"*/{CHECKPOINT}"):
@@ -31,6 +32,6 @@ def unfinished_jobs() -> list[Unfinished]:
             output = read_spec(job).output
         except (NucsegError, OSError):  # of another version, or just removed
             continue
-        if job not in active:
+        if job not in active and not is_busy(job):
             found.append(Unfinished(job, output, when))
     return sorted(found, key=lambda one: one.when, reverse=True)

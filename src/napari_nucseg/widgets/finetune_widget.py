@@ -15,7 +15,7 @@ from napari_nucseg.finetune_params import FineTuneParams, make_finetune_params
 from napari_nucseg.params import DEFAULT_MODEL
 from napari_nucseg.training.finetune.job import CHECKPOINT
 from napari_nucseg.training.finetune.messages import Log, Message
-from napari_nucseg.training.finetune.start import FineTuneResult, save_candidate
+from napari_nucseg.training.finetune.start import FineTuneResult, remove_job, save_candidate
 from napari_nucseg.training.finetune.target import check_output
 from napari_nucseg.widgets import _finetune_messages as messages
 from napari_nucseg.widgets._dock import Watcher, dock_of
@@ -319,11 +319,13 @@ class FineTuneWidget(FineTuneForm):
         """Delete a job folder in a thread, then say so."""
 
         def work(_progress: Progress, _cancelled: CancelCheck) -> None:
-            shutil.rmtree(job, ignore_errors=True)
+            remove_job(job)
 
-        def done(_task: Task[None]) -> None:
+        def done(task: Task[None]) -> None:
             self._task = None
             self._stand_by(text)
+            if task.error is not None:
+                self._show_error(str(task.error))
             if not self._shut and isalive(self.native):
                 self._look_for_unfinished()
             self.finished.emit()

@@ -1,6 +1,6 @@
 """The dock widget that segments nuclei."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,12 +19,19 @@ from napari_nucseg.params import SegmentParams, make_params, parse_diameter
 from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._dock import Watcher, dock_of
 from napari_nucseg.widgets._image_form import ImageForm, Request
-from napari_nucseg.widgets._layers import expand, result_geometry
-from napari_nucseg.widgets._live import MAX_MAPS, LiveUpdates, Shown, estimate_maps, maps_size
+from napari_nucseg.widgets._layers import result_geometry
+from napari_nucseg.widgets._live import (
+    MAX_MAPS,
+    LiveUpdates,
+    Shown,
+    estimate_maps,
+    make_shown,
+    maps_size,
+)
 from napari_nucseg.widgets._look import align_labels, make_text, narrow
 from napari_nucseg.widgets._model_choice import ModelChoice, model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values
-from napari_nucseg.widgets._results import Kind, ResultLayers
+from napari_nucseg.widgets._results import Kind, Looked, ResultLayers
 from napari_nucseg.widgets._worker import Task
 
 OUTPUT = "nuclei"
@@ -77,7 +84,12 @@ class SegmentWidget(Container):
         )
         super().__init__(widgets=self._rows(), labels=False)
         self._live = LiveUpdates(
-            self.native, self._live_values, self._may_update, self._show_update, self._show_problem
+            self.native,
+            self._live_values,
+            self._look_at,
+            self._may_update,
+            self._show_update,
+            self._show_problem,
         )
         self._polish()
         self._connect()
@@ -161,7 +173,7 @@ class SegmentWidget(Container):
         self._request, self._reason = request, None
         self._set_running(True)
         self._task = Task(
-            partial(_segment, request, expected <= MAX_MAPS),
+            partial(_segment, request, expected <= MAX_MAPS, self._results.look_at(request.source)),
             f"segmenting '{request.name}'",
             self._run_finished,
             self._show_progress,
@@ -277,9 +289,9 @@ class SegmentWidget(Container):
 
     def _show_result(self, shown: Shown) -> None:
         """Show labels, and probabilities if asked for, and let the sliders act on them."""
-        if shown.result.probabilities is not None:
-            self._put(shown, "probability", shown.result.probabilities)
-        self._viewer.layers.selection.active = self._put(shown, "labels", shown.result.labels)
+        if "probability" in shown.arrays:
+            self._put(shown, "probability")
+        self._viewer.layers.selection.active = self._put(shown, "labels")
         size = maps_size(shown.result)
         text = messages.summary(shown.result, shown.request.pixel_size)
         if 0 < size <= MAX_MAPS:
@@ -288,12 +300,12 @@ class SegmentWidget(Container):
             text += "\n" + messages.not_kept(size or estimate_maps(shown.request))
         self.status.value = text
 
-    def _put(self, shown: Shown, kind: Kind, data: Any) -> Layer:
+    def _put(self, shown: Shown, kind: Kind) -> Layer:
         request, result = shown.request, shown.result
         return self._results.put(
             request.source,
             kind,
-            expand(data, result.axes, request.axes),
+            shown.arrays[kind],
             result_geometry(request.source, request.axes, request.position),
             {
                 **result.record,
@@ -302,6 +314,7 @@ class SegmentWidget(Container):
                 "seconds": dict(result.seconds),
                 "messages": list(result.messages),
             },
+            shown.looked,
         )
 
     def _live_changed(self) -> None:
@@ -310,15 +323,19 @@ class SegmentWidget(Container):
     def _live_values(self) -> Mapping[str, Any]:
         return {name: self.fields[name].value for name in LIVE_PARAMETERS}
 
+    def _look_at(self, shown: Shown) -> Callable[[], Looked]:
+        return self._results.look_at(shown.request.source)
+
     def _may_update(self, shown: Shown) -> bool:
         """Return whether the labels are as they were written; if not, say so."""
-        if self._results.untouched(shown.request.source) is not None:
+        source = shown.request.source
+        if self._results.untouched(source, looked=shown.looked) is not None:
             return True
         self.status.value = messages.edited(self._results.last_name(shown.request.source))
         return False
 
     def _show_update(self, shown: Shown) -> None:
-        self._put(shown, "labels", shown.result.labels)
+        self._put(shown, "labels")
         self.status.value = messages.summary(shown.result, shown.request.pixel_size)
 
 
@@ -332,7 +349,11 @@ def _portable(request: Request) -> SegmentParams:
 
 
 def _segment(
-    request: Request, keep_maps: bool, progress: Progress, cancelled: CancelCheck
+    request: Request,
+    keep_maps: bool,
+    look: Callable[[], Looked],
+    progress: Progress,
+    cancelled: CancelCheck,
 ) -> Shown:
     """Segment what was requested; runs in a thread."""
     result = segment(
@@ -345,4 +366,4 @@ def _segment(
         progress=progress,
         cancelled=cancelled,
     )
-    return Shown(request, result)
+    return make_shown(request, result, look)

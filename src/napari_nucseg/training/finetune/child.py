@@ -11,9 +11,13 @@ from pathlib import Path
 from threading import Event, Thread
 
 from napari_nucseg.errors import Cancelled, NucsegError
+from napari_nucseg.training.finetune.lock import job_lock
 from napari_nucseg.training.finetune.messages import Failed, Message, Stage, format_message
 
 CANCEL = b"cancel"
+
+LOCK_SECONDS = 2.0
+"""Others look for a moment whether a job folder is busy; longer means that it is."""
 
 OUT_OF_MEMORY = (
     "The memory of this machine does not suffice for the training; close other programs and resume."
@@ -63,9 +67,11 @@ def main(job: Path) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     line.tell(Stage(text="Loading TensorFlow"))
     try:
-        from napari_nucseg.training.finetune.run import run_job
+        with job_lock(job, LOCK_SECONDS):
+            from napari_nucseg.training.finetune.run import run_job
 
-        line.tell(run_job(job, line.tell, line.cancelled.is_set, line.abandoned.is_set))
+            finished = run_job(job, line.tell, line.cancelled.is_set, line.abandoned.is_set)
+        line.tell(finished)
     except Cancelled as error:
         line.tell(Failed(kind="cancelled", text=str(error)))
         return 1

@@ -12,7 +12,7 @@ from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.io.writing import prepare_output
 
 SPEC, CHECKPOINT, PREVIEW, LOG = "job.json", "checkpoint.npz", "preview.npz", "child.log"
-DATA, CANDIDATE = "data", "candidate"
+DATA, CANDIDATE, LOCK = "data", "candidate", "lock"
 
 Save = Literal["if_better", "always", "never"]
 

@@ -14,6 +14,7 @@ from typing import IO
 from napari_nucseg.errors import WriteError
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.training.finetune.job import CHECKPOINT, LOG
+from napari_nucseg.training.finetune.lock import check_free
 from napari_nucseg.training.finetune.messages import Failed, Finished, Message, parse_message
 
 KILL_SIGNAL = 9
@@ -103,10 +104,13 @@ class FineTuneProcess:
 
         Raises
         ------
+        InputError
+            Another process is at work in the job folder.
         WriteError
             The job folder cannot be written.
         """
         prepare_output(self.job)
+        check_free(self.job)  # the child holds the lock; this keeps another one's log
         try:
             with open(self.job / LOG, "wb") as log:
                 self._process = subprocess.Popen(

@@ -1,6 +1,7 @@
 """One fine-tuning from its job folder to a saved model: what the child process does."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
@@ -19,10 +20,11 @@ from napari_nucseg.training.finetune.messages import (
     Started,
 )
 from napari_nucseg.training.finetune.plan import Plan, plan_job
+from napari_nucseg.training.finetune.recalibration import recalibrate
 from napari_nucseg.training.finetune.rehearsal import Rehearsal
 from napari_nucseg.training.finetune.saving import describe, export_candidate, write_records
 from napari_nucseg.training.finetune.target import check_output, check_space, store_model
-from napari_nucseg.training.finetune.tuner import Report, Tuner
+from napari_nucseg.training.finetune.tuner import NetworkEngine, Report, Tuner
 from napari_nucseg.training.finetune.windows import Windows
 
 
@@ -84,11 +86,15 @@ def _run(job: Path, report: Report, cancelled: CancelCheck, abandoned: CancelChe
         tuner.resume()
     report(Started(model=plan.parent.name, output=spec.output, resumed_epoch=tuner.state.epoch))
     tuner.run(lambda: cancelled() or abandoned())
-    if abandoned() and tuner.state.cancelled:
-        raise Cancelled(f"Training was interrupted; what is finished is kept in {job}.")
-    if tuner.state.best_epoch == 0:
+    if tuner.state.best_epoch == 0 and not abandoned():
         raise Cancelled("Cancelled before the first epoch was finished, so nothing was made.")
-    return _finish(job, spec, plan, tuner, before, report)
+
+    def begin(stage: str) -> None:
+        if abandoned():  # nobody waits for the model; what is left is quickly done by a resume
+            raise Cancelled(f"Training was interrupted; what is finished is kept in {job}.")
+        report(Stage(text=stage))
+
+    return _finish(job, spec, plan, tuner, before, begin, report)
 
 
 def _make_tuner(
@@ -114,12 +120,24 @@ def _make_tuner(
 
 
 def _finish(
-    job: Path, spec: JobSpec, plan: Plan, tuner: Tuner, before: Result, report: Report
+    job: Path,
+    spec: JobSpec,
+    plan: Plan,
+    tuner: Tuner,
+    before: Result,
+    begin: Callable[[str], None],
+    report: Report,
 ) -> Finished:
-    """Export, compare old and new through the code that segments, and save."""
-    report(Stage(text="Exporting the new model"))
-    candidate = export_candidate(tuner.best_network(), plan, spec.output, job / CANDIDATE)
-    report(Stage(text="Comparing old and new"))
+    """Calibrate, export, compare old and new through the code that segments, and save."""
+    begin("Calibrating the new model")
+    network = tuner.best_network()
+    found = tuner.examination.examine(NetworkEngine(tuner.model))
+    remark = recalibrate(network, tuner.examination.areas, found)
+    if remark:
+        report(Log(text=remark))
+    begin("Exporting the new model")
+    candidate = export_candidate(network, plan, spec.output, job / CANDIDATE)
+    begin("Comparing old and new")
     after = tuner.examination.examine(LiteRTEngine(candidate)).scores
     better = after.better_than(before.scores)
     text = compare(plan.parent.name, before.scores, after)
@@ -127,8 +145,9 @@ def _finish(
     write_records(candidate, provenance, text)
     folder = None
     if spec.save == "always" or (spec.save == "if_better" and better):
-        report(Stage(text="Saving"))
+        begin("Saving")
         folder = str(store_model(candidate.path, spec.output, provenance))
+        (job / CHECKPOINT).unlink(missing_ok=True)  # there is nothing to go on with
         shutil.rmtree(candidate.path, ignore_errors=True)
     else:
         text += f" It was not saved; '{plan.parent.name}' stays the one to use."

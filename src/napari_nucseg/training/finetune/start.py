@@ -20,6 +20,7 @@ from napari_nucseg.training.finetune.job import (
     read_spec,
     write_spec,
 )
+from napari_nucseg.training.finetune.lock import check_free, job_lock
 from napari_nucseg.training.finetune.messages import Message, Scores
 from napari_nucseg.training.finetune.plan import make_plan
 from napari_nucseg.training.finetune.process import FineTuneProcess, Outcome, Status
@@ -171,6 +172,8 @@ def run_process(
     ------
     DatasetError
         It is no job folder.
+    InputError
+        Another process is at work in it.
     TrainingError, Cancelled
         See `finetune`. A KeyboardInterrupt cancels; a second one stops the child.
     """
@@ -219,9 +222,23 @@ def save_candidate(job: Path, output: str | None = None) -> Path:
         It cannot be saved; the job folder stays.
     """
     wanted = absolute_output(output or read_spec(job).output)
-    folder = store_model(job / CANDIDATE, wanted)
+    with job_lock(job):
+        folder = store_model(job / CANDIDATE, wanted)
     shutil.rmtree(job, ignore_errors=True)
     return folder
+
+
+def remove_job(job: Path) -> None:
+    """Delete a job folder, and with it the checkpoint and a new model that was not saved.
+
+    Raises
+    ------
+    InputError
+        A process is at work in it.
+    """
+    if job.exists():
+        check_free(job)
+        shutil.rmtree(job, ignore_errors=True)
 
 
 def _wait(process: FineTuneProcess, cancelled: CancelCheck | None) -> Outcome:

@@ -12,6 +12,7 @@ from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import ModelFolder, open_model
 from napari_nucseg.registry import Provenance, check_name, list_models, models_folder, save_model
 from napari_nucseg.registry.provenance import write_provenance
+from napari_nucseg.training.finetune.lock import is_busy
 
 JOBS = ".jobs"
 """Hidden folder among the user's models, in which job folders lie by default."""
@@ -82,7 +83,8 @@ def remove_old_jobs() -> None:
     oldest = time.time() - OLDEST_DAYS * 24 * 3600
     for job in (models_folder() / JOBS).glob("*"):
         with suppress(OSError):  # another process may be faster
-            if max(path.stat().st_mtime for path in (job, *job.iterdir())) < oldest:
+            last = max(path.stat().st_mtime for path in (job, *job.iterdir()))
+            if last < oldest and not is_busy(job):
                 shutil.rmtree(job, ignore_errors=True)
 
 
