@@ -4,7 +4,7 @@ A real napari window is driven through a whole round: Segment, Correct, Fine-tun
 Each time Python is entered from Qt's event loop in the main thread, the time in it is booked to the
 plugin or to napari, by the file of the function that runs; libraries count for who called them.
 Besides, a timer notes the longest gap between two of its ticks. The machine may be shared, also
-with the training itself, so each time is told as wall time and as processor time of the main thread.
+with the training itself, so each time is told as wall and as processor time of the main thread.
 """
 
 import argparse

@@ -143,6 +143,28 @@ def test_a_folder_that_cannot_be_written_is_explained(tmp_path, predicted, corre
         save(tmp_path / "file" / "s", predicted, corrected)
 
 
+def test_what_was_restored_stays_until_it_is_discarded(tmp_path, predicted, corrected):
+    save(tmp_path / "old", predicted, corrected)
+    snapshot, nothing = Snapshot.of(predicted), Reviewed(predicted.shape)
+
+    def find():
+        found = autosave.find_saved(tmp_path, "x", predicted.shape, snapshot.fingerprint)
+        return found and found.folder.name
+
+    def go_on(labels):
+        autosave.save(tmp_path / "new", "x", snapshot, labels, nothing, restored="old")
+
+    go_on(corrected)
+    assert find() == "new"
+    go_on(predicted)  # restoring was undone
+    assert find() == "old"
+    go_on(corrected)
+    (newest, _) = autosave.list_saved(tmp_path)
+    autosave.discard_saved(newest)
+    assert find() is None
+    assert autosave.list_saved(tmp_path) == []
+
+
 def test_discarding(tmp_path, predicted, corrected):
     save(tmp_path / "s", predicted, corrected)
     autosave.discard(tmp_path / "s")

@@ -121,7 +121,43 @@ def test_stacks_use_the_largest_plane(squares):
     ranked = rank_nuclei(np.stack([squares, squares * (squares == 5)]))
     assert ranked[0].nucleus == 5
     assert ranked[0].reason == "large (2 x median)"
-    assert ranked[0].centre == (0.5, 26.5, 26.5)
+    assert ranked[0].centre == (0, 26.5, 26.5)
+
+
+def test_the_centre_lies_in_the_plane_with_most_of_it(squares):
+    stack = np.stack([squares, squares, squares])
+    stack[2, 23:25, 23:31] = 0  # 5 lies in the planes 0, 1 and less in 2
+    stack[0][stack[0] == 4] = 0  # 4 lies in the planes 1 and 2
+    stack[1, 23:31, 12] = 4
+    centres = {doubt.nucleus: doubt.centre for doubt in rank_nuclei(stack)}
+    assert centres[5] == (0, 26.5, 26.5)
+    assert centres[4][0] == 1
+    for nucleus, centre in centres.items():
+        assert stack[tuple(int(index) for index in centre)] == nucleus
+
+
+def test_each_frame_of_a_movie_is_looked_at_by_itself(squares):
+    movie = np.stack([squares, squares, squares])
+    movie[1][movie[1] == 5] = 0
+    movie[1, 23:25, 23:31] = 5  # a quarter, in the middle frame only
+    first, second, *_ = rank_nuclei(movie, time_axis=0)
+    assert (first.nucleus, first.frame, first.reason) == (5, 1, "small (0.25 x median)")
+    assert first.centre == (1, 23.5, 26.5)
+    assert first.window == (slice(1, 2), slice(23, 25), slice(23, 31))
+    assert second.score == 0
+    assert len(rank_nuclei(movie, time_axis=0)) == 27
+    assert len(rank_nuclei(movie)) == 9
+
+
+def test_sizes_are_compared_within_a_frame(squares):
+    grown = np.kron(squares, np.ones((2, 2), np.int32))
+    small = np.zeros_like(grown)
+    small[: squares.shape[0], : squares.shape[1]] = squares
+    movie = np.stack([grown, small])
+    assert {doubt.score for doubt in rank_nuclei(movie, time_axis=0)} == {0}
+    few = movie.copy()
+    few[1][few[1] > 3] = 0  # three nuclei tell little about their frame
+    assert {d.frame for d in rank_nuclei(few, time_axis=0) if d.score > 0.5} == {1}
 
 
 def test_ranking_can_be_cancelled(squares):
@@ -152,6 +188,16 @@ def test_a_crumb_beside_a_nucleus_is_not_another_place(squares):
     assert [int(i[0]) for i in edit.indices] == [15, 9]
     with pytest.raises(InputError, match="Nucleus 2 is in one place only"):
         separate_parts(squares, 2)
+
+
+def test_in_volumes_near_means_nearer_than_the_diameter_of_a_ball():
+    volume = np.zeros((20, 30, 60), np.int32)
+    volume[:, :20, :20] = 1  # 8000 voxels: a ball of diameter 24.8, a disk of 100.9
+    volume[5, 5, 19 + 24] = 1
+    assert find_parts(volume).scattered() == []
+    volume[5, 5, 19 + 24] = 0
+    volume[5, 5, 19 + 26] = 1
+    assert find_parts(volume).scattered() == [1]
 
 
 def test_tracks_keep_their_id(squares):

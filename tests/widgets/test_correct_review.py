@@ -227,14 +227,45 @@ def test_corrections_survive_a_crash(correcting, crashed):
     np.testing.assert_array_equal(layer.data, field())
 
 
+def test_undoing_a_restore_keeps_the_backup(correcting, crashed):
+    (backup,) = saved_in(crashed)
+    correcting.add(field(), name="cells nuclei")
+    correcting.widget.restore_button.native.click()
+    correcting.wait()
+    correcting.widget.review.unmark()
+    correcting.undo()
+    assert saved_in(crashed) == [backup]
+    layer = correcting.add(field(), name="again")
+    assert correcting.widget.offer.value.startswith("Corrections of ")
+    correcting.widget.restore_button.native.click()
+    correcting.wait()
+    np.testing.assert_array_equal(layer.data, np.where(field() == 2, 0, field()))
+
+
+def test_two_layers_that_restore_the_same_share_no_folder(correcting, crashed):
+    layers = []
+    for name in ("one", "two"):
+        layers.append(correcting.add(field(), name=name))
+        correcting.widget.restore_button.native.click()
+        correcting.wait()
+    correcting.press("D")
+    correcting.click((32, 72))  # in the second one only
+    correcting.wait()
+    kept = {saved.layer: autosave.restore(saved).labels for saved in saved_in(crashed)}
+    np.testing.assert_array_equal(kept["one"], layers[0].data)
+    np.testing.assert_array_equal(kept["two"], layers[1].data)
+    assert 3 in kept["one"]
+    assert 3 not in kept["two"]
+
+
 def test_corrections_go_on_where_they_were(correcting, crashed):
     layer = correcting.add(field(), name="cells nuclei")
     correcting.widget.restore_button.native.click()
     correcting.wait()
     correcting.press("D")
     correcting.click((32, 72))
-    (saved,) = saved_in(crashed)
-    np.testing.assert_array_equal(autosave.restore(saved).labels, layer.data)
+    newest, _backup = saved_in(crashed)
+    np.testing.assert_array_equal(autosave.restore(newest).labels, layer.data)
     assert np.unique(layer.data).tolist() == [0, 1]
 
 

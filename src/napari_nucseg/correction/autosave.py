@@ -60,6 +60,8 @@ class Saved:
         Counts of added, deleted, changed, split and merged nuclei.
     reviewed : float
         Share of the image.
+    restored : str
+        Name of the folder whose corrections it goes on with, which it supersedes; or "".
     """
 
     folder: Path
@@ -69,6 +71,7 @@ class Saved:
     time: datetime
     corrections: Mapping[str, int]
     reviewed: float
+    restored: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +107,7 @@ def save(
     labels: LabelArray,
     reviewed: Reviewed,
     corrections: Mapping[str, int] | None = None,
+    restored: str = "",
 ) -> bool:
     """Write a session's state to its folder; remove it if there is nothing to keep.
 
@@ -119,6 +123,8 @@ def save(
     reviewed : Reviewed
     corrections : mapping, optional
         Counts, for the user to know what it is.
+    restored : str
+        Name of the folder whose corrections were restored before, which stays as it is.
 
     Returns
     -------
@@ -130,29 +136,28 @@ def save(
     WriteError
     """
     with _one_at_a_time:
-        return _save(folder, layer, predicted, labels, reviewed, dict(corrections or {}))
+        about = {"layer": layer, "corrections": dict(corrections or {}), "restored": restored}
+        return _save(folder, predicted, labels, reviewed, about)
 
 
 def _save(
     folder: Path,
-    layer: str,
     predicted: Snapshot,
     labels: LabelArray,
     reviewed: Reviewed,
-    corrections: dict[str, int],
+    about: dict[str, Any],
 ) -> bool:
     pixels, values = _difference(predicted, labels)
     if len(pixels) == 0 and not reviewed.bits:
         discard(folder)
         return False
     about = {
+        **about,
         "format": FORMAT,
         "version": __version__,
-        "layer": layer,
         "shape": list(predicted.shape),
         "fingerprint": predicted.fingerprint,
         "time": datetime.now(UTC).isoformat(),
-        "corrections": corrections,
         "reviewed": reviewed.fraction,
     }
     try:
@@ -204,12 +209,22 @@ def _read_about(path: Path) -> Saved:
         time=datetime.fromisoformat(about["time"]),
         corrections=about["corrections"],
         reviewed=float(about["reviewed"]),
+        restored=str(about.get("restored", "")),
     )
 
 
 def find_saved(folder: Path, layer: str, shape: tuple[int, ...], fingerprint: str) -> Saved | None:
-    """Return the newest corrections of these labels, else of labels of this name and shape."""
-    fitting = [saved for saved in list_saved(folder) if saved.shape == tuple(shape)]
+    """Return the newest corrections of these labels, else of labels of this name and shape.
+
+    Corrections that others go on with are left out.
+    """
+    everything = list_saved(folder)
+    superseded = {saved.restored for saved in everything}
+    fitting = [
+        saved
+        for saved in everything
+        if saved.shape == tuple(shape) and saved.folder.name not in superseded
+    ]
     same = [saved for saved in fitting if saved.fingerprint == fingerprint]
     named = [saved for saved in fitting if saved.layer == layer]
     return next(iter([*same, *named]), None)
@@ -264,6 +279,20 @@ def discard(folder: Path) -> None:
         return
     except OSError as error:
         raise WriteError(f"Cannot delete {folder}: {error.strerror or error}.") from error
+
+
+def discard_saved(saved: Saved) -> None:
+    """Delete saved corrections, and those that they go on with.
+
+    Raises
+    ------
+    WriteError
+    """
+    older = {one.folder.name: one for one in list_saved(saved.folder.parent)}
+    one: Saved | None = saved
+    while one is not None:
+        discard(one.folder)
+        one = older.pop(one.restored, None)
 
 
 def expire(folder: Path, days: float = KEPT_DAYS) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray
 from napari_nucseg.correction.nuclei import Nuclei, mean_inside, measure_runs
 from napari_nucseg.correction.planes import Window
-from napari_nucseg.correction.runs import find_runs
+from napari_nucseg.correction.runs import Runs, find_runs
 from napari_nucseg.errors import Cancelled
 
 BORDER = 0.25
@@ -21,6 +21,9 @@ _HALF_SIZE, _HALF_SHAPE = 3.0, 0.2
 
 _LEAST_SPREAD = 0.1
 """Of the logarithm of the area: nuclei of one size are not odd for a pixel more."""
+
+_ENOUGH = 8
+"""Nuclei of a frame from which on they are compared with one another only."""
 
 _SCATTERED = 64
 """A nucleus that fills less of its window than one over this is in several places."""
@@ -38,9 +41,11 @@ class Doubt:
     reason : str
         What is odd, the worst first; empty if nothing is.
     centre : tuple of float
-        Mean index along each axis.
+        Mean index along each axis, in the plane (Y, X) that holds most of it.
     window : tuple of slices
-        That holds all of it.
+        That holds all of it; in a movie, all of it in one frame.
+    frame : int or None
+        Of a movie, in which each nucleus of each frame has a doubt of its own.
     """
 
     nucleus: int
@@ -48,12 +53,20 @@ class Doubt:
     reason: str
     centre: tuple[float, ...]
     window: Window
+    frame: int | None = None
+
+    @property
+    def key(self) -> tuple[int, int | None]:
+        """What tells it from the others: nucleus and frame."""
+        return self.nucleus, self.frame
 
 
 def rank_nuclei(
     labels: LabelArray,
     probability: AnyArray | None = None,
     cancelled: CancelCheck | None = None,
+    *,
+    time_axis: int | None = None,
 ) -> tuple[Doubt, ...]:
     """Order nuclei by doubt, the most doubtful first, equal ones by id.
 
@@ -61,23 +74,29 @@ def rank_nuclei(
     the area), missing convexity and contact with the border add up like independent chances:
     1 - (1 - a)(1 - b) ...
 
+    In a movie a nucleus is looked at in each frame by itself, and its size compared with the
+    nuclei of that frame if there are enough, since nuclei grow and cameras refocus.
+
     Parameters
     ----------
     labels : array
     probability : array, optional
         Foreground probability, of the same shape.
     cancelled : callable, optional
+    time_axis : int, optional
+        Of a movie.
 
     Raises
     ------
     Cancelled
     """
-    runs = find_runs(labels)
+    runs, ids, frames = _by_frame(find_runs(labels), time_axis)
     nuclei = measure_runs(runs)
     if len(nuclei) == 0:
         return ()
-    ratio, odd_size = _sizes(nuclei)
-    convexity = _convexity(labels, nuclei, cancelled)
+    ratio, odd_size = _sizes(nuclei, frames)
+    convexity = _convexity(labels, nuclei, ids, cancelled)
+    centres = _centres(runs, nuclei)
     shape = (1 - convexity) / (1 - convexity + _HALF_SHAPE)
     border = BORDER * _at_border(nuclei, labels.shape)
     columns = {"size": odd_size, "shape": shape, "border": border}
@@ -86,10 +105,10 @@ def rank_nuclei(
         mean = mean_inside(runs, nuclei, probability)
         columns["probability"] = np.clip(2 * (1 - mean), 0, 1)
     scores = 1 - np.prod([1 - doubt for doubt in columns.values()], axis=0)
-    order = np.lexsort((nuclei.ids, -scores))
+    order = np.lexsort((nuclei.ids, -scores))  # numbered by id, then frame
     return tuple(
         Doubt(
-            nucleus=int(nuclei.ids[n]),
+            nucleus=int(ids[n]),
             score=float(scores[n]),
             reason=_reason(
                 {name: float(doubt[n]) for name, doubt in columns.items()},
@@ -97,20 +116,64 @@ def rank_nuclei(
                 float(convexity[n]),
                 None if mean is None else float(mean[n]),
             ),
-            centre=tuple(nuclei.centres[n].tolist()),
+            centre=tuple(centres[n].tolist()),
             window=nuclei.window(n),
+            frame=None if time_axis is None else int(frames[n]),
         )
         for n in order.tolist()
     )
 
 
-def _sizes(nuclei: Nuclei) -> tuple[FloatArray, FloatArray]:
-    """Return area over median area, and the doubt about it."""
+def _by_frame(runs: Runs, time_axis: int | None) -> tuple[Runs, LabelArray, AnyArray]:
+    """Give the nuclei of each frame numbers of their own.
+
+    Returns
+    -------
+    runs : Runs
+        With numbers from 0 as ids, by id and then by frame.
+    ids, frames : arrays
+        Of each number.
+    """
+    frames = np.zeros(len(runs.ids), np.int64)
+    if time_axis is not None:
+        frames = np.asarray(runs.coordinates()[time_axis], np.int64)
+    ids, places = np.unique(runs.ids, return_inverse=True)
+    count = int(frames.max(initial=0)) + 1
+    keys, numbers = np.unique(places * count + frames, return_inverse=True)
+    numbered = Runs(runs.shape, runs.starts, runs.lengths, numbers)
+    return numbered, ids[keys // count], keys % count
+
+
+def _centres(runs: Runs, nuclei: Nuclei) -> FloatArray:
+    """Return the centre of each nucleus in the plane (Y, X) that holds most of it."""
+    if len(runs.shape) == 2:
+        return nuclei.centres
+    planes = runs.starts // (runs.shape[-2] * runs.shape[-1])
+    count = int(np.prod(runs.shape[:-2], dtype=int))
+    table = measure_runs(runs, runs.ids * count + planes)
+    owners = table.ids // count
+    order = np.lexsort((-table.areas, owners))
+    first = order[np.concatenate([[True], np.diff(owners[order]) != 0])]
+    return table.centres[first]
+
+
+def _sizes(nuclei: Nuclei, frames: AnyArray) -> tuple[FloatArray, FloatArray]:
+    """Return area over median area, and the doubt about it; within a frame if it has enough."""
     sizes = np.log(nuclei.areas)
-    median = np.median(sizes)
-    spread = max(1.4826 * float(np.median(np.abs(sizes - median))), _LEAST_SPREAD)
-    distance = np.abs(sizes - median) / spread
-    return np.exp(sizes - median), distance / (distance + _HALF_SIZE)
+    middle, spread = _middle_and_spread(sizes)
+    medians, spreads = np.full(len(sizes), middle), np.full(len(sizes), spread)
+    order = np.argsort(frames, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(frames[order])) + 1):
+        if len(members) >= _ENOUGH:
+            medians[members], spreads[members] = _middle_and_spread(sizes[members])
+    distance = np.abs(sizes - medians) / spreads
+    return np.exp(sizes - medians), distance / (distance + _HALF_SIZE)
+
+
+def _middle_and_spread(sizes: FloatArray) -> tuple[float, float]:
+    """Return median and robust standard deviation."""
+    median = float(np.median(sizes))
+    return median, max(1.4826 * float(np.median(np.abs(sizes - median))), _LEAST_SPREAD)
 
 
 def _at_border(nuclei: Nuclei, shape: tuple[int, ...]) -> AnyArray:
@@ -119,14 +182,16 @@ def _at_border(nuclei: Nuclei, shape: tuple[int, ...]) -> AnyArray:
     return ((low == 0) | (high == np.array(shape[-2:]) - 1)).any(axis=1)
 
 
-def _convexity(labels: LabelArray, nuclei: Nuclei, cancelled: CancelCheck | None) -> FloatArray:
+def _convexity(
+    labels: LabelArray, nuclei: Nuclei, ids: LabelArray, cancelled: CancelCheck | None
+) -> FloatArray:
     """Return the share of its convex hull that each nucleus fills; in stacks, in its largest plane.
 
     0 for one whose pixels are so scattered that it must be in several places.
     """
     shares = np.zeros(len(nuclei))
     volumes = np.prod(nuclei.high - nuclei.low + 1, axis=1, dtype=float)
-    for number, nucleus in enumerate(nuclei.ids.tolist()):
+    for number, nucleus in enumerate(ids.tolist()):
         if number % 256 == 0 and cancelled is not None and cancelled():
             raise Cancelled("Ranking the nuclei was cancelled.")
         if volumes[number] > _SCATTERED * nuclei.areas[number] + 1e4:

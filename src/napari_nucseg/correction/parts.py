@@ -67,7 +67,7 @@ def find_parts(
     owners = np.zeros(len(table), runs.ids.dtype)
     owners[parts] = runs.ids
     frames = table.low[:, time_axis] if time_axis is not None else np.zeros(len(table), int)
-    groups = _group(table, owners, frames, gap)
+    groups = _group(table, owners, frames, gap, apart)
     places = groups[parts]
     areas = np.bincount(places, weights=runs.lengths).astype(np.int64)
     owners_of_places = np.zeros(len(areas), owners.dtype)
@@ -77,7 +77,18 @@ def find_parts(
     return _largest_of_each_frame(runs, places, owners_of_places, areas, frames, groups)
 
 
-def _group(table: Nuclei, owners: LabelArray, frames: AnyArray, gap: bool) -> AnyArray:
+def _diameter(table: Nuclei, member: int, apart: tuple[int, ...]) -> float:
+    """Return the diameter of the disk, or of the ball if it spans planes, of a part's size."""
+    extents = np.delete(table.high[member] - table.low[member] + 1, apart)
+    size = float(table.areas[member])
+    if (extents[:-2] > 1).any():
+        return float(2 * (3 * size / (4 * np.pi)) ** (1 / 3))
+    return float(2 * (size / np.pi) ** 0.5)
+
+
+def _group(
+    table: Nuclei, owners: LabelArray, frames: AnyArray, gap: bool, apart: tuple[int, ...]
+) -> AnyArray:
     """Return to which place each part belongs, counted from 0."""
     places = np.arange(len(table))
     order = np.lexsort((owners, frames))
@@ -88,7 +99,7 @@ def _group(table: Nuclei, owners: LabelArray, frames: AnyArray, gap: bool) -> An
         for member in members[np.argsort(-table.areas[members])]:
             if places[member] != member:
                 continue  # it has joined a larger one
-            reach = 2 * (table.areas[member] / np.pi) ** 0.5
+            reach = _diameter(table, member, apart)
             distance = np.maximum(
                 table.low[members] - table.high[member], table.low[member] - table.high[members]
             ).max(axis=1)

@@ -150,9 +150,16 @@ def tool_is_on(hint: str, key: str) -> str:
     return f"{hint} {key} again ends the tool."
 
 
+def row(doubt: Doubt) -> tuple[str, str, str]:
+    """Return the row of the list: id, doubt and why."""
+    frame = "" if doubt.frame is None else f"frame {doubt.frame}: "
+    return str(doubt.nucleus), f"{doubt.score:.2f}", frame + (doubt.reason or "nothing odd")
+
+
 def looking_at(doubt: Doubt) -> str:
     """Return which nucleus is shown, and why."""
-    return f"Nucleus {doubt.nucleus}: {doubt.reason or 'nothing odd'}."
+    where = "" if doubt.frame is None else f" in frame {doubt.frame}"
+    return f"Nucleus {doubt.nucleus}{where}: {doubt.reason or 'nothing odd'}."
 
 
 def failed(error: BaseException) -> str:

@@ -79,12 +79,14 @@ def analyse(
     predicted: Snapshot,
     labels: LabelArray,
     probability: AnyArray | None,
+    time_axis: int | None,
     _progress: Progress,
     cancelled: CancelCheck,
 ) -> Analysis:
     """Compare with the prediction and rank the nuclei."""
     changes = find_changes(predicted, labels)
-    return Analysis(changes, rank_nuclei(labels, probability, cancelled), measure(labels))
+    doubts = rank_nuclei(labels, probability, cancelled, time_axis=time_axis)
+    return Analysis(changes, doubts, measure(labels))
 
 
 def read_saved(
@@ -101,9 +103,10 @@ def save_corrections(
     predicted: Snapshot,
     labels: LabelArray,
     reviewed: Reviewed,
+    restored: str,
     _progress: Progress,
     _cancelled: CancelCheck,
 ) -> bool:
     """Save a session; see `correction.autosave.save`."""
     counts = find_changes(predicted, labels).counts()
-    return save(folder, name, predicted, labels, reviewed, counts)
+    return save(folder, name, predicted, labels, reviewed, counts, restored)

@@ -42,6 +42,8 @@ class Correction:
         Of the layer; a duplicated layer carries the metadata of another.
     folder : Path
         Where it is autosaved.
+    restored : str
+        Name of the folder whose corrections were restored, which stays as it is; or "".
     """
 
     predicted: Snapshot
@@ -49,6 +51,7 @@ class Correction:
     reviewed: Reviewed
     layer_id: str
     folder: Path
+    restored: str = ""
 
 
 def begin(layer: Labels, predicted: Snapshot) -> Correction:

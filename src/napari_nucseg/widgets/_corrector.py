@@ -220,7 +220,7 @@ class Corrector:
                 return
             state.is_prediction &= state.predicted.fingerprint == predicted.fingerprint
             state.predicted, state.reviewed = predicted, restored.reviewed
-            state.folder = saved.folder
+            state.restored = saved.folder.name
             self.touched()
             done()
 
@@ -286,7 +286,7 @@ class Corrector:
                 image = probability.data
             else:
                 self._say(messages.probability_shape(probability.name), False)
-        return partial(analyse, state.predicted, self.layer.data, image)
+        return partial(analyse, state.predicted, self.layer.data, image, time_axis(self.layer))
 
     def _analysed(self, task: Task[Analysis]) -> None:
         if self._closed:
@@ -308,6 +308,7 @@ class Corrector:
             state.predicted,
             self.layer.data,
             state.reviewed,
+            state.restored,
         )
 
     def _saved(self, task: Task[Any]) -> None:

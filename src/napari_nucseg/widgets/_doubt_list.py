@@ -22,6 +22,9 @@ SMALLEST, LARGEST, GOOD = 30.0, 400.0, 60.0
 LOWEST = 90
 """Pixels; the table takes what height the other rows leave."""
 
+Key = tuple[int, int | None]
+"""Nucleus and frame."""
+
 COLUMNS = ("id", "doubt", "why")
 WIDTHS = (6, 6)
 """Of all columns but the last, in digits."""
@@ -39,7 +42,7 @@ class DoubtList(Container):
     def __init__(self, go_to: Callable[[Doubt], None]) -> None:
         self._go_to = go_to
         self._doubts: Sequence[Doubt] = ()
-        self._current: int | None = None
+        self._current: Key | None = None
         self.heading = Label(value="")
         self.previous_button = PushButton(text="Previous  ,", tooltip="Go to the nucleus above.")
         self.next_button = PushButton(text="Next  .", tooltip="Go to the nucleus below.")
@@ -79,7 +82,11 @@ class DoubtList(Container):
     @property
     def current(self) -> int | None:
         """Id of the nucleus that was gone to last."""
-        return self._current
+        return None if self._current is None else self._current[0]
+
+    @property
+    def _keys(self) -> list[Key]:
+        return [doubt.key for doubt in self._doubts]
 
     @property
     def rows(self) -> list[int]:
@@ -93,12 +100,12 @@ class DoubtList(Container):
         self.heading.value = messages.listed(len(self._doubts), len(doubts))
         self.table.setRowCount(len(self._doubts))
         for row, doubt in enumerate(self._doubts):
-            for column, text in enumerate((str(doubt.nucleus), f"{doubt.score:.2f}", doubt.reason)):
+            for column, text in enumerate(messages.row(doubt)):
                 item = QTableWidgetItem(text)
                 item.setToolTip(text)
                 self.table.setItem(row, column, item)
-        if self._current in self.rows:
-            self.table.selectRow(self.rows.index(self._current))
+        if self._current in self._keys:
+            self.table.selectRow(self._keys.index(self._current))
         else:
             # what took its place in the list is not passed over by Next
             self._gap = place
@@ -107,7 +114,7 @@ class DoubtList(Container):
     _gap: int | None = None
 
     def _place(self) -> int | None:
-        return self.rows.index(self._current) if self._current in self.rows else self._gap
+        return self._keys.index(self._current) if self._current in self._keys else self._gap
 
     def forget(self) -> None:
         """Begin at the top again."""
@@ -124,8 +131,8 @@ class DoubtList(Container):
     def _step(self, step: int) -> None:
         if not self._doubts:
             return
-        if self._current in self.rows:
-            row = self.rows.index(self._current) + step
+        if self._current in self._keys:
+            row = self._keys.index(self._current) + step
         elif self._gap is not None:
             row = self._gap if step > 0 else self._gap - 1
         else:
@@ -136,7 +143,7 @@ class DoubtList(Container):
         self._choose(row)
 
     def _choose(self, row: int) -> None:
-        self._current = self._doubts[row].nucleus
+        self._current = self._doubts[row].key
         self.table.selectRow(row)
         self._go_to(self._doubts[row])
 

@@ -205,7 +205,8 @@ class CorrectWidget(CorrectForm):
         if mismatch:
             show_warning(mismatch)
         saved = opened.saved
-        self._saved = saved if saved is not None and saved.folder != state.folder else None
+        own = (state.folder.name, state.restored)
+        self._saved = saved if saved is not None and saved.folder.name not in own else None
         same = saved is not None and saved.fingerprint == state.predicted.fingerprint
         self.show_offer("" if self._saved is None else messages.offer(self._saved, same))
         taken = self._keys.bind(layer)
@@ -384,7 +385,7 @@ class CorrectWidget(CorrectForm):
         self.show_offer("")
         if saved is not None:
             try:
-                autosave.discard(saved.folder)
+                autosave.discard_saved(saved)
             except NucsegError as error:
                 self.status.value = str(error)
                 show_error(str(error))

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.training.finetune.job import LOCK
 
@@ -32,6 +30,8 @@ def job_lock(job: Path, wait: float = 0.0) -> Iterator[None]:
     WriteError
         It cannot be written.
     """
+    from filelock import FileLock, Timeout  # a dock that opens need not wait for it
+
     lock = FileLock(job / LOCK, timeout=wait)
     try:
         lock.acquire()
