@@ -7,10 +7,9 @@ command line and saved records are made from them.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from napari_nucseg.errors import InputError
-from napari_nucseg.params import DEFAULT_MODEL, explain
+from napari_nucseg.params import DEFAULT_MODEL, build_params
 
 ADVANCED: dict[str, JsonValue] = {"advanced": True}
 """Marks the fields that a form shows on demand only."""
@@ -86,7 +85,4 @@ def make_finetune_params(options: Mapping[str, Any]) -> FineTuneParams:
     InputError
         An option is unknown or out of bounds; the message names each and says what is expected.
     """
-    try:
-        return FineTuneParams(**options)
-    except ValidationError as error:
-        raise InputError(explain(error, FineTuneParams)) from error
+    return build_params(FineTuneParams, options)

@@ -6,11 +6,13 @@ widget, command line and saved records are made from them.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_nucseg.errors import InputError
+
+Params = TypeVar("Params", bound=BaseModel)
 
 DEFAULT_MODEL = "nuclei"
 
@@ -156,15 +158,16 @@ def make_params(options: Mapping[str, Any]) -> SegmentParams:
     InputError
         An option is unknown or out of bounds; the message names each and says what is expected.
     """
+    return build_params(SegmentParams, options)
+
+
+def build_params(kind: type[Params], options: Mapping[str, Any]) -> Params:
+    """Build parameters of any kind, see `make_params`."""
     try:
-        return SegmentParams(**options)
+        return kind(**options)
     except ValidationError as error:
-        raise InputError(explain(error, SegmentParams)) from error
-
-
-def explain(error: ValidationError, params: type[BaseModel]) -> str:
-    """Return one sentence that names each wrong parameter and says what is expected."""
-    return "; ".join(_explain(e, ", ".join(params.model_fields)) for e in error.errors()) + "."
+        known = ", ".join(kind.model_fields)
+        raise InputError("; ".join(_explain(e, known) for e in error.errors()) + ".") from error
 
 
 def _explain(error: Any, known: str) -> str:

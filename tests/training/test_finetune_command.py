@@ -1,7 +1,10 @@
 """From the shell and from Python, through real child processes: the same model."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,15 +13,17 @@ from typer.testing import CliRunner
 
 from napari_nucseg import finetune, segment
 from napari_nucseg.cli import make_app
+from napari_nucseg.errors import InputError
 from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.model.folder import open_model
 from napari_nucseg.model.network import build_network
-from napari_nucseg.registry import models_folder
+from napari_nucseg.registry import models_folder, remove_model
 from napari_nucseg.registry.user_models import user_names
 from napari_nucseg.training.finetune.folder import read_rows
 from napari_nucseg.training.finetune.job import CHECKPOINT
+from napari_nucseg.training.finetune.lock import check_free, job_lock
 from napari_nucseg.training.finetune.process import FineTuneProcess, Status
-from napari_nucseg.training.finetune.start import create_job
+from napari_nucseg.training.finetune.start import create_job, run_process
 from napari_nucseg.training.finetune.tuner import STEPS
 
 pytestmark = pytest.mark.slow
@@ -124,34 +129,87 @@ def test_a_child_that_is_killed_leaves_all_as_it_was_and_can_be_resumed(
         assert np.linalg.norm(found - wanted) <= 1e-3 * np.linalg.norm(wanted) + 1e-5
 
 
-def test_a_child_that_is_killed_while_it_saves_leaves_no_half_model(data, small_parent, tmp_path):
-    params = FineTuneParams(model=str(small_parent), epochs=1)
-    job = create_job(data, "half", params, save="always")
+STAGES = ("Loading TensorFlow", "Exporting the new model", "Saving")
 
-    def kill_while_exporting(message):
-        if message.type == "stage":
+
+@pytest.fixture(scope="module")
+def trained(data, small_parent):
+    """Return a job folder whose training has ended, so that only exporting and saving are left."""
+    params = FineTuneParams(model=str(small_parent), epochs=1)
+    job = create_job(data, "killed", params, save="always")
+    process = kill_at(job, "Exporting the new model")
+    assert process.wait(LONG).status is Status.KILLED
+    return job
+
+
+def kill_at(job, stage):
+    """Start a child and kill it (kill -9) when it tells that a stage begins."""
+
+    def kill(message):
+        if message.type == "stage" and message.text == stage:
             os.kill(process.pid, signal.SIGKILL)
 
-    process = FineTuneProcess(job, kill_while_exporting)
+    process = FineTuneProcess(job, kill)
     process.start()
-
-    assert process.wait(LONG).status is Status.KILLED
-    assert "half" not in user_names()
+    return process
 
 
-def test_the_child_ends_with_its_parent(data, small_parent):
-    params = FineTuneParams(model=str(small_parent), epochs=50)
+def whole_models():
+    """Return the names of the user's models; each of them must be complete."""
+    for name in user_names():
+        assert [w.shape for w in weights(models_folder() / name)]
+        assert open_model(models_folder() / name).litert.stat().st_size > 0
+    return set(user_names())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_child_that_is_killed_at_any_stage_leaves_whole_models(trained, stage, tmp_path):
+    job = tmp_path / "job"
+    shutil.copytree(trained, job)
+    before = whole_models()
+
+    outcome = kill_at(job, stage).wait(LONG)
+
+    if outcome.status is Status.FINISHED:  # it was faster than the kill
+        assert stage == STAGES[-1]
+        assert outcome.finished.folder is not None
+    else:
+        assert outcome.status is Status.KILLED
+        assert "Nothing of yours was changed." in outcome.text
+    assert whole_models() - before <= ({"killed"} if stage == STAGES[-1] else set())
+    if "killed" in user_names():
+        remove_model("killed")
+    else:
+        assert outcome.resumable
+        assert run_process(job).folder == models_folder() / "killed"
+        assert "killed" in whole_models()
+        remove_model("killed")
+
+
+PARENT = """
+import pathlib, sys
+from napari_nucseg.training.finetune.lock import check_free, job_lock
+from napari_nucseg.training.finetune.process import FineTuneProcess
+job = pathlib.Path(sys.argv[1])
+def tell(message):
+    if message.type == "progress" and message.epoch == 2:
+        print("training", flush=True)
+FineTuneProcess(job, tell).start()
+sys.stdin.read()
+"""
+
+
+def test_a_child_whose_parent_is_killed_ends_and_can_be_gone_on_with(data, small_parent):
+    params = FineTuneParams(model=str(small_parent), epochs=500)
     job = create_job(data, "orphan", params)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", PARENT, str(job)], **pipes) as parent:
+        assert parent.stdout.readline() == b"training\n"
+        with pytest.raises(InputError, match="is at work in another process"):
+            run_process(job)
+        parent.kill()  # SIGKILL where there are signals
 
-    def leave(message):
-        if message.type == "progress" and message.epoch == 2:
-            process.stop()  # what the system does when the parent dies
-
-    process = FineTuneProcess(job, leave)
-    process.start()
-    outcome = process.wait(LONG)
-
-    assert outcome.status is Status.CANCELLED
-    assert outcome.resumable
-    with pytest.raises(ProcessLookupError):
-        os.kill(process.pid, 0)
+    with job_lock(job, LONG):  # the child lets go of it when it ends
+        assert (job / CHECKPOINT).is_file()
+    assert "orphan" not in user_names()
+    check_free(job)

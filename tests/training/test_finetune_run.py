@@ -18,7 +18,7 @@ from napari_nucseg.model.folder import WEIGHTS, open_model
 from napari_nucseg.model.network import build_network, encoder_layers
 from napari_nucseg.registry import models_folder, read_provenance, save_model, store
 from napari_nucseg.registry.user_models import user_names
-from napari_nucseg.training.finetune import run, saving, tuner, windows
+from napari_nucseg.training.finetune import checkpoint, run, saving, tuner, windows
 from napari_nucseg.training.finetune.checkpoint import load_checkpoint
 from napari_nucseg.training.finetune.job import CANDIDATE, CHECKPOINT, PREVIEW, SPEC, read_spec
 from napari_nucseg.training.finetune.messages import Scores
@@ -85,6 +85,17 @@ def after(steps):
 
 def full_disk(*args, **kwargs):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def full_disk_for(write, name):
+    """Return a function that writes arrays, but finds the disk full for those of this name."""
+
+    def save(file, **arrays):
+        write(file, **arrays)
+        if name in arrays:
+            full_disk()
+
+    return save
 
 
 def kinds(messages):
@@ -272,6 +283,27 @@ def test_other_data_are_not_gone_on_with(done, data):
         path.write_bytes(kept)
 
 
+def test_nobody_waits_for_a_model_whose_napari_is_gone(done):
+    """The parent dies when the training has ended: nothing is saved, a resume does the rest."""
+    stages = []
+
+    def report(message):
+        if message.type == "stage":
+            stages.append(message.text)
+
+    with pytest.raises(Cancelled, match="what is finished is kept in"):
+        run_job(done, report, abandoned=lambda: len(stages) == 3)
+
+    assert stages == [
+        "Calibrating the new model",
+        "Exporting the new model",
+        "Comparing old and new",
+    ]
+    assert not user_names()
+    assert run_job(done, lambda message: None).folder == str(models_folder() / "new")
+    assert not (done / CHECKPOINT).exists()  # there is nothing to go on with
+
+
 def test_a_finished_training_goes_on_with_saving(done):
     messages = []
 
@@ -283,7 +315,9 @@ def test_a_finished_training_goes_on_with_saving(done):
     assert not (done / CANDIDATE).exists()
 
 
-@pytest.mark.parametrize("stage", ["start", "preview", "export", "HDF5", "TensorFlow", "saving"])
+@pytest.mark.parametrize(
+    "stage", ["start", "preview", "checkpoint", "export", "HDF5", "TensorFlow", "saving"]
+)
 def test_a_full_disk_at_any_stage_leaves_all_as_it_was(stage, done, monkeypatch):
     if stage == "start":
         usage = shutil.disk_usage(done)
@@ -291,6 +325,10 @@ def test_a_full_disk_at_any_stage_leaves_all_as_it_was(stage, done, monkeypatch)
     elif stage == "preview":
         (done / CHECKPOINT).unlink()
         monkeypatch.setattr(os, "fsync", full_disk)
+    elif stage == "checkpoint":
+        (done / CHECKPOINT).unlink()
+        (done / SPEC).write_text((done / SPEC).read_text().replace('"epochs": 2', '"epochs": 1'))
+        monkeypatch.setattr(checkpoint.np, "savez", full_disk_for(tuner.np.savez, "last-0"))
     elif stage == "saving":
         monkeypatch.setattr(store, "copy_file", full_disk)
     else:

@@ -10,6 +10,7 @@ from napari.utils.key_bindings import coerce_keybinding
 
 from napari_nucseg.widgets._correct_keys import taken_keys
 from napari_nucseg.widgets._correction import CORRECTION, correction_of, reviewed_mask
+from napari_nucseg.widgets._memory_copy import start_copy
 from napari_nucseg.widgets._results import RECORD
 from napari_nucseg.widgets.correct_widget import CorrectWidget
 from napari_nucseg.widgets.segment_widget import SegmentWidget
@@ -390,12 +391,29 @@ def test_labels_that_are_not_in_memory_are_copied_on_request(correcting, make, k
     )
     assert not widget.ready
     widget.copy_button.native.click()
+    assert correcting.status == "Copying 'big' into memory ..."
+    widget.copy_to_memory()  # ignored
     correcting.wait()
     assert widget.ready
+    assert [one.name for one in correcting.viewer.layers] == ["big", "big copy"]
     assert widget.layer.name == "big copy"
     np.testing.assert_array_equal(widget.layer.data, field())
     assert list(widget.layer.scale) == [3, 2]
     assert widget.warning.value == ""
+
+
+def test_labels_that_cannot_be_read_are_not_copied(correcting, notices):
+    def fail(block):
+        raise OSError("the disk is gone")
+
+    lazy = da.from_array(field()).map_blocks(fail, dtype=np.int32, meta=np.zeros((0, 0), np.int32))
+    layer = Labels(field(), name="big")
+    layer._data = lazy  # a layer that was opened before the disk went
+    found = []
+    start_copy(layer, lambda task, copy: found.append((str(task.failure), copy)))
+    with correcting.qtbot.captureExceptions():  # napari shows them
+        correcting.qtbot.waitUntil(lambda: bool(found))
+    assert found == [("the disk is gone", None)]
 
 
 def test_negative_ids(correcting, notices):

@@ -37,6 +37,11 @@ def on_disk(name: str, kind: str) -> str:
     )
 
 
+def copying(name: str) -> str:
+    """Return what is under way."""
+    return f"Copying '{name}' into memory ..."
+
+
 def reference(is_prediction: bool, model: str) -> str:
     """Return what corrections are counted against."""
     if is_prediction:
@@ -160,8 +165,3 @@ def looking_at(doubt: Doubt) -> str:
     """Return which nucleus is shown, and why."""
     where = "" if doubt.frame is None else f" in frame {doubt.frame}"
     return f"Nucleus {doubt.nucleus}{where}: {doubt.reason or 'nothing odd'}."
-
-
-def failed(error: BaseException) -> str:
-    """Return the status after an error that nobody expected."""
-    return f"That failed: {type(error).__name__}: {error}"

@@ -31,6 +31,7 @@ from napari_nucseg.widgets._correction import (
     time_axis,
 )
 from napari_nucseg.widgets._deferred import Deferred, Work
+from napari_nucseg.widgets._messages import failed
 from napari_nucseg.widgets._results import RECORD
 from napari_nucseg.widgets._worker import Task
 
@@ -172,7 +173,7 @@ class Corrector:
         if task.error is not None:
             self._say(str(task.error), True)
         elif task.failure is not None:
-            self._say(messages.failed(task.failure), False)  # napari has shown it
+            self._say(failed("Correcting", task.failure), False)  # napari has shown it
 
     def _writable(self) -> bool:
         """Tell whether the layer takes edits now; if not, say why.

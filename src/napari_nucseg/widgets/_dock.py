@@ -3,23 +3,80 @@
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QDockWidget
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QObject, QSize, QTimer
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
+
+MARK = "napari_nucseg"
+"""Qt property of the docks of this plugin."""
 
 
-class Watcher(QObject):
-    """Tells when a widget is moved to another parent (closing a dock does so), and when shown."""
+class DockWatcher(QObject):
+    """Tells when a widget leaves its dock, as when that is closed, or is destroyed; and when shown.
 
-    def __init__(self, moved: Callable[[], None], shown: Callable[[], None]) -> None:
+    Parameters
+    ----------
+    widget : QWidget
+    closed : bound method
+        May be called more than once.
+    shown : callable, optional
+    """
+
+    def __init__(
+        self, widget: Any, closed: Callable[[], None], shown: Callable[[], None] | None = None
+    ) -> None:
         super().__init__()
-        self._calls = {QEvent.Type.ParentChange: moved, QEvent.Type.Show: shown}
+        self._widget, self._closed, self._shown = widget, closed, shown
+        self._docked = False
+        self._sizes: dict[QMainWindow, QSize] = {}
+        widget.installEventFilter(self)
+        widget.destroyed.connect(closed)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Pass every event on; report those of interest."""
-        call = self._calls.get(event.type())
-        if call is not None:
-            call()
+        if event.type() == QEvent.Type.ParentChange:
+            docked = dock_of(self._widget) is not None
+            if self._docked and not docked:
+                self._closed()
+            if docked and not self._docked:
+                self._sizes = {window: window.size() for window in _main_windows()}
+            self._docked = docked
+        elif event.type() == QEvent.Type.Show:
+            if self._docked:
+                QTimer.singleShot(0, self._share_place)
+            if self._shown is not None:
+                self._shown()
         return False
+
+    def _share_place(self) -> None:
+        """Put the dock behind the tab of another of this plugin's, the first time it is shown.
+
+        Below each other they would be taller than the screen of a laptop.
+        """
+        dock = dock_of(self._widget) if isalive(self._widget) else None
+        window = None if dock is None else dock.parent()
+        if dock is None or dock.property(MARK) or not isinstance(window, QMainWindow):
+            return
+        dock.setProperty(MARK, True)
+        area = window.dockWidgetArea(dock)
+        for other in window.findChildren(QDockWidget):
+            if other is dock or not other.property(MARK) or other.isHidden() or other.isFloating():
+                continue
+            if window.dockWidgetArea(other) == area and not dock.isFloating():
+                window.tabifyDockWidget(other, dock)
+                dock.raise_()
+                QTimer.singleShot(0, self._shrink)
+                return
+
+    def _shrink(self) -> None:
+        """Give the window its size back; it had grown for two docks below each other."""
+        for window, size in self._sizes.items():
+            if isalive(window) and not window.isMaximized() and not window.isFullScreen():
+                window.resize(size)
+
+
+def _main_windows() -> list[QMainWindow]:
+    return [one for one in QApplication.topLevelWidgets() if isinstance(one, QMainWindow)]
 
 
 def dock_of(widget: Any) -> QDockWidget | None:

@@ -113,11 +113,6 @@ def image_gone(name: str) -> str:
     return f"The image '{name}' is no longer open, so it cannot be segmented again."
 
 
-def failed(error: BaseException) -> str:
-    """Return the status after an error that nobody expected."""
-    return f"Fine-tuning failed: {type(error).__name__}: {error}"
-
-
 def _size(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape)) + " pixels"
 

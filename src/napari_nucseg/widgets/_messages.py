@@ -74,9 +74,9 @@ def model_lost(name: str, chosen: str) -> str:
     return f"The model '{name}' is no longer there; '{chosen}' is chosen now."
 
 
-def failed(error: BaseException) -> str:
+def failed(what: str, error: BaseException) -> str:
     """Return the status after an error that nobody expected."""
-    return f"Segmenting failed: {type(error).__name__}: {error}"
+    return f"{what} failed: {type(error).__name__}: {error}"
 
 
 def command_copied(line: str, *, has_path: bool, part: bool) -> str:

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-import numpy as np
 from napari.layers import Labels
 from qtpy.compat import isalive
 
@@ -31,18 +30,19 @@ from napari_nucseg.widgets._correct_work import Analysis, Opened
 from napari_nucseg.widgets._correction import (
     check_layer,
     correction_of,
-    geometry,
     image_mismatch,
     plane_position,
     reviewed_mask,
     time_axis,
 )
 from napari_nucseg.widgets._corrector import Corrector, MakeEdit
-from napari_nucseg.widgets._dock import Watcher, dock_of
+from napari_nucseg.widgets._dock import DockWatcher
 from napari_nucseg.widgets._doubt_list import DoubtList, show_nucleus
-from napari_nucseg.widgets._messages import show_error, show_warning
+from napari_nucseg.widgets._memory_copy import start_copy
+from napari_nucseg.widgets._messages import failed, show_error, show_warning
 from napari_nucseg.widgets._results import RECORD
 from napari_nucseg.widgets._review_form import ReviewForm
+from napari_nucseg.widgets._worker import Task
 
 __all__ = ["CorrectWidget", "correction_of", "reviewed_mask"]
 
@@ -58,8 +58,8 @@ class CorrectWidget(CorrectForm):
     def __init__(self, napari_viewer: Any) -> None:
         self._corrector: Corrector | None = None
         self._saved: Saved | None = None
+        self._copying: Task[AnyArray] | None = None
         self._picked = 0
-        self._docked = False
         self._shut = False
         super().__init__(
             napari_viewer, DoubtList(self._go_to), ReviewForm(napari_viewer, self._say)
@@ -101,9 +101,7 @@ class CorrectWidget(CorrectForm):
         layers.selection.events.active.connect(self._follow)
         for event in ("inserted", "removed", "reordered", "renamed"):
             getattr(layers.events, event).connect(self.reset_choices)
-        self._watcher = Watcher(self._moved, lambda: None)
-        self.native.installEventFilter(self._watcher)
-        self.native.destroyed.connect(self._close)
+        self._watcher = DockWatcher(self.native, self._close)
 
     @property
     def layer(self) -> Labels | None:
@@ -118,7 +116,8 @@ class CorrectWidget(CorrectForm):
     @property
     def busy(self) -> bool:
         """Whether anything is under way."""
-        return self._corrector is not None and self._corrector.busy
+        corrector = self._corrector
+        return self._copying is not None or (corrector is not None and corrector.busy)
 
     @property
     def tool(self) -> Tool | None:
@@ -177,16 +176,11 @@ class CorrectWidget(CorrectForm):
             self._corrector.close()
             self._corrector = self.review.corrector = None
 
-    def _moved(self) -> None:
-        """Stop everything if the widget was taken out of its dock, as closing it does."""
-        docked = dock_of(self.native) is not None
-        if self._docked and not docked:
-            self._close()
-        self._docked = docked
-
     def _close(self) -> None:
         if not self._shut:
             self._shut = True
+            if self._copying is not None:
+                self._copying.cancel()
             self._detach()
             self._tool.close()
 
@@ -218,13 +212,22 @@ class CorrectWidget(CorrectForm):
     def copy_to_memory(self) -> None:
         """Add a copy of the layer whose array is in memory."""
         layer = self.layer_box.value
-        if layer is None:
+        if layer is None or self._copying is not None:
             return
-        data = np.array(layer.data[0] if layer.multiscale else layer.data)
-        metadata = {RECORD: layer.metadata[RECORD]} if RECORD in layer.metadata else {}
-        copy = Labels(data, name=f"{layer.name} copy", metadata=metadata, **geometry(layer))
-        self._viewer.layers.append(copy)
-        layer.visible = False
+        self.copy_button.enabled = False
+        self.status.value = messages.copying(layer.name)
+        self._copying = start_copy(layer, partial(self._copied, layer))
+
+    def _copied(self, layer: Labels, task: Task[AnyArray], copy: Labels | None) -> None:
+        self._copying = None
+        if self._shut or not isalive(self.native):
+            return
+        self.copy_button.enabled = True
+        if task.failure is not None:
+            self.status.value = failed("Copying", task.failure)
+        if copy is not None:
+            self._viewer.layers.append(copy)
+            layer.visible = False
 
     # saying
 

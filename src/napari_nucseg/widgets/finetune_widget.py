@@ -18,9 +18,9 @@ from napari_nucseg.training.finetune.messages import Log, Message
 from napari_nucseg.training.finetune.start import FineTuneResult, remove_job, save_candidate
 from napari_nucseg.training.finetune.target import check_output
 from napari_nucseg.widgets import _finetune_messages as messages
-from napari_nucseg.widgets._dock import Watcher, dock_of
+from napari_nucseg.widgets._dock import DockWatcher
 from napari_nucseg.widgets._finetune_form import FineTuneForm
-from napari_nucseg.widgets._messages import model_lost, show_error, show_warning
+from napari_nucseg.widgets._messages import failed, model_lost, show_error, show_warning
 from napari_nucseg.widgets._model_choice import ModelChoice
 from napari_nucseg.widgets._params_form import read_values
 from napari_nucseg.widgets._training_data import Request, prepare_job
@@ -57,7 +57,7 @@ class FineTuneWidget(FineTuneForm):
         self._unfinished: Unfinished | None = None
         self._proposed = ""
         self._used: list[Layer] = []
-        self._docked = self._shut = False
+        self._shut = False
         super().__init__(napari_viewer)
         self._connect()
         self._propose_name()
@@ -80,9 +80,7 @@ class FineTuneWidget(FineTuneForm):
         layers.events.removed.connect(self._layer_removed)
         for event in ("inserted", "removed", "reordered", "renamed"):
             getattr(layers.events, event).connect(self.reset_choices)
-        self._watcher = Watcher(self._moved, self.align)
-        self.native.installEventFilter(self._watcher)
-        self.native.destroyed.connect(self._close)
+        self._watcher = DockWatcher(self.native, self._close, self.align)
         self._model_choice = ModelChoice(self.fields["model"], self._model_lost)
 
     @property
@@ -368,18 +366,11 @@ class FineTuneWidget(FineTuneForm):
         if task.error is not None:
             self._show_error(str(task.error))
         elif task.failure is not None:
-            self.status.value = messages.failed(task.failure)
+            self.status.value = failed("Fine-tuning", task.failure)
 
     def _show_error(self, text: str) -> None:
         self.status.value = text
         show_error(text)
-
-    def _moved(self) -> None:
-        """Stop everything if the widget was taken out of its dock, as closing it does."""
-        docked = dock_of(self.native) is not None
-        if self._docked and not docked:
-            self._close()
-        self._docked = docked
 
     def _close(self) -> None:
         """Stop the child; its checkpoint stays, so that the training can be resumed."""

@@ -17,7 +17,7 @@ from napari_nucseg.inference.job import given_diameter
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, segment
 from napari_nucseg.params import SegmentParams, make_params, parse_diameter
 from napari_nucseg.widgets import _messages as messages
-from napari_nucseg.widgets._dock import Watcher, dock_of
+from napari_nucseg.widgets._dock import DockWatcher
 from napari_nucseg.widgets._image_form import ImageForm, Request
 from napari_nucseg.widgets._layers import result_geometry
 from napari_nucseg.widgets._live import (
@@ -64,7 +64,6 @@ class SegmentWidget(Container):
         self._request: Request | None = None
         self._reason: str | None = None
         self._before: Shown | None = None
-        self._docked = False
         self.image_form = ImageForm(napari_viewer)
         self.fields = {
             "channels": self.image_form.channels,
@@ -118,8 +117,7 @@ class SegmentWidget(Container):
         form = self.image_form
         narrow([form.image, form.axes, form.what, form.shapes, self.fields["model"]])
         make_text(self.status)
-        self._watcher = Watcher(self._moved, self._align)
-        self.native.installEventFilter(self._watcher)
+        self._watcher = DockWatcher(self.native, self._close, self._align)
 
     def _connect(self) -> None:
         self.run_button.changed.connect(self.run)
@@ -132,7 +130,6 @@ class SegmentWidget(Container):
         layers.events.removed.connect(self._layer_removed)
         for event in ("inserted", "removed", "reordered", "renamed"):
             getattr(layers.events, event).connect(self.reset_choices)
-        self.native.destroyed.connect(self._close)
         self._model_choice = ModelChoice(self.fields["model"], self._model_lost)
 
     @property
@@ -219,13 +216,6 @@ class SegmentWidget(Container):
     def _align(self) -> None:
         align_labels([*self.image_form, *self.fields.values()])
 
-    def _moved(self) -> None:
-        """Stop everything if the widget was taken out of its dock, as closing it does."""
-        docked = dock_of(self.native) is not None
-        if self._docked and not docked:
-            self._close()
-        self._docked = docked
-
     def _close(self) -> None:
         self._before = None
         self._stop(messages.CLOSED)
@@ -281,7 +271,7 @@ class SegmentWidget(Container):
         if task.error is not None:
             self._show_error(task.error)
         elif task.failure is not None:
-            self.status.value = messages.failed(task.failure)
+            self.status.value = messages.failed("Segmenting", task.failure)
 
     def _show_error(self, error: NucsegError) -> None:
         self.status.value = str(error)
