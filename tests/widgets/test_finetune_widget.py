@@ -31,6 +31,7 @@ from napari_nucseg.registry import bundled_folder, model_names, read_provenance,
 from napari_nucseg.training.finetune import messages
 from napari_nucseg.training.finetune.folder import read_rows, write_rows
 from napari_nucseg.training.finetune.job import CANDIDATE, CHECKPOINT, DATA, read_spec
+from napari_nucseg.training.finetune.lock import job_lock
 from napari_nucseg.training.finetune.plan import plan_job
 from napari_nucseg.training.finetune.rows import make_row
 from napari_nucseg.training.finetune.start import create_job
@@ -601,6 +602,23 @@ def test_folders_that_are_no_jobs_are_not_offered(tuning, own_models, qtbot):
     widget = FineTuneWidget(tuning.viewer)
     qtbot.addWidget(widget.native)
     assert widget.offer.value == ""
+
+
+def test_a_training_in_another_napari_is_left_alone(crashed, own_models, qtbot, notices):
+    """Another process holds the lock; it takes the offered job while this widget is open."""
+    (job,) = jobs(own_models)
+    with job_lock(job):
+        widget = FineTuneWidget(ViewerModel())
+        qtbot.addWidget(widget.native)
+        assert widget.offer.value == ""
+        crashed.press("resume")
+        assert "is at work in another process, such as another napari" in crashed.status
+        crashed.press("forget")
+        crashed.wait()
+        assert "is at work in another process" in crashed.status
+        assert notices[-2:] == [crashed.status] * 2
+    assert (job / CHECKPOINT).exists()
+    assert is_ready(crashed.widget)
 
 
 # what users do meanwhile

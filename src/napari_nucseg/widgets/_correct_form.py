@@ -112,8 +112,8 @@ class CorrectForm(Container):
             make_text(text)
         for button in self.tools.values():
             button.native.setCheckable(True)
-        for button in self.buttons():
-            button.native.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys go on to the canvas
+        for field in (*self.buttons(), self.layer_box, self.review.shapes):
+            field.native.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys go on to the canvas
         self.show_offer("")
         self.show_warning("")
 

@@ -101,17 +101,19 @@ class ReviewForm(Container):
         inside = len(reviewed.nuclei_inside(nuclei))
         self.text.value = messages.reviewed(reviewed.fraction, inside, len(nuclei))
 
-    def _mark(self, change: Callable[[Reviewed, Labels], Reviewed]) -> None:
-        """Change what is reviewed, given what was and the layer."""
+    def _mark(self, change: Callable[[Reviewed, Labels], Reviewed]) -> bool:
+        """Change what is reviewed, given what was and the layer; tell whether it worked."""
         corrector = self.corrector
         if corrector is None or corrector.state is None:
-            return
+            return False
         try:
             corrector.set_reviewed(change(corrector.state.reviewed, corrector.layer))
         except InputError as error:
             self._say(str(error))
-            return
+            return False
         self.show_state()
+        self._say(messages.MARKED if corrector.state.reviewed.bits else messages.UNMARKED, False)
+        return True
 
     def mark_all(self) -> None:
         """Mark the whole image as reviewed."""
@@ -136,7 +138,8 @@ class ReviewForm(Container):
             position = plane_position(layer, self._viewer)
             return seen.with_polygons(drawn_polygons(shapes, layer, position))
 
-        self._mark(change)
+        if self._mark(change) and self.corrector is not None:
+            self._viewer.layers.selection.active = self.corrector.layer  # for the keys of the tools
 
     def add_layer(self) -> None:
         """Add a shapes layer where the labels lie, ready to draw rectangles."""
@@ -156,3 +159,4 @@ class ReviewForm(Container):
         self.shapes.value = shapes
         self._viewer.layers.selection.active = shapes
         shapes.mode = "add_rectangle"
+        self._say(messages.DRAW_REVIEW, False)
