@@ -21,9 +21,17 @@ def area_of(true, valid=None):
     return SimpleNamespace(targets=targets)
 
 
-def result_of(*probabilities, nuclei=1000):
-    scores = Scores(f1=0.5, ap=0.5, mean_ap=0.5, true_nuclei=nuclei, predicted_nuclei=nuclei)
-    return SimpleNamespace(maps=tuple(p[..., None] for p in probabilities), scores=scores)
+def result_of(*probabilities, nuclei=1000, aps=(0.5, 0.5)):
+    """Return a function that examines; the AP before and after can be given."""
+    later = iter(aps)
+
+    def examine():
+        scores = Scores(
+            f1=0.5, ap=next(later), mean_ap=0.5, true_nuclei=nuclei, predicted_nuclei=nuclei
+        )
+        return SimpleNamespace(maps=tuple(p[..., None] for p in probabilities), scores=scores)
+
+    return examine
 
 
 @pytest.fixture
@@ -69,6 +77,13 @@ def test_few_nuclei_change_little(network):
     recalibrate(network, [area_of(true)], result_of(said, nuclei=HALF_TRUSTED))
 
     assert weights(network)[0] / 2 == pytest.approx((1 / 3) ** 0.5, abs=0.03)
+
+
+def test_nuclei_matter_more_than_their_probabilities(network):
+    true, said = drawn(3.0)
+
+    assert recalibrate(network, [area_of(true)], result_of(said, aps=(0.5, 0.4))) == ""
+    assert weights(network) == [2.0, 1.0]
 
 
 def test_what_holds_for_one_half_only_changes_nothing(network):

@@ -94,9 +94,9 @@ class FineTuneForm(Container):
             self.advanced_box,
             self._advanced,
             _beside([self.run_button, self.cancel_button]),
-            self.view,
-            self.status,
+            self.status,  # above what may need to be scrolled
             self._ends,
+            self.view,
         ]
 
     def _polish(self) -> None:

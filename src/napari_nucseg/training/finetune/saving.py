@@ -112,9 +112,10 @@ def _write_errors(folder: Path) -> Iterator[None]:
     """Turn what libraries raise on a full disk into one sentence."""
     try:
         yield
-    except OSError as error:
-        raise WriteError(f"Cannot write {folder}: {error.strerror or error}.") from error
-    except (RuntimeError, tf.errors.OpError) as error:  # HDF5 and TensorFlow have their own
-        if "space left" in str(error) or "errno = 28" in str(error):
+    except (OSError, RuntimeError, tf.errors.OpError) as error:
+        text = str(error)  # HDF5 and TensorFlow have their own
+        if "space left" in text or "errno = 28" in text:
             raise WriteError(f"Cannot write {folder}: No space left on device.") from error
+        if isinstance(error, OSError):
+            raise WriteError(f"Cannot write {folder}: {error.strerror or error}.") from error
         raise
