@@ -29,7 +29,7 @@ class ReviewForm(Container):
     ----------
     viewer : napari.viewer.Viewer
     say : callable
-        Gets a sentence that the user should know.
+        ``say(text, loud)``, with a sentence that the user should know.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class ReviewForm(Container):
         Of the layer that is reviewed.
     """
 
-    def __init__(self, viewer: Any, say: Callable[[str], None]) -> None:
+    def __init__(self, viewer: Any, say: Callable[[str, bool], None]) -> None:
         self._viewer = viewer
         self._say = say
         self.corrector: Corrector | None = None
@@ -109,7 +109,7 @@ class ReviewForm(Container):
         try:
             corrector.set_reviewed(change(corrector.state.reviewed, corrector.layer))
         except InputError as error:
-            self._say(str(error))
+            self._say(str(error), True)
             return False
         self.show_state()
         self._say(messages.MARKED if corrector.state.reviewed.bits else messages.UNMARKED, False)
@@ -131,7 +131,7 @@ class ReviewForm(Container):
         """Mark what the shapes of the chosen layer hold as reviewed."""
         shapes = self.shapes.value
         if shapes is None:
-            self._say(messages.NO_SHAPES)
+            self._say(messages.NO_SHAPES, True)
             return
 
         def change(seen: Reviewed, layer: Labels) -> Reviewed:
