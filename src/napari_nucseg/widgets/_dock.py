@@ -28,7 +28,7 @@ class DockWatcher(QObject):
         super().__init__()
         self._widget, self._closed, self._shown = widget, closed, shown
         self._docked = False
-        self._sizes: dict[QMainWindow, QSize] = {}
+        self._sizes: dict[int, QSize] = {}  # by id: nothing here may keep a window alive
         widget.installEventFilter(self)
         widget.destroyed.connect(closed)
 
@@ -39,7 +39,7 @@ class DockWatcher(QObject):
             if self._docked and not docked:
                 self._closed()
             if docked and not self._docked:
-                self._sizes = {window: window.size() for window in _main_windows()}
+                self._sizes = {id(window): window.size() for window in _main_windows()}
             self._docked = docked
         elif event.type() == QEvent.Type.Show:
             if self._docked:
@@ -70,9 +70,13 @@ class DockWatcher(QObject):
 
     def _shrink(self) -> None:
         """Give the window its size back; it had grown for two docks below each other."""
-        for window, size in self._sizes.items():
-            if isalive(window) and not window.isMaximized() and not window.isFullScreen():
-                window.resize(size)
+        dock = dock_of(self._widget) if isalive(self._widget) else None
+        window = None if dock is None else dock.parent()
+        size = self._sizes.pop(id(window), None)
+        if size is None or not isinstance(window, QMainWindow):
+            return
+        if not window.isMaximized() and not window.isFullScreen():
+            window.resize(size)
 
 
 def _main_windows() -> list[QMainWindow]:
