@@ -87,6 +87,43 @@ class SegmentParams(BaseModel):
         title="Drop border",
         description="Remove nuclei that touch the border of the image, as they are cut.",
     )
+    link_depth: bool = Field(
+        default=False,
+        title="Link in depth",
+        description="Link the outlines in the planes of a stack into nuclei in 3D.",
+    )
+    link_time: bool = Field(
+        default=False,
+        title="Link in time",
+        description=(
+            "Let each nucleus of a movie keep one id. The daughters of a division get new ones and "
+            "know their mother."
+        ),
+    )
+    link_overlap: float = Field(
+        default=0.3,
+        ge=0.05,
+        le=0.95,
+        title="Overlap to link",
+        description=(
+            "Overlap (intersection over union) from which on outlines in neighbouring planes or "
+            "frames are one nucleus. Less is asked for where planes are far apart."
+        ),
+    )
+    link_gap: int = Field(
+        default=1,
+        ge=0,
+        le=10,
+        title="Gap to link",
+        description="Planes or frames in a row that a nucleus may be missing in.",
+    )
+    min_planes: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        title="Minimum planes",
+        description="Linked nuclei that are seen in fewer planes are removed. 1: none.",
+    )
     channels: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default=(),
         title="Channels",
