@@ -1,7 +1,5 @@
 """Where each linked nucleus is: the table that napari shows beside its labels."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
@@ -42,27 +40,18 @@ def describe_nuclei(linked: Linked, axes: str) -> dict[str, AnyArray]:
     return columns
 
 
-def track_points(labels: LabelArray, axes: str) -> FloatArray:
+def track_points(labels: LabelArray) -> FloatArray:
     """Return the centre of each nucleus in each frame, as a Tracks layer of napari takes them.
 
     Parameters
     ----------
-    labels : array
-    axes : str
-        Of the labels: with T, then YX.
+    labels : array (T, ..., Y, X)
 
     Returns
     -------
     array (n, 1 + ndim), float64
-        Id, then the index along each axis of the labels, in their order; sorted by id and frame.
+        Id, frame, then the mean index along each further axis; sorted by id and frame.
     """
-    time = axes.index("T")
-    table = count_table(np.moveaxis(labels, time, 0), gap=-1)
-    points = np.insert(table.centres, time, table.steps, axis=1)
+    table = count_table(labels, gap=-1)  # which share pixels does not matter
     order = np.lexsort((table.steps, table.ids))
-    return np.column_stack([table.ids, points])[order]
-
-
-def track_graph(parents: Mapping[int, int]) -> dict[int, list[int]]:
-    """Return parents in the form of the ``graph`` of a Tracks layer of napari."""
-    return {child: [parent] for child, parent in parents.items()}
+    return np.column_stack([table.ids, table.steps, table.centres])[order]

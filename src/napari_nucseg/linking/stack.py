@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -94,20 +95,28 @@ def link_labels(
     """
     axes = resolve_axes(labels.shape, axes)
     check_linking(axes, params)
-    how = {"overlap": params.link_overlap, "gap": params.link_gap, "cancelled": cancelled}
-    deep = {**how, "min_planes": params.min_planes, "step": step}
-    if set(axes) == set("TZYX"):
-        order = [axes.index(axis) for axis in "TZYX"]
-        movie = labels.transpose(order)
-        if params.link_depth:
-            linked = _join([link_depth(volume, **deep) for volume in movie], 0)
-            if params.link_time:
-                linked = link_time(linked.labels, step=step, **how)
-        else:
-            linked = _join([link_time(movie[:, z], **how) for z in range(movie.shape[1])], 1)
-        back = np.ascontiguousarray(linked.labels.transpose(np.argsort(order)))
-        return Linked(back, linked.count, linked.parents)
-    return link_depth(labels, **deep) if params.link_depth else link_time(labels, **how)
+    in_time = partial(
+        link_time, overlap=params.link_overlap, gap=params.link_gap, step=step, cancelled=cancelled
+    )
+    in_depth = partial(
+        link_depth,
+        overlap=params.link_overlap,
+        gap=params.link_gap,
+        min_planes=params.min_planes,
+        step=step,
+        cancelled=cancelled,
+    )
+    if "T" not in axes or "Z" not in axes:
+        return in_depth(labels) if params.link_depth else in_time(labels)
+    order = [axes.index(axis) for axis in "TZYX"]
+    movie = labels.transpose(order)
+    if params.link_depth:
+        linked = _join([in_depth(volume) for volume in movie], 0)
+        linked = in_time(linked.labels) if params.link_time else linked
+    else:
+        linked = _join([in_time(movie[:, plane]) for plane in range(movie.shape[1])], 1)
+    back = np.ascontiguousarray(linked.labels.transpose(np.argsort(order)))
+    return Linked(back, linked.count, linked.parents)
 
 
 def link_depth(
@@ -183,8 +192,8 @@ def _write(labels: LabelArray, table: Table, chains: list[AnyArray]) -> LabelArr
         ids[rows] = number
     result = np.zeros(labels.shape, np.int32)
     for number, frame in enumerate(labels):
-        rows = table.rows_of(number)
-        result[number] = renumber(frame, table.ids[rows], ids[rows])
+        own = table.rows_of(number)
+        result[number] = renumber(frame, table.ids[own], ids[own])
     return result
 
 

@@ -1,7 +1,7 @@
 """What linking knows of labels: a small table of the nuclei in each step, and what they share.
 
-A step is a plane of a stack or a frame of a movie. The table is all that linking works on, so labels
-larger than memory can be linked from tables that were counted part by part.
+A step is a plane of a stack or a frame of a movie. The table is all that linking works on, so
+labels larger than memory can be linked from tables that were counted part by part.
 """
 
 import math
@@ -108,9 +108,7 @@ def count_table(
         steps.append((np.full(len(ids), number), ids, areas, centres))
         offsets.append(offsets[-1] + len(ids))
         for earlier in range(max(0, number - gap - 1), number):
-            first, second, shared = _count_shared(
-                labels[earlier], frame, steps[earlier][1], ids
-            )
+            first, second, shared = _count_shared(labels[earlier], frame, steps[earlier][1], ids)
             pairs.append((first + offsets[earlier], second + offsets[number], shared))
     columns = [np.concatenate(column) for column in zip(*steps, strict=True)]
     if not pairs:

@@ -14,9 +14,10 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.command_line import command_line
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.inference.job import given_diameter
-from napari_nucseg.inference.segment import LIVE_PARAMETERS, segment
+from napari_nucseg.inference.segment import LINK_PARAMETERS, LIVE_PARAMETERS, segment
 from napari_nucseg.params import SegmentParams, make_params, parse_diameter
 from napari_nucseg.widgets import _messages as messages
+from napari_nucseg.widgets._correction import time_axis
 from napari_nucseg.widgets._dock import Watcher, dock_of
 from napari_nucseg.widgets._image_form import ImageForm, Request
 from napari_nucseg.widgets._layers import expand, result_geometry
@@ -25,7 +26,11 @@ from napari_nucseg.widgets._look import align_labels, make_text, narrow
 from napari_nucseg.widgets._model_choice import ModelChoice, model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values
 from napari_nucseg.widgets._results import Kind, ResultLayers
+from napari_nucseg.widgets._tracks import show_tracks
 from napari_nucseg.widgets._worker import Task
+
+LINKS = {"link_depth": "Z", "link_time": "T"}
+"""The axis that each switch needs."""
 
 OUTPUT = "nuclei"
 """Output folder in the copied command."""
@@ -57,6 +62,7 @@ class SegmentWidget(Container):
         self._request: Request | None = None
         self._reason: str | None = None
         self._before: Shown | None = None
+        self._tracked: Layer | None = None
         self._docked = False
         self.image_form = ImageForm(napari_viewer)
         self.fields = {
@@ -75,12 +81,18 @@ class SegmentWidget(Container):
             text="Copy as command",
             tooltip="Copy the shell line that does the same to the clipboard.",
         )
+        self.tracks_button = PushButton(
+            text="Show tracks",
+            tooltip="Add a Tracks layer: the path of each nucleus, and who descends from whom.",
+            visible=False,
+        )
         super().__init__(widgets=self._rows(), labels=False)
         self._live = LiveUpdates(
             self.native, self._live_values, self._may_update, self._show_update, self._show_problem
         )
         self._polish()
         self._connect()
+        self._show_link_fields()
 
     def _rows(self) -> list[Any]:
         fields = self.fields
@@ -99,6 +111,7 @@ class SegmentWidget(Container):
             Label(value="<b>Adjust the result</b> (without running again)"),
             live,
             self.status,
+            self.tracks_button,
             self.copy_button,
         ]
 
@@ -113,8 +126,11 @@ class SegmentWidget(Container):
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
         self.copy_button.changed.connect(self.copy_command)
+        self.tracks_button.changed.connect(self.show_tracks)
         for name in LIVE_PARAMETERS:
             self.fields[name].changed.connect(self._live_changed)
+        for box in (self.image_form.axes, self.image_form.what, *map(self.fields.get, LINKS)):
+            box.changed.connect(self._show_link_fields)
         layers = self._viewer.layers
         layers.selection.events.active.connect(self._follow)
         layers.events.removed.connect(self._layer_removed)
@@ -141,10 +157,23 @@ class SegmentWidget(Container):
         InputError
             One of them cannot be used.
         """
-        channels = self.fields["channels"]
-        shown = "C" in (self.image_form.axes.value or "")
-        fields = {n: w for n, w in self.fields.items() if shown or w is not channels}
+        hidden = set(LINK_PARAMETERS) - self._linking(self.image_form.stacked)
+        if "C" not in (self.image_form.axes.value or ""):
+            hidden.add("channels")
+        fields = {name: field for name, field in self.fields.items() if name not in hidden}
         return make_params(read_values(fields))  # what is hidden, from an image before, is not used
+
+    def _linking(self, axes: str) -> set[str]:
+        """Return the parameters of linking that count for a stack with these axes of T and Z."""
+        names = {name for name, axis in LINKS.items() if axis in axes}
+        chosen = {name for name in names if self.fields[name].value}
+        names |= {"link_overlap", "link_gap"} if chosen else set()
+        return names | ({"min_planes"} if "link_depth" in chosen else set())
+
+    def _show_link_fields(self, _: Any = None) -> None:
+        shown = self._linking(self.image_form.stacked)
+        for name in LINK_PARAMETERS:
+            self.fields[name].visible = name in shown
 
     def run(self) -> None:
         """Segment the chosen image in a thread; a press during a run is ignored."""
@@ -279,7 +308,7 @@ class SegmentWidget(Container):
         """Show labels, and probabilities if asked for, and let the sliders act on them."""
         if shown.result.probabilities is not None:
             self._put(shown, "probability", shown.result.probabilities)
-        self._viewer.layers.selection.active = self._put(shown, "labels", shown.result.labels)
+        self._viewer.layers.selection.active = self._put_labels(shown)
         size = maps_size(shown.result)
         text = messages.summary(shown.result, shown.request.pixel_size)
         if 0 < size <= MAX_MAPS:
@@ -287,6 +316,18 @@ class SegmentWidget(Container):
         else:
             text += "\n" + messages.not_kept(size or estimate_maps(shown.request))
         self.status.value = text
+
+    def _put_labels(self, shown: Shown) -> Layer:
+        layer = self._put(shown, "labels", shown.result.labels)
+        tracked = shown.result.record["parameters"]["link_time"] and time_axis(layer) == 0
+        self._tracked = layer if tracked else None
+        self.tracks_button.visible = tracked
+        return layer
+
+    def show_tracks(self) -> None:
+        """Add a Tracks layer of the nuclei that were linked in time, as they are now."""
+        if self._tracked is not None and self._tracked in self._viewer.layers:
+            show_tracks(self._viewer, self._tracked)
 
     def _put(self, shown: Shown, kind: Kind, data: Any) -> Layer:
         request, result = shown.request, shown.result
@@ -302,13 +343,20 @@ class SegmentWidget(Container):
                 "seconds": dict(result.seconds),
                 "messages": list(result.messages),
             },
+            result.features if kind == "labels" else None,
         )
 
     def _live_changed(self) -> None:
         self._live.schedule()
 
     def _live_values(self) -> Mapping[str, Any]:
-        return {name: self.fields[name].value for name in LIVE_PARAMETERS}
+        """Return the live parameters for the image that is shown, which need not be the chosen."""
+        values = {name: self.fields[name].value for name in LIVE_PARAMETERS}
+        shown = self._live.shown
+        counted = self._linking(shown.result.axes if shown is not None else "")
+        default = SegmentParams()
+        unused = set(LINK_PARAMETERS) - counted
+        return {**values, **{name: getattr(default, name) for name in unused}}
 
     def _may_update(self, shown: Shown) -> bool:
         """Return whether the labels are as they were written; if not, say so."""
@@ -318,7 +366,7 @@ class SegmentWidget(Container):
         return False
 
     def _show_update(self, shown: Shown) -> None:
-        self._put(shown, "labels", shown.result.labels)
+        self._put_labels(shown)
         self.status.value = messages.summary(shown.result, shown.request.pixel_size)
 
 
