@@ -17,20 +17,19 @@ from napari_nucseg.inference.job import given_diameter
 from napari_nucseg.inference.segment import LINK_PARAMETERS, LIVE_PARAMETERS, segment
 from napari_nucseg.params import SegmentParams, make_params, parse_diameter
 from napari_nucseg.widgets import _messages as messages
-from napari_nucseg.widgets._correction import time_axis
 from napari_nucseg.widgets._dock import Watcher, dock_of
 from napari_nucseg.widgets._image_form import ImageForm, Request
 from napari_nucseg.widgets._layers import expand, result_geometry
+from napari_nucseg.widgets._link_form import LinkForm
 from napari_nucseg.widgets._live import MAX_MAPS, LiveUpdates, Shown, estimate_maps, maps_size
 from napari_nucseg.widgets._look import align_labels, make_text, narrow
 from napari_nucseg.widgets._model_choice import ModelChoice, model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values
 from napari_nucseg.widgets._results import Kind, ResultLayers
-from napari_nucseg.widgets._tracks import show_tracks
+from napari_nucseg.widgets._tracks import TracksButton
 from napari_nucseg.widgets._worker import Task
 
-LINKS = {"link_depth": "Z", "link_time": "T"}
-"""The axis that each switch needs."""
+SLIDERS = tuple(name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS)
 
 OUTPUT = "nuclei"
 """Output folder in the copied command."""
@@ -62,13 +61,14 @@ class SegmentWidget(Container):
         self._request: Request | None = None
         self._reason: str | None = None
         self._before: Shown | None = None
-        self._tracked: Layer | None = None
         self._docked = False
         self.image_form = ImageForm(napari_viewer)
+        self._link = LinkForm()
         self.fields = {
             "channels": self.image_form.channels,
             "model": field_widget("model", choices=model_choices(), widget_type="ComboBox"),
-            **{name: field_widget(name) for name in ("diameter", *LIVE_PARAMETERS)},
+            **{name: field_widget(name) for name in ("diameter", *SLIDERS)},
+            **self._link.fields,
             "probabilities": field_widget("probabilities"),
         }
         self.run_button = PushButton(text="Run", tooltip="Segment the nuclei.")
@@ -81,23 +81,19 @@ class SegmentWidget(Container):
             text="Copy as command",
             tooltip="Copy the shell line that does the same to the clipboard.",
         )
-        self.tracks_button = PushButton(
-            text="Show tracks",
-            tooltip="Add a Tracks layer: the path of each nucleus, and who descends from whom.",
-            visible=False,
-        )
+        self.tracks_button = TracksButton(napari_viewer)
         super().__init__(widgets=self._rows(), labels=False)
         self._live = LiveUpdates(
             self.native, self._live_values, self._may_update, self._show_update, self._show_problem
         )
         self._polish()
         self._connect()
-        self._show_link_fields()
+        self._offer_links()
 
     def _rows(self) -> list[Any]:
         fields = self.fields
         main = Container(widgets=[fields["model"], fields["diameter"], fields["probabilities"]])
-        live = Container(widgets=[fields[name] for name in LIVE_PARAMETERS])
+        live = Container(widgets=[fields[name] for name in SLIDERS])
         buttons = Container(
             widgets=[self.run_button, self.cancel_button], layout="horizontal", labels=False
         )
@@ -110,6 +106,7 @@ class SegmentWidget(Container):
             self.progress,
             Label(value="<b>Adjust the result</b> (without running again)"),
             live,
+            self._link,
             self.status,
             self.tracks_button,
             self.copy_button,
@@ -126,11 +123,10 @@ class SegmentWidget(Container):
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
         self.copy_button.changed.connect(self.copy_command)
-        self.tracks_button.changed.connect(self.show_tracks)
         for name in LIVE_PARAMETERS:
             self.fields[name].changed.connect(self._live_changed)
-        for box in (self.image_form.axes, self.image_form.what, *map(self.fields.get, LINKS)):
-            box.changed.connect(self._show_link_fields)
+        for box in (self.image_form.axes, self.image_form.what):
+            box.changed.connect(self._offer_links)
         layers = self._viewer.layers
         layers.selection.events.active.connect(self._follow)
         layers.events.removed.connect(self._layer_removed)
@@ -157,23 +153,11 @@ class SegmentWidget(Container):
         InputError
             One of them cannot be used.
         """
-        hidden = set(LINK_PARAMETERS) - self._linking(self.image_form.stacked)
+        hidden = set(self._link.unused(self.image_form.stacked))
         if "C" not in (self.image_form.axes.value or ""):
             hidden.add("channels")
         fields = {name: field for name, field in self.fields.items() if name not in hidden}
         return make_params(read_values(fields))  # what is hidden, from an image before, is not used
-
-    def _linking(self, axes: str) -> set[str]:
-        """Return the parameters of linking that count for a stack with these axes of T and Z."""
-        names = {name for name, axis in LINKS.items() if axis in axes}
-        chosen = {name for name in names if self.fields[name].value}
-        names |= {"link_overlap", "link_gap"} if chosen else set()
-        return names | ({"min_planes"} if "link_depth" in chosen else set())
-
-    def _show_link_fields(self, _: Any = None) -> None:
-        shown = self._linking(self.image_form.stacked)
-        for name in LINK_PARAMETERS:
-            self.fields[name].visible = name in shown
 
     def run(self) -> None:
         """Segment the chosen image in a thread; a press during a run is ignored."""
@@ -224,6 +208,9 @@ class SegmentWidget(Container):
         """Read the layer list again; napari calls this when layers come, go or are renamed."""
         if isalive(self.native):
             self.image_form.refresh()
+
+    def _offer_links(self, _: Any = None) -> None:
+        self._link.offer(self.image_form.stacked)
 
     def _follow(self, _event: Any = None) -> None:
         if isalive(self.native):
@@ -319,15 +306,8 @@ class SegmentWidget(Container):
 
     def _put_labels(self, shown: Shown) -> Layer:
         layer = self._put(shown, "labels", shown.result.labels)
-        tracked = shown.result.record["parameters"]["link_time"] and time_axis(layer) == 0
-        self._tracked = layer if tracked else None
-        self.tracks_button.visible = tracked
+        self.tracks_button.follow(layer)
         return layer
-
-    def show_tracks(self) -> None:
-        """Add a Tracks layer of the nuclei that were linked in time, as they are now."""
-        if self._tracked is not None and self._tracked in self._viewer.layers:
-            show_tracks(self._viewer, self._tracked)
 
     def _put(self, shown: Shown, kind: Kind, data: Any) -> Layer:
         request, result = shown.request, shown.result
@@ -351,12 +331,9 @@ class SegmentWidget(Container):
 
     def _live_values(self) -> Mapping[str, Any]:
         """Return the live parameters for the image that is shown, which need not be the chosen."""
-        values = {name: self.fields[name].value for name in LIVE_PARAMETERS}
         shown = self._live.shown
-        counted = self._linking(shown.result.axes if shown is not None else "")
-        default = SegmentParams()
-        unused = set(LINK_PARAMETERS) - counted
-        return {**values, **{name: getattr(default, name) for name in unused}}
+        values = {name: self.fields[name].value for name in LIVE_PARAMETERS}
+        return {**values, **self._link.unused(shown.result.axes if shown is not None else "")}
 
     def _may_update(self, shown: Shown) -> bool:
         """Return whether the labels are as they were written; if not, say so."""
