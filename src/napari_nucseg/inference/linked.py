@@ -21,6 +21,14 @@ class Found:
     messages: tuple[str, ...] = ()
 
 
+def outline_params(params: SegmentParams) -> SegmentParams:
+    """Return the parameters that outlines are found with.
+
+    What the border cuts stays until it is linked in depth: the nucleus goes as a whole then.
+    """
+    return params.model_copy(update={"drop_border": params.drop_border and not params.link_depth})
+
+
 def link_outlines(
     outlines: LabelArray,
     count: int,

@@ -15,7 +15,7 @@ from napari_nucseg.errors import Cancelled, InputError
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
-from napari_nucseg.inference.linked import link_outlines
+from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.linking.stack import check_linking
 from napari_nucseg.model.folder import LITERT
@@ -244,10 +244,7 @@ def relabel(
     params = make_params({**before, **changes})
     check_linking(result.axes, params)
     outlines = result.outlines
-    found_by = set(before) - set(LINK_PARAMETERS)
-    if outlines is None or any(
-        changes.get(name, before[name]) != before[name] for name in found_by
-    ):
+    if outlines is None or _finding(params) != _finding(make_params(before)):
         outlines = _find_outlines(result, params, cancelled)
     watch.lap("instances")
     found = link_outlines(outlines, int(outlines.max(initial=0)), job, params, cancelled)
@@ -304,6 +301,11 @@ class _Stopwatch:
         return {**self._seconds, "total": time.perf_counter() - self._start}
 
 
+def _finding(params: SegmentParams) -> dict[str, Any]:
+    """Return the parameters that outlines depend on."""
+    return outline_params(params).model_dump(exclude=set(LINK_PARAMETERS))
+
+
 def _find_outlines(
     result: SegmentationResult, params: SegmentParams, cancelled: CancelCheck | None
 ) -> LabelArray:
@@ -327,7 +329,7 @@ def _write_plane(
     count: int,
 ) -> int:
     """Write one plane's labels, numbered from `count` + 1, into `target`; return the new count."""
-    found = find_instances(maps, job.model.config.network, params, job.diameter)
+    found = find_instances(maps, job.model.config.network, outline_params(params), job.diameter)
     found = field_of_view.keep_inside(found)
     target[field_of_view.window] = np.where(found > 0, found + count, 0)
     return count + int(found.max(initial=0))

@@ -10,7 +10,7 @@ from napari_nucseg._types import AnyArray, CancelCheck, LabelArray
 from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError
 from napari_nucseg.linking.depth import chain_planes
-from napari_nucseg.linking.table import Table, count_table, renumber
+from napari_nucseg.linking.table import Table, count_table, renumber, rows_at_border
 from napari_nucseg.linking.tracks import chain_frames
 from napari_nucseg.params import SegmentParams
 
@@ -81,7 +81,8 @@ def link_labels(
         Of the labels: T and Z, in any order, then YX. Without ``link_depth``, each plane of a movie
         of stacks is a movie of its own.
     params : SegmentParams
-        Its ``link_depth``, ``link_time``, ``link_overlap``, ``link_gap`` and ``min_planes`` count.
+        Its ``link_depth``, ``link_time``, ``link_overlap``, ``link_gap`` and ``min_planes`` count,
+        and in depth its ``drop_border``: a nucleus that is cut in one plane is removed from all.
     step : float
         From plane to plane in pixels of Y and X, see `plane_step`.
     cancelled : callable, optional
@@ -103,6 +104,7 @@ def link_labels(
         overlap=params.link_overlap,
         gap=params.link_gap,
         min_planes=params.min_planes,
+        drop_border=params.drop_border,
         step=step,
         cancelled=cancelled,
     )
@@ -125,6 +127,7 @@ def link_depth(
     overlap: float = _DEFAULT.link_overlap,
     gap: int = _DEFAULT.link_gap,
     min_planes: int = _DEFAULT.min_planes,
+    drop_border: bool = False,
     step: float = 1.0,
     cancelled: CancelCheck | None = None,
 ) -> Linked:
@@ -137,6 +140,8 @@ def link_depth(
         See `depth.chain_planes`.
     min_planes : int
         Nuclei with outlines in fewer planes are removed.
+    drop_border : bool
+        Remove nuclei that touch the border in Y or X in any plane.
     cancelled : callable, optional
         Asked before every plane.
 
@@ -146,7 +151,8 @@ def link_depth(
     """
     table = count_table(labels, gap, cancelled)
     nuclei = chain_planes(table, overlap=overlap, gap=gap, step=step)
-    kept = [rows for rows in nuclei if len(rows) >= min_planes]
+    cut = rows_at_border(labels, table) if drop_border else np.zeros(len(table), bool)
+    kept = [rows for rows in nuclei if len(rows) >= min_planes and not cut[rows].any()]
     return Linked(_write(labels, table, kept), len(kept))
 
 

@@ -116,6 +116,23 @@ def count_table(
     return Table(*columns, *(np.concatenate(column) for column in zip(*pairs, strict=True)))
 
 
+def rows_at_border(labels: LabelArray, table: Table) -> AnyArray:
+    """Return which rows touch the border in Y or X, bool.
+
+    Parameters
+    ----------
+    labels : array (steps, Y, X)
+        That the table was counted from.
+    table : Table
+    """
+    touching = np.zeros(len(table), bool)
+    for number, plane in enumerate(labels):
+        edges = np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])
+        own = table.rows_of(number)
+        touching[own] = np.isin(table.ids[own], edges)
+    return touching
+
+
 def renumber(frame: LabelArray, ids: AnyArray, new_ids: AnyArray) -> LabelArray:
     """Return labels with other ids, int32.
 
