@@ -101,7 +101,7 @@ class SegmentParams(BaseModel):
         ),
     )
     link_overlap: float = Field(
-        default=0.3,
+        default=0.4,
         ge=0.05,
         le=0.95,
         title="Overlap to link",

@@ -20,7 +20,7 @@ OTHER = {
     "drop_border": True,
     "link_depth": True,
     "link_time": True,
-    "link_overlap": 0.4,
+    "link_overlap": 0.6,
     "link_gap": 2,
     "min_planes": 3,
     "channels": (0, 2),

@@ -12,6 +12,9 @@ WAIST = 0.85
 LEAST_HEIGHT = 0.35
 """Of each of two nuclei in a column, in diameters of its largest outline."""
 
+CAP_INSIDE = 0.75
+"""Share of a cap that lies over, or under, the end of its nucleus."""
+
 LEAST_OVERLAP = 0.1
 """Share of `overlap` that is asked for however thick the steps are."""
 
@@ -48,10 +51,24 @@ def chain_planes(table: Table, *, overlap: float, gap: int, step: float = 1.0) -
     for distance in range(1, gap + 2):
         pairs = (table.gaps == distance) & (scores >= asked)
         chains.join(table.first[pairs], table.second[pairs], scores[pairs])
+    _add_caps(table, chains, diameters, step)
     for chain in list(chains):
         for place in _waists(table.areas[chain], table.steps[chain] * step, step):
             chains.cut_before(int(chain[place]))
     return list(chains)
+
+
+def _add_caps(table: Table, chains: Chains, diameters: FloatArray, step: float) -> None:
+    """Link flat pieces that lie on the end of a nucleus, where its outlines grow or shrink fast."""
+    heights = np.zeros(len(table))
+    for chain in chains:
+        heights[chain] = (table.steps[chain[-1]] - table.steps[chain[0]] + 1) * step
+    first, second = table.first, table.second
+    inside = table.shared / np.minimum(table.areas[first], table.areas[second])
+    flat = np.minimum(heights[first], heights[second])
+    larger = np.maximum(diameters[first], diameters[second])
+    caps = (table.gaps == 1) & (inside >= CAP_INSIDE) & (flat < LEAST_HEIGHT * larger)
+    chains.join(first[caps], second[caps], inside[caps])
 
 
 def _waists(areas: AnyArray, heights: FloatArray, step: float) -> list[int]:
