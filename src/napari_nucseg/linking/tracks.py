@@ -6,8 +6,8 @@ from napari_nucseg._types import AnyArray, FloatArray
 from napari_nucseg.linking.chains import NONE, Chains
 from napari_nucseg.linking.table import Table
 
-REACH = 0.6
-"""Diameters that a nucleus may move from frame to frame without overlapping itself."""
+REACH = 1.0
+"""Diameters that a nucleus may move from frame to frame."""
 
 LEAST_LIKENESS = 0.5
 """Smaller over larger area of a nucleus that moved so far."""
@@ -15,10 +15,10 @@ LEAST_LIKENESS = 0.5
 DAUGHTER_REACH = 1.0
 """Diameters of the mother, from her centre to that of a daughter."""
 
-MIDDLE_REACH = 0.3
+MIDDLE_REACH = 0.4
 """Diameters of the mother, from her centre to the middle between the daughters."""
 
-DAUGHTERS_AREA = (0.6, 1.5)
+DAUGHTERS_AREA = (0.5, 1.8)
 """Area (volume) of both daughters together, in that of the mother."""
 
 SISTER_LIKENESS = 0.4
