@@ -6,7 +6,7 @@ import pytest
 from drawn_maps import FakeEngine, plain_input
 
 from napari_nucseg.errors import Cancelled
-from napari_nucseg.inference.maps import predict_plane
+from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.preprocessing.tiling import plan_tiles
 
 HALO = 32
@@ -122,6 +122,34 @@ def test_maps_are_at_the_networks_scale_and_the_probability_at_the_images(scale)
     assert maps.shape == (60, 90)
     assert maps.probability().shape == (60, 90)
     np.testing.assert_allclose(maps.probability(), 0.25, atol=1e-3)
+
+
+@pytest.mark.parametrize("step", [16, 41, 128])
+def test_a_window_on_the_grain_is_resized_exactly_as_the_whole_plane(step):
+    whole = np.random.default_rng(0).random((5 * step + 7, 6 * step + 3)).astype(np.float32)
+    prepared = plain_input(scale=32 / step)
+    window = (slice(2 * step, 5 * step), slice(step, 4 * step))
+    inner = np.s_[4:-4, 4:-4]  # cubic interpolation looks two pixels beyond the window
+
+    for way in (cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_NEAREST):
+        part = prepared.to_network(whole[window], way)
+        expected = prepared.to_network(whole, way)[64:160, 32:128]
+
+        assert part.shape == (96, 96)
+        np.testing.assert_allclose(part[inner], expected[inner], atol=1e-6)
+
+
+@pytest.mark.parametrize("step", [16, 41, 128])
+def test_maps_return_to_the_pixels_they_came_from(step):
+    shape = (2 * step + 5, 3 * step)
+    network = plain_input(scale=32 / step).network_shape(shape)
+    ramp = (np.arange(network[0], dtype=np.float32)[:, None] + 0.5) * step / 32 - 0.5
+    maps = PlaneMaps(np.repeat(ramp, network[1], 1)[..., None], shape, 32 / step)
+
+    rows = maps.probability()[step // 4 : -step // 4]
+
+    expected = np.arange(shape[0])[step // 4 : -step // 4, None]
+    np.testing.assert_allclose(rows, np.broadcast_to(expected, rows.shape), atol=0.02 * step)
 
 
 def test_a_model_of_fixed_size_sees_the_whole_plane_in_it():

@@ -168,5 +168,6 @@ def test_nuclei_outside_of_the_models_range_are_rescaled():
 
     made = make_windows([tiny])
 
-    assert made.sources[0].prepared.scale == pytest.approx(CONFIG.diameter / tiny.diameter)
+    wanted = CONFIG.diameter / tiny.diameter
+    assert made.sources[0].prepared.scale == pytest.approx(wanted, rel=0.1)  # whole grains
     assert np.isfinite(made.batch(0)[0]).all()

@@ -7,7 +7,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray, LabelArray
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.job import SegmentJob
-from napari_nucseg.preprocessing.tiling import STRIDE
+from napari_nucseg.preprocessing.tiling import grain
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class FieldOfView:
     def of(cls, region: AnyArray | None, job: SegmentJob) -> "FieldOfView":
         """Check a region and return the window around it, with a halo as context.
 
-        At scale 1 it starts at a multiple of the network's stride, as tiles do: the maps then are
-        those of the whole plane but for what lies beyond the halo.
+        It starts at a multiple of the grain, as tiles do: the maps then are those of the whole
+        plane but for what lies beyond the halo.
 
         Raises
         ------
@@ -48,10 +48,16 @@ class FieldOfView:
         if not region.any():
             raise InputError("The region is empty: no pixel of the image lies in it.")
         margin = int(np.ceil(job.halo / job.prepared.scale))
+        step = grain(job.prepared.scale)
         rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
         window = (
-            slice(_stride_before(rows[0] - margin), min(height, int(rows[-1]) + 1 + margin)),
-            slice(_stride_before(columns[0] - margin), min(width, int(columns[-1]) + 1 + margin)),
+            slice(
+                _multiple_before(rows[0] - margin, step), min(height, int(rows[-1]) + 1 + margin)
+            ),
+            slice(
+                _multiple_before(columns[0] - margin, step),
+                min(width, int(columns[-1]) + 1 + margin),
+            ),
         )
         return cls(window, region[window])
 
@@ -69,6 +75,6 @@ class FieldOfView:
         return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
 
 
-def _stride_before(position: int) -> int:
-    """Return the last multiple of the network's stride up to a position, at least 0."""
-    return max(0, int(position) // STRIDE * STRIDE)
+def _multiple_before(position: int, step: int) -> int:
+    """Return the last multiple of `step` up to a position, at least 0."""
+    return max(0, position // step * step)

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
-from napari_nucseg.inference.maps import PlaneMaps, resize_to
+from napari_nucseg.inference.maps import PlaneMaps
 from napari_nucseg.model.config import OFFSET_UNIT, NetworkConfig
 from napari_nucseg.params import SegmentParams
 
@@ -99,7 +99,7 @@ def find_instances(
         labels = _components(mask)
     labels = _keep_largest_parts(labels)
     labels = _drop_uncertain(labels, maps[..., 0], params.certainty)
-    if labels.shape != plane.shape:
+    if labels.shape != plane.shape or plane.scale != 1.0:
         labels = _enlarge(labels, plane, params.foreground_threshold)
     return _select(labels, smallest, params.drop_border)
 
@@ -193,10 +193,8 @@ def _drop_uncertain(labels: LabelArray, probability: FloatArray, certainty: floa
 
 def _enlarge(labels: LabelArray, plane: PlaneMaps, threshold: float) -> LabelArray:
     """Bring labels to the image's own size with outlines as smooth as the probability map."""
-    size = (plane.shape[1], plane.shape[0])
     if plane.scale > 1:
-        shrunk = cv2.resize(labels.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
-        return shrunk.astype(np.int32)
+        return plane.to_image(labels.astype(np.float32), cv2.INTER_NEAREST).astype(np.int32)
     _, nearest = cv2.distanceTransformWithLabels(
         (labels == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -205,9 +203,8 @@ def _enlarge(labels: LabelArray, plane: PlaneMaps, threshold: float) -> LabelArr
     # Labels grown by about one pixel, cut back to the probability at full size.
     near = cv2.dilate((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     grown = np.where(near, owner[nearest], 0).astype(np.float32)
-    large = cv2.resize(grown, size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
-    probability = resize_to(plane.maps[..., 0].astype(np.float32), plane.shape)
-    return np.where(probability >= threshold, large, 0)
+    large = plane.to_image(grown, cv2.INTER_NEAREST).astype(np.int32)
+    return np.where(plane.probability() >= threshold, large, 0)
 
 
 def _select(labels: LabelArray, smallest: float, drop_border: bool) -> LabelArray:

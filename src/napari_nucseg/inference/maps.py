@@ -11,7 +11,7 @@ from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference.engine import Engine
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.preprocessing.normalize import IntensityRange, normalize, to_three_channels
-from napari_nucseg.preprocessing.tiling import plan_tiles
+from napari_nucseg.preprocessing.tiling import STRIDE, grain, plan_tiles
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class PlaneMaps:
     shape : tuple of int
         Height and width of the plane in the image's own pixels.
     scale : float
-        Network pixels per image pixel.
+        Network pixels per image pixel, see `preprocessing.tiling.grain`.
     """
 
     maps: AnyArray
@@ -35,7 +35,21 @@ class PlaneMaps:
 
     def probability(self) -> FloatArray:
         """Return the foreground probability at the image's own size, float32 (Y, X)."""
-        return resize_to(self.maps[..., 0].astype(np.float32), self.shape)
+        return self.to_image(self.maps[..., 0].astype(np.float32))
+
+    def to_image(self, image: FloatArray, interpolation: int = cv2.INTER_LINEAR) -> FloatArray:
+        """Bring (y, x) float32 at the network's scale to the image's own size.
+
+        The pixels of a window that starts at a multiple of the grain are those of the whole.
+        """
+        if self.scale == 1.0:  # nothing to do, or a model of a fixed size
+            return _resize(image, self.shape, interpolation)
+        step = grain(self.scale)
+        grains = [-(-length // step) for length in self.shape]
+        short = [STRIDE * n - length for n, length in zip(grains, image.shape, strict=True)]
+        padded = np.pad(image, ((0, short[0]), (0, short[1])), mode="edge")
+        whole = _resize(padded, (step * grains[0], step * grains[1]), interpolation)
+        return whole[: self.shape[0], : self.shape[1]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ class PlaneInput:
     color : bool
         The channels are RGB(A).
     scale : float
-        Network pixels per image pixel.
+        Network pixels per image pixel, see `preprocessing.tiling.grain`.
     """
 
     config: ModelConfig
@@ -76,7 +90,24 @@ class PlaneInput:
         scaled = normalize(plane[..., list(self.channels)], self.intensity, self.config.input)
         if not self.color:
             scaled = scaled[..., self._varied_channels()].max(axis=-1, keepdims=True)
-        return to_three_channels(_resize_input(scaled, self.network_shape(plane.shape)))
+        shrinks = self.network_shape(plane.shape)[0] < plane.shape[0]
+        return to_three_channels(
+            self.to_network(scaled, cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+        )
+
+    def to_network(self, image: AnyArray, interpolation: int) -> AnyArray:
+        """Bring (Y, X) or (Y, X, channels) at the image's own size to the network's scale.
+
+        The pixels of a window that starts at a multiple of the grain are those of the whole.
+        """
+        wanted = self.network_shape(image.shape)
+        if self.scale == 1.0:  # nothing to do, or a model of a fixed size
+            return _resize(image, wanted, interpolation)
+        step = grain(self.scale)
+        grains = [-(-length // step) for length in image.shape[:2]]
+        padded = _pad(image, (step * grains[0], step * grains[1]))
+        whole = _resize(padded, (STRIDE * grains[0], STRIDE * grains[1]), interpolation)
+        return whole[: wanted[0], : wanted[1]]
 
     def _varied_channels(self) -> list[int]:
         """Return which of the used channels are not constant; all if every one is."""
@@ -88,7 +119,8 @@ class PlaneInput:
         size = self.config.fixed_size
         if size:
             return size, size
-        return max(1, round(shape[0] * self.scale)), max(1, round(shape[1] * self.scale))
+        step = grain(self.scale)
+        return -(-shape[0] * STRIDE // step), -(-shape[1] * STRIDE // step)
 
 
 def predict_plane(
@@ -134,25 +166,18 @@ def predict_plane(
     return PlaneMaps(maps, (plane.shape[0], plane.shape[1]), prepared.scale)
 
 
-def resize_to(image: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    """Resize (Y, X) or (Y, X, channels) float32 linearly."""
+def _resize(image: AnyArray, shape: tuple[int, int], interpolation: int) -> AnyArray:
+    """Resize (Y, X) or (Y, X, channels)."""
     if image.shape[:2] == shape:
         return image
-    return cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
-
-
-def _resize_input(image: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    if image.shape[:2] == shape:
-        return image
-    shrinks = shape[0] < image.shape[0]
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     resized = cv2.resize(image, (shape[1], shape[0]), interpolation=interpolation)
-    return resized[..., None] if resized.ndim == 2 else resized
+    return resized[..., None] if resized.ndim < image.ndim else resized
 
 
-def _pad(tile: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    """Mirror a tile at its lower and right edge up to `shape`, more than once if needed."""
-    bottom, right = shape[0] - tile.shape[0], shape[1] - tile.shape[1]
+def _pad(image: AnyArray, shape: tuple[int, int]) -> AnyArray:
+    """Mirror an image at its lower and right edge up to `shape`, more than once if needed."""
+    bottom, right = shape[0] - image.shape[0], shape[1] - image.shape[1]
     if not bottom and not right:
-        return np.ascontiguousarray(tile)
-    return np.pad(tile, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
+        return np.ascontiguousarray(image)
+    margins = ((0, bottom), (0, right)) + ((0, 0),) * (image.ndim - 2)
+    return np.pad(image, margins, mode="symmetric")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_nucseg.preprocessing.normalize import InputConfig
-from napari_nucseg.preprocessing.tiling import STRIDE
+from napari_nucseg.preprocessing.tiling import STRIDE, grain
 
 OutputName = Literal["foreground", "distance", "offset"]
 
@@ -100,9 +100,10 @@ class ModelConfig(Frozen):
     def scale_for(self, diameter: float) -> float:
         """Return network pixels per image pixel for nuclei of this diameter in image pixels.
 
-        1 for diameters that the network copes with, and where there are no nuclei (0).
+        1 for diameters that the network copes with, and where there are no nuclei (0); else about
+        what brings them to `diameter`, rounded to a whole `preprocessing.tiling.grain`.
         """
         low, high = self.diameter_range
         if self.fixed_size or diameter == 0 or low <= diameter <= high:
             return 1.0
-        return self.diameter / diameter
+        return STRIDE / grain(self.diameter / diameter)

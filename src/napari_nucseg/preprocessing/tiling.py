@@ -7,6 +7,20 @@ STRIDE = 32
 """Height and width of a tile are multiples of this, the network's coarsest stride."""
 
 
+def grain(scale: float) -> int:
+    """Return how many image pixels become `STRIDE` network pixels.
+
+    Scales are always `STRIDE` divided by a whole number, the grain: a window that starts at a
+    multiple of it is resized, and seen by the network's strides, exactly as in the whole image.
+
+    Parameters
+    ----------
+    scale : float
+        Network pixels per image pixel.
+    """
+    return max(1, round(STRIDE / scale))
+
+
 @dataclass(frozen=True)
 class Tile:
     """One window of the network.

@@ -133,10 +133,8 @@ def _cut_out(
     scored = nuclei_inside(row.labels, inside)
     labels = row.labels[window]
     mask = inside[window] & ((labels == 0) | np.isin(labels, scored))
-    shape = prepared.network_shape(mask.shape)
-    size = (shape[1], shape[0])
-    shrunk = cv2.resize(labels.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
-    counted = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    shrunk = prepared.to_network(labels.astype(np.float32), cv2.INTER_NEAREST)
+    counted = prepared.to_network(mask.astype(np.uint8), cv2.INTER_NEAREST) > 0
     return Area(
         pixels=row.image[window],
         labels=np.where(mask, labels, 0),
