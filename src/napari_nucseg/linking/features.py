@@ -30,7 +30,7 @@ def describe_nuclei(linked: Linked, axes: str) -> dict[str, AnyArray]:
     for position, axis in enumerate(axes[:-2]):
         there = np.zeros((linked.labels.shape[position], linked.count + 1), bool)
         for number, part in enumerate(np.moveaxis(linked.labels, position, 0)):
-            there[number, np.unique(part)] = True
+            there[number][part.reshape(-1)] = True
         there = there[:, 1:]
         name = _NAMES[axis]
         columns[f"first_{name}"] = there.argmax(axis=0)
