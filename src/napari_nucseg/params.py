@@ -27,6 +27,16 @@ MICROMETRE: dict[str, float] = {
 }
 """Micrometres per unit that a diameter may be given in (both Unicode letters mu are in use)."""
 
+LINK_PARAMETERS = (
+    "link_depth",
+    "link_time",
+    "link_overlap",
+    "link_gap",
+    "min_planes",
+    "anisotropy",
+)
+"""Fields of `SegmentParams` that only link outlines: these need not be found again."""
+
 _DIAMETER = re.compile(r"^\s*([0-9]*\.?[0-9]+)\s*([^\s0-9.]*)\s*$")
 
 
@@ -123,6 +133,16 @@ class SegmentParams(BaseModel):
         le=1000,
         title="Minimum planes",
         description="Linked nuclei that are seen in fewer planes are removed. 1: none.",
+    )
+    anisotropy: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=100.0,
+        title="Anisotropy",
+        description=(
+            "Step between planes in pixels of Y and X. 0: from the pixel size, or 1 where that is "
+            "not known."
+        ),
     )
     channels: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default=(),

@@ -23,6 +23,7 @@ OTHER = {
     "link_overlap": 0.6,
     "link_gap": 2,
     "min_planes": 3,
+    "anisotropy": 2.18,
     "channels": (0, 2),
     "engine": "litert",
     "probabilities": True,

@@ -7,6 +7,7 @@ import pytest
 
 from napari_nucseg import relabel, segment
 from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.inference import linked
 from napari_nucseg.inference import segment as module
 from napari_nucseg.linking import link_labels
 from napari_nucseg.params import SegmentParams
@@ -56,6 +57,20 @@ def test_linked_in_depth(volume, slices):
     assert result.messages == (f"Linked from {slices.count:,} outlines in single planes.",)
 
 
+def test_step_between_planes_is_given_or_that_of_the_pixel_size(volume, monkeypatch):
+    steps = []
+
+    def link(labels, axes, params, *, step, cancelled):
+        steps.append(step)
+        return link_labels(labels, axes, params, step=step, cancelled=cancelled)
+
+    monkeypatch.setattr(linked, "link_labels", link)
+    image, known = volume.image[:2], {"Z": 1.0, "Y": 0.5, "X": 0.5}
+    for options in ({}, {"pixel_size": known}, {"pixel_size": known, "anisotropy": 3.0}):
+        segment(image, "ZYX", diameter=DIAMETER, link_depth=True, **options)
+    assert steps == [1.0, 2.0, 3.0]
+
+
 def test_linked_in_time(movie):
     result = segment(movie.image, "TYX", diameter=DIAMETER, link_time=True)
     assert len(set(result.parents.values())) == 2
@@ -87,6 +102,7 @@ CHANGES = [
     {"link_depth": True},
     {"link_depth": True, "link_overlap": 0.8},
     {"link_depth": True, "link_gap": 0, "min_planes": 4},
+    {"link_depth": True, "anisotropy": 9.0},
     {"link_depth": True, "splitting": 0.9, "min_size": 100},
     {"link_depth": True, "drop_border": True},
     {"drop_border": True},
@@ -110,25 +126,25 @@ def test_relabel_gives_what_a_fresh_run_gives(volume, slices):
 
 
 def test_linking_anew_does_not_find_outlines_anew(slices, monkeypatch):
-    linked = relabel(slices, link_depth=True)
+    nuclei = relabel(slices, link_depth=True)
 
     def find(*_):
         raise AssertionError("outlines were found anew")
 
     monkeypatch.setattr(module, "find_instances", find)
-    again = relabel(linked, min_planes=6)
-    assert again.count < linked.count
+    again = relabel(nuclei, min_planes=6)
+    assert again.count < nuclei.count
     back = relabel(again, link_depth=False)
     np.testing.assert_array_equal(back.labels, slices.labels)
 
 
 def test_border_nuclei_go_as_a_whole(slices):
-    linked, inner = (relabel(slices, link_depth=True, drop_border=drop) for drop in (False, True))
-    edges = linked.labels[:, [0, -1]].ravel(), linked.labels[:, :, [0, -1]].ravel()
+    nuclei, inner = (relabel(slices, link_depth=True, drop_border=drop) for drop in (False, True))
+    edges = nuclei.labels[:, [0, -1]].ravel(), nuclei.labels[:, :, [0, -1]].ravel()
     cut = np.unique(np.concatenate(edges))
-    kept = np.where(np.isin(linked.labels, cut), 0, linked.labels)
+    kept = np.where(np.isin(nuclei.labels, cut), 0, nuclei.labels)
     np.testing.assert_array_equal(inner.labels > 0, kept > 0)
-    assert inner.count == linked.count - len(cut[cut > 0])
+    assert inner.count == nuclei.count - len(cut[cut > 0])
 
 
 @pytest.mark.parametrize(("axes", "option"), [("YX", "link_depth"), ("ZYX", "link_time")])
@@ -144,6 +160,6 @@ def test_relabel_along_an_axis_that_is_not_there(slices):
 
 
 def test_linking_can_be_cancelled(slices):
-    linked = relabel(slices, link_depth=True)
+    nuclei = relabel(slices, link_depth=True)
     with pytest.raises(Cancelled):
-        relabel(linked, link_gap=0, cancelled=lambda: True)
+        relabel(nuclei, link_gap=0, cancelled=lambda: True)

@@ -6,8 +6,7 @@ from napari.layers import Tracks
 
 from napari_nucseg import segment
 from napari_nucseg.inference.engine import LiteRTEngine
-from napari_nucseg.inference.segment import LINK_PARAMETERS
-from napari_nucseg.params import SegmentParams
+from napari_nucseg.params import LINK_PARAMETERS, SegmentParams
 from napari_nucseg.sample_data import time_lapse, z_stack
 from napari_nucseg.widgets._image_form import PLANE, SHAPES, WHOLE
 
@@ -53,7 +52,7 @@ def test_only_what_the_image_has_is_shown(docked_bench, field, volume):
     open_stack(bench, volume)
     assert shown(bench) == {"link_depth"}
     bench.set(link_depth=True)
-    assert shown(bench) == {"link_depth", "link_overlap", "link_gap", "min_planes"}
+    assert shown(bench) == set(LINK_PARAMETERS) - {"link_time"}
     bench.form.axes.value = "TYX"
     assert shown(bench) == {"link_time"}
     bench.set(link_time=True)
@@ -125,6 +124,18 @@ def test_another_image_does_not_unlink_the_one_that_is_shown(bench, field, volum
     pixel_size = dict(zip("ZYX", SIZE, strict=True))
     expected = segment(volume.image, "ZYX", pixel_size=pixel_size, link_depth=True, splitting=0.9)
     np.testing.assert_array_equal(labels.data, expected.labels)
+
+
+def test_copied_command_knows_the_step_between_planes(bench, volume):
+    open_stack(bench, volume)
+    bench.widget.copy_command()
+    assert "--anisotropy" not in bench.status
+    bench.set(link_depth=True)
+    bench.widget.copy_command()
+    assert f"--link-depth --anisotropy {1.0 / 0.35}" in bench.status
+    bench.set(anisotropy=2.0)
+    bench.widget.copy_command()
+    assert "--anisotropy 2.0" in bench.status
 
 
 def test_tracks(bench, movie):

@@ -44,7 +44,7 @@ def link_outlines(
         Labels of all planes, numbered from 1 to `count`.
     count : int
     job : SegmentJob
-        Its planes and the step between them.
+        Its planes, and the step between them if `params` do not say.
     params : SegmentParams
     cancelled : callable, optional
         Asked before every plane.
@@ -61,7 +61,8 @@ def link_outlines(
     if not (params.link_depth or params.link_time):
         return Found(outlines, count)
     axes = job.planes.output_axes
-    linked = link_labels(outlines, axes, params, step=job.step, cancelled=cancelled)
+    step = params.anisotropy or job.step
+    linked = link_labels(outlines, axes, params, step=step, cancelled=cancelled)
     message = f"Linked from {count:,} outlines in single planes."
     if params.link_time:
         divisions = len(set(linked.parents.values()))

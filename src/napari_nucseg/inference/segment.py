@@ -19,11 +19,8 @@ from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.linking.stack import check_linking
 from napari_nucseg.model.folder import LITERT
-from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.preprocessing.tiling import plan_tiles
-
-LINK_PARAMETERS = ("link_depth", "link_time", "link_overlap", "link_gap", "min_planes")
-"""Parameters that only link outlines, so that these need not be found again."""
 
 LIVE_PARAMETERS = (
     "foreground_threshold",
@@ -52,7 +49,8 @@ class SegmentationResult:
     diameter : float
         Typical diameter in pixels that was used.
     seconds : dict
-        ``prepare`` (model, statistics, diameter), ``network``, ``instances`` and ``total``.
+        ``prepare`` (model, statistics, diameter), ``network``, ``instances``, ``linking`` and
+        ``total``.
     record : dict
         Model name and hash, every parameter, the diameter used, package version: JSON-ready.
     messages : tuple of str
@@ -116,8 +114,8 @@ def segment(
     rgb : bool, optional
         Whether the last axis holds colour samples; used for guessing axes only.
     pixel_size : mapping, optional
-        Axis letter to micrometres per pixel; needed for a diameter given as a length. Linking in
-        depth takes the step from plane to plane from it.
+        Axis letter to micrometres per pixel; needed for a diameter given as a length, and used for
+        the step from plane to plane when linking in depth.
     region : array (Y, X), bool, optional
         Only nuclei whose centre lies in it are kept. Statistics are those of the whole image.
     keep_maps : bool
@@ -221,7 +219,8 @@ def relabel(
         Asked before every plane.
     **changes
         ``foreground_threshold``, ``certainty``, ``splitting``, ``min_size``, ``drop_border``,
-        ``link_depth``, ``link_time``, ``link_overlap``, ``link_gap``, ``min_planes``.
+        ``link_depth``, ``link_time``, ``link_overlap``, ``link_gap``, ``min_planes``,
+        ``anisotropy``.
 
     Raises
     ------

@@ -4,12 +4,14 @@ from typing import Any
 
 from magicgui.widgets import Container
 
-from napari_nucseg.inference.segment import LINK_PARAMETERS
-from napari_nucseg.params import SegmentParams
+from napari_nucseg.params import LINK_PARAMETERS, SegmentParams
 from napari_nucseg.widgets._params_form import field_widget
 
 _AXIS = {"link_depth": "Z", "link_time": "T"}
 """The axis that each switch needs."""
+
+
+_LOOK: dict[str, dict[str, Any]] = {"anisotropy": {"widget_type": "FloatSpinBox", "step": 0.1}}
 
 
 class LinkForm(Container):
@@ -22,7 +24,7 @@ class LinkForm(Container):
     """
 
     def __init__(self) -> None:
-        self.fields = {name: field_widget(name) for name in LINK_PARAMETERS}
+        self.fields = {name: field_widget(name, **_LOOK.get(name, {})) for name in LINK_PARAMETERS}
         self._axes = ""
         super().__init__(widgets=list(self.fields.values()), labels=True)
         self.margins = (0, 0, 0, 0)
@@ -45,7 +47,7 @@ class LinkForm(Container):
         switches = {name for name, axis in _AXIS.items() if axis in axes}
         on = {name for name in switches if self.fields[name].value}
         details = {"link_overlap", "link_gap"} if on else set()
-        return switches | details | ({"min_planes"} if "link_depth" in on else set())
+        return switches | details | ({"min_planes", "anisotropy"} if "Z" in axes and on else set())
 
     def _show(self, _: Any = None) -> None:
         used = self._used(self._axes)

@@ -14,8 +14,9 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.command_line import command_line
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.inference.job import given_diameter
-from napari_nucseg.inference.segment import LINK_PARAMETERS, LIVE_PARAMETERS, segment
-from napari_nucseg.params import SegmentParams, make_params, parse_diameter
+from napari_nucseg.inference.segment import LIVE_PARAMETERS, segment
+from napari_nucseg.linking.stack import plane_step
+from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params, parse_diameter
 from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._dock import Watcher, dock_of
 from napari_nucseg.widgets._image_form import ImageForm, Request
@@ -348,12 +349,15 @@ class SegmentWidget(Container):
 
 
 def _portable(request: Request) -> SegmentParams:
-    """Return the parameters with a length as pixels: the file may not know the layer's scale."""
+    """Return the parameters with lengths as pixels: the file may not know the layer's scale."""
     params = request.params
+    changes: dict[str, Any] = {}
     pixels = given_diameter(params, request.pixel_size)
-    if pixels is None or not parse_diameter(params.diameter)[1]:
-        return params
-    return params.model_copy(update={"diameter": repr(pixels)})
+    if pixels is not None and parse_diameter(params.diameter)[1]:
+        changes["diameter"] = repr(pixels)
+    if (params.link_depth or params.link_time) and "Z" in request.image_axes:
+        changes["anisotropy"] = params.anisotropy or plane_step(request.pixel_size)
+    return params.model_copy(update=changes)
 
 
 def _segment(
