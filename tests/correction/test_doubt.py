@@ -92,22 +92,6 @@ def test_odd_size(squares):
     assert first.score == pytest.approx(distance / (distance + 3))
 
 
-def test_a_track_is_as_large_as_in_a_frame(squares):
-    short = squares.copy()
-    short[short == 5] = 0  # a track that was seen in one frame of three
-    movie = np.stack([squares, short, short])
-    assert rank_nuclei(movie)[0].reason == "small (0.33 x median)"
-    assert {(doubt.score, doubt.reason) for doubt in rank_nuclei(movie, time_axis=0)} == {(0, "")}
-
-
-def test_a_track_may_cross_the_image():
-    movie = np.zeros((20, 400, 400), np.int32)
-    for frame in range(20):
-        movie[frame, 20 * frame + 4 : 20 * frame + 12, 20 * frame + 4 : 20 * frame + 12] = 1
-    assert rank_nuclei(movie)[0].reason == "in several places"
-    assert rank_nuclei(movie, time_axis=0)[0].reason == ""
-
-
 def test_odd_shape(squares):
     squares[23:29, 25:31] = 0  # of 8 x 8 an L of width 2 remains
     first = rank_nuclei(squares)[0]

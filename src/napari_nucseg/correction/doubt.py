@@ -7,7 +7,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray
 from napari_nucseg.correction.nuclei import Nuclei, mean_inside, measure_runs
 from napari_nucseg.correction.planes import Window
-from napari_nucseg.correction.runs import Runs, find_runs
+from napari_nucseg.correction.runs import find_runs
 from napari_nucseg.errors import Cancelled
 
 BORDER = 0.25
@@ -54,8 +54,6 @@ def rank_nuclei(
     labels: LabelArray,
     probability: AnyArray | None = None,
     cancelled: CancelCheck | None = None,
-    *,
-    time_axis: int | None = None,
 ) -> tuple[Doubt, ...]:
     """Order nuclei by doubt, the most doubtful first, equal ones by id.
 
@@ -69,8 +67,6 @@ def rank_nuclei(
     probability : array, optional
         Foreground probability, of the same shape.
     cancelled : callable, optional
-    time_axis : int, optional
-        A track keeps its id along it: its size is that of a frame, and it may move.
 
     Raises
     ------
@@ -80,8 +76,8 @@ def rank_nuclei(
     nuclei = measure_runs(runs)
     if len(nuclei) == 0:
         return ()
-    ratio, odd_size = _sizes(nuclei.areas / _frames(runs, nuclei, time_axis))
-    convexity = _convexity(labels, nuclei, cancelled, moving=time_axis is not None)
+    ratio, odd_size = _sizes(nuclei)
+    convexity = _convexity(labels, nuclei, cancelled)
     shape = (1 - convexity) / (1 - convexity + _HALF_SHAPE)
     border = BORDER * _at_border(nuclei, labels.shape)
     columns = {"size": odd_size, "shape": shape, "border": border}
@@ -108,18 +104,9 @@ def rank_nuclei(
     )
 
 
-def _frames(runs: Runs, nuclei: Nuclei, time_axis: int | None) -> AnyArray:
-    """Return the number of frames that each nucleus is in; 1 without time."""
-    if time_axis is None:
-        return np.ones(len(nuclei), int)
-    frames = runs.coordinates()[time_axis]
-    pairs = np.unique(np.searchsorted(nuclei.ids, runs.ids) * runs.shape[time_axis] + frames)
-    return np.bincount(pairs // runs.shape[time_axis], minlength=len(nuclei))
-
-
-def _sizes(areas: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _sizes(nuclei: Nuclei) -> tuple[FloatArray, FloatArray]:
     """Return area over median area, and the doubt about it."""
-    sizes = np.log(areas)
+    sizes = np.log(nuclei.areas)
     median = np.median(sizes)
     spread = max(1.4826 * float(np.median(np.abs(sizes - median))), _LEAST_SPREAD)
     distance = np.abs(sizes - median) / spread
@@ -132,19 +119,17 @@ def _at_border(nuclei: Nuclei, shape: tuple[int, ...]) -> AnyArray:
     return ((low == 0) | (high == np.array(shape[-2:]) - 1)).any(axis=1)
 
 
-def _convexity(
-    labels: LabelArray, nuclei: Nuclei, cancelled: CancelCheck | None, *, moving: bool
-) -> FloatArray:
+def _convexity(labels: LabelArray, nuclei: Nuclei, cancelled: CancelCheck | None) -> FloatArray:
     """Return the share of its convex hull that each nucleus fills; in stacks, in its largest plane.
 
-    0 for one whose pixels are so scattered that it must be in several places, unless it may move.
+    0 for one whose pixels are so scattered that it must be in several places.
     """
     shares = np.zeros(len(nuclei))
     volumes = np.prod(nuclei.high - nuclei.low + 1, axis=1, dtype=float)
     for number, nucleus in enumerate(nuclei.ids.tolist()):
         if number % 256 == 0 and cancelled is not None and cancelled():
             raise Cancelled("Ranking the nuclei was cancelled.")
-        if not moving and volumes[number] > _SCATTERED * nuclei.areas[number] + 1e4:
+        if volumes[number] > _SCATTERED * nuclei.areas[number] + 1e4:
             continue
         inside = labels[nuclei.window(number)] == nucleus
         planes = inside.reshape(-1, *inside.shape[-2:])

@@ -79,14 +79,12 @@ def analyse(
     predicted: Snapshot,
     labels: LabelArray,
     probability: AnyArray | None,
-    time_axis: int | None,
     _progress: Progress,
     cancelled: CancelCheck,
 ) -> Analysis:
     """Compare with the prediction and rank the nuclei."""
     changes = find_changes(predicted, labels)
-    doubts = rank_nuclei(labels, probability, cancelled, time_axis=time_axis)
-    return Analysis(changes, doubts, measure(labels))
+    return Analysis(changes, rank_nuclei(labels, probability, cancelled), measure(labels))
 
 
 def read_saved(

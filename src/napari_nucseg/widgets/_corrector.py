@@ -286,7 +286,7 @@ class Corrector:
                 image = probability.data
             else:
                 self._say(messages.probability_shape(probability.name), False)
-        return partial(analyse, state.predicted, self.layer.data, image, time_axis(self.layer))
+        return partial(analyse, state.predicted, self.layer.data, image)
 
     def _analysed(self, task: Task[Analysis]) -> None:
         if self._closed:
