@@ -82,9 +82,25 @@ def test_axes_in_another_order_give_the_same(movie, params):
         ("ZYX", BOTH, "pass axes, such as 'TYX'"),
     ],
 )
-def test_an_axis_that_is_not_there(axes, params, message):
+def test_an_axis_that_the_labels_have_not(axes, params, message):
     with pytest.raises(InputError, match=message):
         link_labels(np.zeros((2, 9, 9), np.int32), axes, params)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros((9, 9), int), r"must have the axes ZYX and pixels, got shape \(9, 9\)"),
+        (np.zeros((0, 9, 9), int), r"and pixels, got shape \(0, 9, 9\)"),
+        (np.zeros((2, 9, 9)), "must be integers .* got dtype float64"),
+        (np.full((2, 9, 9), -3), "ids below 0, got -3"),
+    ],
+)
+def test_labels_that_cannot_be_used(labels, message):
+    with pytest.raises(InputError, match=message):
+        link_depth(labels)
+    with pytest.raises(InputError, match=message.replace("ZYX", "TYX or TZYX")):
+        link_time(labels)
 
 
 @pytest.mark.parametrize(

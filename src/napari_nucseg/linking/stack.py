@@ -91,7 +91,7 @@ def link_labels(
     Raises
     ------
     InputError
-        The labels have not the axis that they are to be linked along.
+        The labels cannot be used, or have not the axis that they are to be linked along.
     Cancelled
     """
     axes = resolve_axes(labels.shape, axes)
@@ -147,8 +147,11 @@ def link_depth(
 
     Raises
     ------
+    InputError
+        The labels cannot be used.
     Cancelled
     """
+    _check(labels, "ZYX")
     table = count_table(labels, gap, cancelled)
     nuclei = chain_planes(table, overlap=overlap, gap=gap, step=step)
     cut = rows_at_border(labels, table) if drop_border else np.zeros(len(table), bool)
@@ -179,8 +182,11 @@ def link_time(
 
     Raises
     ------
+    InputError
+        The labels cannot be used.
     Cancelled
     """
+    _check(labels, "TYX or TZYX")
     table = count_table(labels, gap, cancelled)
     spacing = (1.0, 1.0) if labels.ndim == 3 else (step, 1.0, 1.0)
     tracks, parents = chain_frames(table, overlap=overlap, gap=gap, spacing=spacing)
@@ -189,6 +195,19 @@ def link_time(
         len(tracks),
         {child + 1: parent + 1 for child, parent in parents.items()},
     )
+
+
+def _check(labels: AnyArray, axes: str) -> None:
+    """Raise InputError unless labels have these axes and ids from 0."""
+    if labels.ndim not in [len(one) for one in axes.split(" or ")] or labels.size == 0:
+        raise InputError(f"Labels must have the axes {axes} and pixels, got shape {labels.shape}.")
+    if labels.dtype.kind not in "iu":
+        raise InputError(
+            "Labels must be integers (0 for background, one id per nucleus), got dtype "
+            f"{labels.dtype}."
+        )
+    if (lowest := int(labels.min())) < 0:
+        raise InputError(f"Labels must not have ids below 0, got {lowest}.")
 
 
 def _write(labels: LabelArray, table: Table, chains: list[AnyArray]) -> LabelArray:
