@@ -135,9 +135,11 @@ def _divide(
                 and all(_lasts(table, chains, row) for row in (child, sister))
             ]
     found: dict[int, int] = {}
+    divided: set[int] = set()
     for _, mother, child, sister in sorted(candidates):
-        if mother in found.values() or child in found or sister in found:
+        if mother in divided or child in found or sister in found:
             continue
+        divided.add(mother)
         if chains.preceding[sister] != NONE:
             chains.cut_before(sister)
         found[child] = found[sister] = mother
