@@ -139,6 +139,7 @@ class ResultLayers:
         written: Written,
         geometry: dict[str, Any],
         record: dict[str, Any],
+        features: Mapping[str, AnyArray] | None = None,
         looked: Looked | None = None,
     ) -> Layer:
         """Show a result: in the untouched layer of the run before, else in a new one.
@@ -156,6 +157,8 @@ class ResultLayers:
             From `_layers.result_geometry`.
         record : dict
             Goes to ``layer.metadata["napari_nucseg"]``, with the fingerprint of the data.
+        features : dict of str to array, optional
+            One row for each label.
         looked : mapping, optional
             As for `untouched`.
         """
@@ -173,6 +176,8 @@ class ResultLayers:
             layer.metadata[RECORD] = record
         else:
             layer = self._add(source, kind, data, geometry, record, instead_of=layer)
+        if isinstance(layer, Labels):
+            layer.features = features or {}
         self._made[kind][source] = made = _Made(layer, written.fingerprint, whole)
         made.watch()
         return layer
