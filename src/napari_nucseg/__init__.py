@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_nucseg.batch.segment_batch import segment_batch as segment_batch
     from napari_nucseg.evaluation import evaluate as evaluate
     from napari_nucseg.finetune_params import FineTuneParams as FineTuneParams
     from napari_nucseg.inference.segment import SegmentationResult as SegmentationResult
@@ -24,6 +25,7 @@ _PLACES = {
     "evaluate": "napari_nucseg.evaluation",
     "finetune": "napari_nucseg.training.finetune.start",
     "relabel": "napari_nucseg.inference.segment",
+    "segment_batch": "napari_nucseg.batch.segment_batch",
     "segment": "napari_nucseg.inference.segment",
 }
 
@@ -37,6 +39,7 @@ __all__ = [
     "finetune",
     "relabel",
     "segment",
+    "segment_batch",
 ]
 
 

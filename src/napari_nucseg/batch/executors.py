@@ -3,10 +3,11 @@
 import logging
 import math
 import os
+import queue
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_nucseg._types import CancelCheck, Progress
@@ -38,6 +39,9 @@ AHEAD = 2
 
 RECOUNT = 1.0
 """Seconds between two looks at how many workers there are."""
+
+ALLOWED_DEATHS = 1
+"""How often a process may die at an image before the image is held to be the cause."""
 
 LOST = (
     "The connection to the scheduler was lost. Finished images are kept; the same command goes on "
@@ -146,6 +150,7 @@ class WorkersExecutor:
         self._started, self._cancelled = started, cancelled
         self._run = uuid.uuid4().hex
         self._futures: dict[Any, Item] = {}
+        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._slots, self._counted = 0, -math.inf
         self._stopping = False
 
@@ -173,44 +178,43 @@ class WorkersExecutor:
         arguments = (item.absolute(), self._work, self._run, self._threads)
         future = self._client.submit(segment_on_worker, *arguments, pure=False)
         self._futures[future] = item
+        future.add_done_callback(self._ended.put)
 
     def wait(self) -> list[Finished]:
         """See `Executor`."""
-        from distributed import wait
-
         while True:
-            if self._cancelled() and not self._stopping:
-                return self._stop()
             if self._stopping:
                 raise Cancelled("The batch was cancelled.")
-            try:
-                done, _ = wait(list(self._futures), timeout=POLL, return_when="FIRST_COMPLETED")
-            except TimeoutError:
-                continue
-            return self._collect(done)
+            if self._cancelled():
+                return self._stop()
+            with suppress(queue.Empty):
+                return self._collect(POLL)
 
-    def _collect(self, done: Any) -> list[Finished]:
-        """Return the outcomes of futures, and forget the futures."""
-        found = []
-        for future in done:
-            item = self._futures.pop(future)
-            outcome = _outcome(future)
-            if outcome is not None:
-                found.append((item, outcome))
-        return found
+    def _collect(self, timeout: float) -> list[Finished]:
+        """Return items that end within some seconds, and forget their futures.
+
+        Raises
+        ------
+        queue.Empty
+            There is none.
+        """
+        done = [self._ended.get(timeout=timeout)]
+        while not self._ended.empty():
+            done.append(self._ended.get())
+        outcomes = [(self._futures.pop(future), _outcome(future)) for future in done]
+        return [(item, outcome) for item, outcome in outcomes if outcome is not None]
 
     def _stop(self) -> list[Finished]:
         """Tell the workers to stop; return what was finished meanwhile."""
-        from distributed import wait
-
         self._stopping = True
         with _connection_kept():
             self._client.run(stop_run, self._run, on_error="return")
-        try:
-            wait(list(self._futures), timeout=STOP_TIMEOUT)
-        except TimeoutError:
-            self._client.cancel(list(self._futures))
-        return self._collect([future for future in self._futures if future.done()])
+        deadline = time.monotonic() + STOP_TIMEOUT
+        found = []
+        while self._futures and time.monotonic() < deadline:
+            with suppress(queue.Empty):
+                found += self._collect(POLL)
+        return found
 
 
 def _outcome(future: Any) -> Outcome | None:
@@ -248,16 +252,18 @@ def local_client(workers: int) -> Iterator["Client"]:
     WorkerError
         They cannot be started.
     """
+    import dask
     from distributed import Client, LocalCluster
 
     try:
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        )
+        with dask.config.set({"distributed.scheduler.allowed-failures": ALLOWED_DEATHS}):
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=":0",
+                silence_logs=logging.CRITICAL,
+            )
     except (OSError, RuntimeError) as error:
         raise WorkerError(
             f"{workers} worker processes cannot be started ({error}). A Python script that starts "
@@ -286,8 +292,22 @@ def connected_client(scheduler: str) -> Iterator["Client"]:
             f"The scheduler '{scheduler}' cannot be reached: {reason}. Expected the address that "
             "`dask scheduler` prints, such as tcp://192.168.0.1:8786."
         ) from error
-    with client:
+    with client, _quiet("distributed.client", "distributed.core", "distributed.comm"):
         yield client
+
+
+@contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Hide what loggers write, such as the traceback of a connection that was lost."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def check_workers(client: "Client", model: str) -> None:
