@@ -84,7 +84,7 @@ def read_field(group: Path) -> LoadedImage:
         names = [axis if isinstance(axis, str) else axis["name"] for axis in image["axes"]]
         path = group / str(dataset["path"])
         array = zarr.open_array(path, mode="r")
-        pixel_size = _pixel_size(image, dataset)
+        pixel_size = _pixel_size(image, dataset) if len(names) == array.ndim else {}
     except _DAMAGE as error:
         raise ReadError(
             f"Cannot read {group}: the image that its metadata describe is not there or damaged "
