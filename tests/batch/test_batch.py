@@ -151,7 +151,7 @@ def test_a_folder_that_cannot_be_read(tmp_path, output, monkeypatch):
 
     (tmp_path / "closed").mkdir()
     monkeypatch.setattr(Path, "iterdir", refuse)
-    with pytest.raises(ReadError, match="Cannot read the folder .*closed: Permission denied"):
+    with pytest.raises(ReadError, match=r"Cannot read the folder .*closed: Permission denied"):
         segment_batch(tmp_path / "closed", output)
 
 
