@@ -263,6 +263,7 @@ def local_client(workers: int) -> Iterator["Client"]:
                 processes=True,
                 dashboard_address=":0",
                 silence_logs=logging.CRITICAL,
+                preload=["napari_nucseg.batch.local_worker"],
             )
     except (OSError, RuntimeError) as error:
         raise WorkerError(
