@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_nucseg.batch.segment_batch import segment_batch as segment_batch
     from napari_nucseg.evaluation import evaluate as evaluate
     from napari_nucseg.finetune_params import FineTuneParams as FineTuneParams
     from napari_nucseg.inference.segment import SegmentationResult as SegmentationResult
@@ -28,6 +29,7 @@ _PLACES = {
     "finetune": "napari_nucseg.training.finetune.start",
     "relabel": "napari_nucseg.inference.segment",
     "segment": "napari_nucseg.inference.segment",
+    "segment_batch": "napari_nucseg.batch.segment_batch",
     "segment_large": "napari_nucseg.large.segment_large",
 }
 
@@ -42,6 +44,7 @@ __all__ = [
     "finetune",
     "relabel",
     "segment",
+    "segment_batch",
     "segment_large",
 ]
 

@@ -1,6 +1,5 @@
 """What the commands share: errors as one sentence, and progress on stderr."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,9 @@ from napari_nucseg.errors import NucsegError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from napari_nucseg.batch.items import Item
+    from napari_nucseg.batch.outcome import Outcome
 
 
 INTERRUPTED = 130
@@ -36,20 +38,6 @@ def fail_clearly() -> Iterator[None]:
         raise typer.Exit(code=1) from error
 
 
-@contextmanager
-def native_messages_hidden() -> Iterator[None]:
-    """Drop what native code writes to stderr, such as LiteRT's greeting."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 class BatchProgress:
     """One line on stderr per file; in a terminal also bars for files and planes.
 
@@ -67,10 +55,10 @@ class BatchProgress:
             self._files = bars.add_task("files", total=n_files)
             self._planes = bars.add_task("", visible=False)
 
-    def start(self, name: str) -> None:
+    def start(self, item: "Item") -> None:
         """Say which file is worked on."""
         if self._bars is not None:
-            self._bars.update(self._files, description=name)
+            self._bars.update(self._files, description=item.source.name)
             self._bars.reset(self._planes, description="planes", visible=False)
 
     def show_tiles(self, done: int, total: int, message: str) -> None:
@@ -80,10 +68,10 @@ class BatchProgress:
                 self._planes, completed=done, total=total, description=message, visible=True
             )
 
-    def finish(self, line: str) -> None:
+    def finish(self, item: "Item", outcome: "Outcome") -> None:
         """Write the line of a file."""
         self._done += 1
-        line = f"[{self._done}/{self._n_files}] {line}"
+        line = f"[{self._done}/{self._n_files}] {item.source}: {outcome.describe()}"
         if self._bars is None:
             typer.echo(line, err=True)
         else:

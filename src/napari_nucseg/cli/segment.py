@@ -7,6 +7,7 @@ import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
 from napari_nucseg.cli._options import read_options, with_segment_options
+from napari_nucseg.errors import InputError
 
 
 @with_segment_options
@@ -15,7 +16,7 @@ def segment(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Images, folders of images, or patterns such as 'day1/*.tif'.",
+            help="Images, folders of images, patterns such as 'day1/*.tif', or OME-Zarr plates.",
             show_default=False,
         ),
     ],
@@ -39,22 +40,52 @@ def segment(
             "--overwrite", help="Compute results that exist already again, and replace them."
         ),
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Processes that share the images. One uses all cores for each image, which is "
+            "faster for large ones; as many as cores are faster for many small ones.",
+        ),
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Let a dask.distributed cluster do it, such as tcp://192.168.0.1:8786. Its "
+            "workers need this package and the same paths.",
+        ),
+    ] = None,
     **options: Any,
 ) -> None:
     """Find the nuclei in images; the same labels as in napari and Python.
 
     Writes DIR/<name>_labels.tif for every image, with --probabilities DIR/<name>_probability.tif,
-    and DIR/summary.csv. Images whose results exist already are skipped, so that the same command
-    goes on after a stop. Exit code 1: some images failed; summary.csv says why.
+    DIR/<plate>_labels.zarr for an OME-Zarr plate, DIR/summary.csv and DIR/parameters.json. Images
+    whose results exist already are skipped, so that the same command goes on after a stop. Exit
+    code 1: some images failed; summary.csv says why.
     """
     with fail_clearly():
         params = read_options(options)
-        from napari_nucseg.cli._batch import Batch, Status
+        from napari_nucseg._native import native_messages_hidden
+        from napari_nucseg.batch.batch import Batch
+        from napari_nucseg.batch.outcome import Status
 
-        batch = Batch.plan(inputs, output, params, axes=axes, overwrite=overwrite)
+        if scheduler is not None and workers != 1:
+            raise InputError("--workers and --scheduler exclude each other.")
+        with native_messages_hidden():
+            batch = Batch.plan(inputs, output, params, axes=axes, overwrite=overwrite)
         try:
-            with batch_progress(len(batch.tasks)) as progress:
-                batch.run(progress)
+            with batch_progress(len(batch.items)) as progress:
+                batch.run(
+                    workers=workers,
+                    scheduler=scheduler,
+                    started=progress.start,
+                    tiles=progress.show_tiles,
+                    finished=progress.finish,
+                )
         except KeyboardInterrupt as error:
             typer.echo(
                 f"Stopped. {batch.describe()}; the same command goes on with the rest.", err=True

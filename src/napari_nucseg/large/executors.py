@@ -1,16 +1,14 @@
 """Where blocks are worked on: by threads of this process, or by workers of dask.distributed."""
 
-import os
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import CancelCheck
+from napari_nucseg.cluster import LOST, ClusterCalls
 from napari_nucseg.errors import (
     Cancelled,
     EngineError,
@@ -26,12 +24,6 @@ if TYPE_CHECKING:
 
 POLL = 0.1
 """Seconds between two looks at whether the caller wants to stop."""
-
-AHEAD = 2
-"""Blocks in flight per thread of a worker: one in work, one that waits beside it."""
-
-STOP_TIMEOUT = 30
-"""Seconds that workers have for the tile they are at when a run is cancelled."""
 
 FATAL = (WriteError, ModelError, EngineError, WorkerError)
 """What would happen to every other block alike."""
@@ -116,17 +108,14 @@ class WorkersExecutor:
     """
 
     def __init__(self, client: "Client", folder: Path, digest: str, threads: int | None) -> None:
-        self._client = client
+        self._calls = ClusterCalls(client)
         self._arguments = (str(folder), digest)
         self._threads = threads
-        self._calls: dict[Any, Any] = {}
-        self._done: SimpleQueue[Any] = SimpleQueue()
 
     @property
     def free(self) -> int:
         """See `Executor`."""
-        slots = AHEAD * max(1, sum(self._client.nthreads().values()))
-        return slots - len(self._calls)
+        return self._calls.free
 
     @property
     def busy(self) -> bool:
@@ -135,42 +124,28 @@ class WorkersExecutor:
 
     def submit(self, method: str, item: Any) -> None:
         """See `Executor`."""
-        arguments = (*self._arguments, method, item, self._threads)
-        future = self._client.submit(work_on, *arguments, pure=False)
-        self._calls[future] = item
-        future.add_done_callback(self._done.put)
+        self._calls.submit(item, work_on, *self._arguments, method, item, self._threads)
 
     def wait(self) -> list[Finished]:
         """See `Executor`."""
-        try:
-            future = self._done.get(timeout=POLL)
-        except Empty:
-            return []
-        return [(self._calls.pop(future), _outcome(future))]
+        return [(item, _outcome(future)) for item, future in self._calls.collect(POLL)]
 
     def stop(self) -> None:
         """See `Executor`."""
-        if not self._calls:
-            return
-        self._client.run(stop_work, *self._arguments, self._threads, on_error="return")
-        deadline = time.monotonic() + STOP_TIMEOUT
-        while self._calls and time.monotonic() < deadline:
-            self.wait()
-        self._client.cancel(list(self._calls))
-        self._calls.clear()
+        self._calls.stop(stop_work, *self._arguments, self._threads)
 
 
 def _outcome(future: Any) -> Any:
     """Return what a future holds: a result, or an error that says what it means here."""
     from distributed import CancelledError, KilledWorker
 
-    if future.status == "cancelled":
-        return WorkerError("The connection to the scheduler was lost.")
+    if future.cancelled():
+        return WorkerError(LOST)
     error = future.exception()
     if isinstance(error, KilledWorker):
         return NucsegError("the worker process died while it was at work on it, several times.")
     if isinstance(error, CancelledError):
-        return WorkerError("The connection to the scheduler was lost.")
+        return WorkerError(LOST)
     if isinstance(error, ImportError):
         return WorkerError(f"A worker cannot run napari-nucseg ({error}).")
     return error or future.result()
@@ -234,8 +209,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, FATAL) or not isinstance(error, NucsegError):
         raise error
     return str(error)
-
-
-def threads_each(workers: int) -> int:
-    """Return the cores for each of several workers on this machine."""
-    return max(1, (os.cpu_count() or 1) // workers)

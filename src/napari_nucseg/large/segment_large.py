@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, Progress
-from napari_nucseg.cluster import check_workers, connected_client, local_client
+from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
 from napari_nucseg.errors import BlocksFailed, InputError, WriteError
 from napari_nucseg.io.lazy import LazyImage, open_lazily
 from napari_nucseg.large.block import Run
@@ -20,7 +20,6 @@ from napari_nucseg.large.executors import (
     Executor,
     ThreadsExecutor,
     WorkersExecutor,
-    threads_each,
     work_through,
 )
 from napari_nucseg.large.geometry import BlockGrid, Window, describe_place, size
@@ -331,7 +330,7 @@ def _executor(
                 client = stack.enter_context(connected_client(scheduler))
             else:
                 client = scheduler
-                check_workers(client)
+            check_workers(client, steps.plan.request.params.model)
             executor = WorkersExecutor(client, steps.work.path, steps.plan.digest, threads)
         try:
             yield executor
