@@ -140,8 +140,8 @@ def test_a_scheduler_that_cannot_be_reached(images, output, monkeypatch):
 
 def test_a_scheduler_without_workers(images, output, monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT_TIMEOUT", 0.5)
-    with LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster:
-        address = cluster.scheduler_address
+    with LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as empty:
+        address = empty.scheduler_address
         with pytest.raises(WorkerError, match="has no workers; start some with `dask worker"):
             segment_batch(images, output, scheduler=address)
 

@@ -105,14 +105,6 @@ class LazyImage:
     messages: tuple[str, ...] = ()
 
 
-def is_zarr(source: Any) -> bool:
-    """Tell whether a path leads to a zarr group or array."""
-    names = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
-    return isinstance(source, str | os.PathLike) and any(
-        os.path.isfile(os.path.join(source, name)) for name in names
-    )
-
-
 def open_lazily(source: Any, axes: str | None = None, *, rgb: bool | None = None) -> LazyImage:
     """Open an image without reading its pixels.
 

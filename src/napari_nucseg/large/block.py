@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from napari_nucseg._native import native_messages_hidden
 from napari_nucseg.axes import Planes
-from napari_nucseg.errors import ModelError, ReadError
+from napari_nucseg.errors import ModelError, ReadError, WorkerError
 from napari_nucseg.inference.engine import Engine, new_engine
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.maps import predict_plane
@@ -143,7 +144,7 @@ def work_on(folder: str, digest: str, method: str, item: Any, threads: int | Non
     item : int or tuple
         What the method takes.
     threads : int or None
-        Cores for an engine; None: as many as the worker was started with, shared by its threads.
+        Cores for an engine; None: one, as workers of a cluster have a block in each thread.
     """
     return getattr(_open_run(folder, digest, threads or 1), method)(item)
 
@@ -155,12 +156,19 @@ def stop_work(folder: str, digest: str, threads: int | None) -> None:
 
 @lru_cache(maxsize=1)
 def _open_run(folder: str, digest: str, threads: int) -> Run:
+    """Open a run in a worker; what it cannot open, no other block can be read from either."""
     work = Work(Path(folder))
-    plan = work.read_plan()
-    if plan.digest != digest:
-        raise ReadError(f"The plan in {folder} is another one than that of this run.")
-    if plan.request.path is None:
-        raise ReadError("An array in memory cannot be read by another process.")
-    request = plan.request
-    image = open_lazily(request.path, request.given_axes, rgb=request.rgb)
+    try:
+        plan = work.read_plan()
+        if plan.digest != digest:
+            raise WorkerError(f"The plan in {folder} is another one than that of this run.")
+        request = plan.request
+        image = open_lazily(request.path, request.given_axes, rgb=request.rgb)
+    except ReadError as error:
+        raise WorkerError(
+            f"A worker does not see the files of the run: {error} All workers must see the image "
+            "and the folder of the result under the same path."
+        ) from error
+    with native_messages_hidden():
+        import ai_edge_litert.interpreter  # noqa: F401 - greets when it is loaded
     return Run(plan, image.array, work, threads)

@@ -40,8 +40,8 @@ class LabelPyramid:
     levels: tuple[Any, ...]
 
     @classmethod
-    def create(cls, path: Path, plan: Plan, image: LazyImage) -> "LabelPyramid":
-        """Create empty arrays and the metadata that make them an OME-Zarr label image.
+    def create(cls, path: Path, plan: Plan, image: LazyImage) -> None:
+        """Create empty arrays.
 
         Raises
         ------
@@ -72,7 +72,6 @@ class LabelPyramid:
                 )
         except OSError as error:
             raise write_error(path, error) from error
-        return cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> "LabelPyramid":

@@ -74,7 +74,7 @@ class Nuclei:
 
     def take(self, keep: AnyArray) -> "Nuclei":
         """Return those at which a bool array is true."""
-        bits = [self._packed(i) for i in np.flatnonzero(keep)]
+        bits = [self._packed(i) for i in np.flatnonzero(keep).tolist()]
         return Nuclei(
             self.boxes[keep],
             self.centres[keep],
@@ -86,22 +86,24 @@ class Nuclei:
         """Return (n,) bool: the centre lies in a window, or closer to it than `tolerance`."""
         low = np.array([part.start for part in inner]) - tolerance
         high = np.array([part.stop for part in inner]) + tolerance
-        return ((self.centres >= low) & (self.centres < high)).all(axis=1)
+        inside: AnyArray = (self.centres >= low) & (self.centres < high)
+        return np.asarray(inside.all(axis=1))
 
     def at_border(self, shape: tuple[int, int]) -> AnyArray:
         """Return (n,) bool: the nucleus touches the border of a plane of this shape."""
-        return (self.boxes == np.array([0, 0, *shape])).any(axis=1)
+        return np.asarray((self.boxes == np.array([0, 0, *shape])).any(axis=1))
 
-    def touching(self, window: Window) -> AnyArray:
+    def touching(self, window: Window) -> list[int]:
         """Return the numbers of the nuclei, from 0, whose box lies in a window in part."""
         rows, columns = window
         boxes = self.boxes
-        return np.flatnonzero(
+        inside = (
             (boxes[:, 0] < rows.stop)
             & (boxes[:, 2] > rows.start)
             & (boxes[:, 1] < columns.stop)
             & (boxes[:, 3] > columns.start)
         )
+        return [int(i) for i in np.flatnonzero(inside)]
 
     def box(self, i: int) -> Window:
         """Return the box of a nucleus."""

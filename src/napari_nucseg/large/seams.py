@@ -12,6 +12,9 @@ from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.large.geometry import BlockGrid, Window, common, size, within
 from napari_nucseg.large.nuclei import Nuclei
 
+LINES = 16
+"""Lines within a block, along each axis, that its seams are compared with."""
+
 SAME = 0.5
 """A nucleus that shares more than this of the smaller one with a nucleus of an earlier block is
 that nucleus, seen again."""
@@ -121,7 +124,7 @@ def _seen_again(
     """
     again = np.zeros(len(nuclei), bool)
     candidates = nuclei.touching(shared)
-    if not len(candidates) or not earlier_kept.any():
+    if not candidates or not earlier_kept.any():
         return again
     canvas = np.zeros(size(shared), np.int32)
     earlier.paint(canvas, shared, np.where(earlier_kept, np.arange(1, len(earlier) + 1), 0))
@@ -153,7 +156,7 @@ class SeamCounts:
         Pairs of pixels on both sides of a seam of which one at least is nucleus; those of them with
         different labels.
     inside_pixels, inside_ends : int
-        The same at lines in the middle of blocks.
+        The same at lines within blocks.
     """
 
     seam_pixels: int = 0
@@ -163,7 +166,7 @@ class SeamCounts:
 
     @classmethod
     def of(cls, canvas: AnyArray, window: Window, inner: Window) -> "SeamCounts":
-        """Count at the upper and left edge of a block and in its middle.
+        """Count at the upper and left edge of a block, and at lines within it.
 
         Parameters
         ----------
@@ -177,9 +180,10 @@ class SeamCounts:
         for lines, part, seen in zip((canvas, canvas.T), inner, window, strict=True):
             if seen.start < part.start:
                 seam += _ends(lines[0], lines[1])
-            middle = len(lines) // 2
-            if middle:
-                inside += _ends(lines[middle - 1], lines[middle])
+            step = max(1, len(lines) // (LINES + 1))
+            for i in range(step, len(lines), step):
+                if i + seen.start != part.start:
+                    inside += _ends(lines[i - 1], lines[i])
         return cls(*map(int, (*seam, *inside)))
 
     def __add__(self, other: "SeamCounts") -> "SeamCounts":

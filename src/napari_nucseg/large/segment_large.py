@@ -171,6 +171,8 @@ def segment_large(
     work = Work.beside(place)
     plan = work.earlier_plan(request, overwrite=overwrite)
     if plan is None:
+        if progress is not None:
+            progress(0, 1, "measuring intensities and diameter")
         plan = make_plan(image, request, cancelled)
         work.start(plan)
     steps = _Steps(plan, image, work, progress, cancelled, block_done)
@@ -255,7 +257,7 @@ class _Steps:
     def _write(self, executor: Executor) -> None:
         """Write the labels of all blocks, then the pyramid level by level."""
         if not self.work.labels.exists():
-            LabelPyramid.create(self.work.labels, self.plan, self.image)
+            self.work.create_labels(lambda path: LabelPyramid.create(path, self.plan, self.image))
         there = self.work.written()
         finished = len(there)
 
@@ -302,7 +304,7 @@ class _Steps:
         for index in range(len(self.grid)):
             nuclei = self.work.read_nuclei(index)
             plane = self.grid.at(index).plane
-            for i in np.flatnonzero(nuclei.cut & (numbering.of(index) > 0)):
+            for i in np.flatnonzero(nuclei.cut & (numbering.of(index) > 0)).tolist():
                 places.append(describe_place(plane, axes, nuclei.box(i)))
         return tuple(places)
 

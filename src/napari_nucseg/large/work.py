@@ -6,6 +6,7 @@ killed goes on where it was. Only the last step gives the result its name.
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from napari_nucseg.errors import ReadError, WriteError
@@ -61,8 +62,7 @@ class Work:
             return read_plan(path.read_bytes(), str(path))
         except OSError as error:
             raise ReadError(
-                f"Cannot read the plan of a run in {path}: {error.strerror or error}. All workers "
-                "must see the folder of the result under the same path."
+                f"Cannot read the plan of a run in {path}: {error.strerror or error}."
             ) from error
 
     def earlier_plan(self, request: Request, *, overwrite: bool) -> Plan | None:
@@ -125,6 +125,21 @@ class Work:
     def found(self) -> set[int]:
         """Return the blocks whose nuclei are there."""
         return _numbers(self.path / NUCLEI)
+
+    def create_labels(self, create: Callable[[Path], None]) -> None:
+        """Let `create` make an empty result at a path; it is complete or not there.
+
+        Raises
+        ------
+        WriteError
+        """
+        partial = self.path / f"{LABELS}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        create(partial)
+        try:
+            os.replace(partial, self.labels)
+        except OSError as error:
+            raise write_error(self.labels, error) from error
 
     def mark_written(self, block: int, note: bytes) -> None:
         """Remember that the labels of a block are in the result."""
