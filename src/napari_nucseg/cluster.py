@@ -18,7 +18,7 @@ from napari_nucseg.registry import find_model
 if TYPE_CHECKING:
     from distributed import Client
 
-CONNECT_TIMEOUT = 10
+CONNECT_TIMEOUT = 5
 """Seconds after which a scheduler counts as unreachable, or as one without workers."""
 
 STOP_TIMEOUT = 30

@@ -131,7 +131,7 @@ def open_tiff_lazily(path: Path) -> LazyTiff:
                 f"Cannot read {path} in blocks: its pixels are indices of colours, inverted or "
                 "complex; convert them to grey or RGB."
             )
-        array = zarr.open(series.levels[0].aszarr(), mode="r")
+        array = zarr.open(series.aszarr(level=0), mode="r")
         order, axes = _used_axes(array.shape, series.axes, page)
         pixel_size = read_pixel_size(tif)
     except InputError as error:

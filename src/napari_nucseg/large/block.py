@@ -55,7 +55,7 @@ class Run:
             )
 
     def find(self, index: int) -> int:
-        """Find the nuclei of a block and keep them in the work folder; return how many.
+        """Find the nuclei of a block and keep them in the work folder; return about how many.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class Run:
         block = self._grid.at(index)
         nuclei = self.segment(block)
         self.work.write_nuclei(index, nuclei)
-        return len(nuclei)
+        return nuclei.count_in(block.inner)
 
     def segment(self, block: Block) -> Nuclei:
         """Return the nuclei whose centre lies in a block, or close to it."""
@@ -73,7 +73,7 @@ class Run:
         maps = predict_plane(
             planes.read(self._image, block.plane, block.outer),
             plan.prepared(self._model),
-            self._engine(),
+            self.load_engine(),
             tile=plan.tile,
             halo=plan.halo,
             cancelled=self.stop.is_set,
@@ -119,7 +119,7 @@ class Run:
     def _pyramid(self) -> LabelPyramid:
         return LabelPyramid.open(self.work.labels)
 
-    def _engine(self) -> Engine:
+    def load_engine(self) -> Engine:
         """Return the engine of the current thread."""
         if not hasattr(self._engines, "engine"):
             name = self.plan.request.params.engine
@@ -169,6 +169,7 @@ def _open_run(folder: str, digest: str, threads: int) -> Run:
             f"A worker does not see the files of the run: {error} All workers must see the image "
             "and the folder of the result under the same path."
         ) from error
+    run = Run(plan, image.array, work, threads)
     with native_messages_hidden():
-        import ai_edge_litert.interpreter  # noqa: F401 - greets when it is loaded
-    return Run(plan, image.array, work, threads)
+        run.load_engine()  # LiteRT greets
+    return run

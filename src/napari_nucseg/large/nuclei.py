@@ -89,6 +89,10 @@ class Nuclei:
         inside: AnyArray = (self.centres >= low) & (self.centres < high)
         return np.asarray(inside.all(axis=1))
 
+    def count_in(self, inner: Window) -> int:
+        """Return the number of nuclei whose centre lies in a window."""
+        return int(self.owned_by(inner, 0.0).sum())
+
     def at_border(self, shape: tuple[int, int]) -> AnyArray:
         """Return (n,) bool: the nucleus touches the border of a plane of this shape."""
         return np.asarray((self.boxes == np.array([0, 0, *shape])).any(axis=1))

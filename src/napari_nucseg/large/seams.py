@@ -89,7 +89,7 @@ def number_nuclei(
     kept: list[AnyArray] = []
     for index in range(len(grid)):
         if cancelled is not None and cancelled():
-            raise Cancelled("Segmenting was cancelled.")
+            raise Cancelled("Segmenting was cancelled; finished blocks are kept.")
         nuclei = read(index)
         keep = np.ones(len(nuclei), bool)
         for earlier in grid.around(index):

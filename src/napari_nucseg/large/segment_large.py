@@ -170,14 +170,17 @@ def segment_large(
     )
     work = Work.beside(place)
     plan = work.earlier_plan(request, overwrite=overwrite)
-    if plan is None:
-        if progress is not None:
-            progress(0, 1, "measuring intensities and diameter")
-        plan = make_plan(image, request, cancelled)
-        work.start(plan)
-    steps = _Steps(plan, image, work, progress, cancelled, block_done)
-    with _executor(steps, workers, scheduler) as executor:
-        return steps.run(executor, place, started)
+    with _client(workers, scheduler) as client:
+        if client is not None:
+            check_workers(client, params.model)
+        if plan is None:
+            if progress is not None:
+                progress(0, 1, "measuring intensities and diameter")
+            plan = make_plan(image, request, cancelled)
+            work.start(plan)
+        steps = _Steps(plan, image, work, progress, cancelled, block_done)
+        with _executor(steps, client, workers) as executor:
+            return steps.run(executor, place, started)
 
 
 class _Steps:
@@ -196,7 +199,7 @@ class _Steps:
         self.grid: BlockGrid = plan.grid
         self._progress, self._cancelled, self._block_done = progress, cancelled, block_done
         self._total = len(self.grid) + -(-len(self.grid) // WRITING)
-        self._nuclei = 0
+        self._nuclei = self._shown = 0
 
     def run(self, executor: Executor, target: Path, started: float) -> LargeResult:
         self._find(executor)
@@ -225,7 +228,8 @@ class _Steps:
         """Find the nuclei of all blocks that are not finished."""
         there = self.work.found()
         for index in sorted(there):
-            self._found(index, len(self.work.read_nuclei(index)), len(there))
+            nuclei = self.work.read_nuclei(index)
+            self._found(index, nuclei.count_in(self.grid.at(index).inner), len(there))
         left = [index for index in range(len(self.grid)) if index not in there]
         finished = len(there)
 
@@ -239,9 +243,11 @@ class _Steps:
     def _found(self, index: int, count: int, finished: int) -> None:
         if self._block_done is not None:
             block = self.grid.at(index)
+            nuclei = self.work.read_nuclei(index)
             labels = np.zeros(size(block.inner), np.uint32)
-            numbers = np.arange(self._nuclei + 1, self._nuclei + count + 1, dtype=np.uint32)
-            self.work.read_nuclei(index).paint(labels, block.inner, numbers)
+            numbers = np.arange(self._shown + 1, self._shown + len(nuclei) + 1, dtype=np.uint32)
+            nuclei.paint(labels, block.inner, numbers)
+            self._shown += len(nuclei)
             self._block_done(block.plane, block.inner, labels)
         self._nuclei += count
         self._tell(finished, f"{self._nuclei:,} nuclei")
@@ -314,30 +320,33 @@ class _Steps:
 
 
 @contextlib.contextmanager
-def _executor(
-    steps: _Steps, workers: int | None, scheduler: "str | Client | None"
-) -> Iterator[Executor]:
-    """Start what works on the blocks, and stop it whatever happens."""
-    with contextlib.ExitStack() as stack:
-        executor: Executor
-        if workers is None and scheduler is None:
-            count = min(DEFAULT_WORKERS, os.cpu_count() or 1, len(steps.grid))
-            run = Run(steps.plan, steps.image.array, steps.work, threads_each(count))
-            executor = ThreadsExecutor(run, count)
-        else:
-            threads = None if workers is None else threads_each(workers)
-            if workers is not None:
-                client = stack.enter_context(local_client(workers))
-            elif isinstance(scheduler, str):
-                client = stack.enter_context(connected_client(scheduler))
-            else:
-                client = scheduler
-            check_workers(client, steps.plan.request.params.model)
-            executor = WorkersExecutor(client, steps.work.path, steps.plan.digest, threads)
-        try:
-            yield executor
-        finally:
-            executor.stop()
+def _client(workers: int | None, scheduler: "str | Client | None") -> Iterator["Client | None"]:
+    """Start worker processes or connect to a cluster, if that was asked for."""
+    if workers is not None:
+        with local_client(workers) as client:
+            yield client
+    elif isinstance(scheduler, str):
+        with connected_client(scheduler) as client:
+            yield client
+    else:
+        yield scheduler
+
+
+@contextlib.contextmanager
+def _executor(steps: _Steps, client: "Client | None", workers: int | None) -> Iterator[Executor]:
+    """Return what works on the blocks; stop it whatever happens."""
+    executor: Executor
+    if client is None:
+        count = min(DEFAULT_WORKERS, os.cpu_count() or 1, len(steps.grid))
+        run = Run(steps.plan, steps.image.array, steps.work, threads_each(count))
+        executor = ThreadsExecutor(run, count)
+    else:
+        threads = None if workers is None else threads_each(workers)
+        executor = WorkersExecutor(client, steps.work.path, steps.plan.digest, threads)
+    try:
+        yield executor
+    finally:
+        executor.stop()
 
 
 def _describe_cut(cut: tuple[str, ...], overlap: int) -> tuple[str, ...]:
