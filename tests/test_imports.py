@@ -22,7 +22,8 @@ LAYERS = (
     {"preprocessing"},
     {"model"},
     {"inference", "training", "evaluation", "correction", "registry", "io", "sample_data"},
-    {"batch"},
+    {"cluster"},
+    {"batch", "large"},
     {"widgets", "cli", "__main__"},
 )
 """From the lowest to the highest; each may import itself and what is below."""

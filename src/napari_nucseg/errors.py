@@ -44,6 +44,10 @@ class WorkerError(NucsegError):
     """Worker processes, or a scheduler, that cannot be started, reached or used."""
 
 
+class BlocksFailed(NucsegError):
+    """Blocks of a large image that failed; the message says where, finished blocks are kept."""
+
+
 class EngineError(NucsegError):
     """An inference engine that was asked for and is not available."""
 

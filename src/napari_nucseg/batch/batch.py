@@ -15,10 +15,6 @@ from napari_nucseg.batch.executors import (
     Executor,
     Finished,
     WorkersExecutor,
-    check_workers,
-    connected_client,
-    local_client,
-    threads_each,
 )
 from napari_nucseg.batch.items import (
     FieldItem,
@@ -31,6 +27,7 @@ from napari_nucseg.batch.items import (
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.record import RECORD, ParameterRecord
 from napari_nucseg.batch.work import Work
+from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
 from napari_nucseg.errors import InputError, ReadError, WriteError
 from napari_nucseg.inference.engine import make_engine
 from napari_nucseg.io.summary import Summary, read_rows

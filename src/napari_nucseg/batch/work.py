@@ -3,8 +3,6 @@
 import time
 from dataclasses import dataclass
 
-import napari_nucseg
-from napari_nucseg._native import native_messages_hidden
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.items import Item, count_nuclei
@@ -12,9 +10,7 @@ from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.errors import Cancelled, DiskFull, NucsegError
 from napari_nucseg.inference.engine import limit_threads
 from napari_nucseg.inference.segment import segment
-from napari_nucseg.model.folder import LITERT
 from napari_nucseg.params import SegmentParams
-from napari_nucseg.registry import find_model
 
 _stopped: set[str] = set()
 """Runs that this process was told to stop."""
@@ -54,10 +50,10 @@ def segment_item(
     start = time.perf_counter()
     disk_full = False
     try:
-        image = item.read()
+        image = item.read(work.axes)
         result = segment(
             image.data,
-            work.axes or image.axes,
+            image.axes,
             params=work.params,
             pixel_size=image.pixel_size,
             progress=progress,
@@ -72,7 +68,9 @@ def segment_item(
         message = "The image, with all that is computed from it, does not fit into memory."
     else:
         seconds = time.perf_counter() - start
-        return Outcome(Status.OK, result.count, seconds, " ".join(result.messages))
+        return Outcome(
+            Status.OK, result.count, seconds, " ".join((*image.messages, *result.messages))
+        )
     seconds = time.perf_counter() - start
     return Outcome(Status.FAILED, None, seconds, message, disk_full=disk_full)
 
@@ -103,10 +101,3 @@ def segment_on_worker(item: Item, work: Work, run: str, threads: int | None) -> 
 def stop_run(run: str) -> None:
     """Let the images of a run stop within one tile, and those that wait not begin."""
     _stopped.add(run)
-
-
-def describe_worker(model: str) -> tuple[str, str]:
-    """Return the version of the package and the hash of a model, as this process has them."""
-    with native_messages_hidden():
-        import ai_edge_litert.interpreter  # noqa: F401 - greets when it is loaded
-    return napari_nucseg.__version__, find_model(model).hashes[LITERT]

@@ -1,6 +1,7 @@
 """What the commands share: errors as one sentence, and progress on stderr."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -102,6 +103,44 @@ def training_progress() -> Iterator[_types.Progress]:
             bars.update(task, completed=done, total=total, description=message)
 
         yield show
+
+
+@contextmanager
+def blocks_progress() -> Iterator[_types.Progress]:
+    """Show one bar for all blocks; without a terminal, one line for every 5 %."""
+    if not sys.stderr.isatty():
+        yield _PercentLines().show
+        return
+    with _bars() as bars:
+        task = bars.add_task("reading", total=None)
+
+        def show(done: int, total: int, message: str) -> None:
+            bars.update(task, completed=done, total=total, description=message)
+
+        yield show
+
+
+class _PercentLines:
+    """Writes a line for every 5 %, with the time that is left at the speed so far."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._first: tuple[float, int] | None = None
+
+    def show(self, done: int, total: int, message: str) -> None:
+        """Write a line if it is time for one."""
+        percent = 100 * done // total
+        if self._first is None or done < self._first[1]:
+            self._first = time.monotonic(), done
+        if percent < self._next:
+            return
+        self._next = percent // 5 * 5 + 5
+        started, before = self._first
+        left = ""
+        if before < done < total:
+            seconds = (time.monotonic() - started) / (done - before) * (total - done)
+            left = f", {seconds / 60:.0f} min left" if seconds >= 90 else f", {seconds:.0f} s left"
+        typer.echo(f"[{percent} %] {message}{left}", err=True)
 
 
 def _show_line(done: int, total: int, message: str) -> None:

@@ -16,14 +16,18 @@ def segment(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Images, folders of images, patterns such as 'day1/*.tif', or OME-Zarr plates.",
+            help="Images, folders of images, patterns such as 'day1/*.tif', OME-Zarr plates, or "
+            "one OME-Zarr image.",
             show_default=False,
         ),
     ],
     output: Annotated[
         Path,
         typer.Option(
-            "--output", metavar="DIR", help="Folder for the results, created if it is missing."
+            "--output",
+            metavar="DIR",
+            help="Folder for the results, created if it is missing; or, for one image of any size, "
+            "an OME-Zarr to create, such as labels.ome.zarr.",
         ),
     ],
     axes: Annotated[
@@ -45,8 +49,9 @@ def segment(
         typer.Option(
             "--workers",
             min=1,
-            help="Processes that share the images. One uses all cores for each image, which is "
-            "faster for large ones; as many as cores are faster for many small ones.",
+            help="Processes that share the images, or the blocks of one OME-Zarr. One uses all "
+            "cores for each image, which is faster for large ones; as many as cores are faster for "
+            "many small ones.",
         ),
     ] = 1,
     scheduler: Annotated[
@@ -58,6 +63,21 @@ def segment(
             "workers need this package and the same paths.",
         ),
     ] = None,
+    block: Annotated[
+        int | None,
+        typer.Option(
+            "--block",
+            help="OME-Zarr only: height and width of a block in pixels. Default: about 2500.",
+        ),
+    ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            "--overlap",
+            help="OME-Zarr only: how far a block looks into its neighbours, in pixels. Default: "
+            "what nuclei of the usual sizes need.",
+        ),
+    ] = None,
     **options: Any,
 ) -> None:
     """Find the nuclei in images; the same labels as in napari and Python.
@@ -66,6 +86,10 @@ def segment(
     DIR/<plate>_labels.zarr for an OME-Zarr plate, DIR/summary.csv and DIR/parameters.json. Images
     whose results exist already are skipped, so that the same command goes on after a stop. Exit
     code 1: some images failed; summary.csv says why.
+
+    One OME-Zarr image, or any image where DIR ends with .zarr, is segmented in blocks with little
+    memory, however large it is, and its labels become an OME-Zarr. The same command goes on after
+    a stop.
     """
     with fail_clearly():
         params = read_options(options)
@@ -75,6 +99,23 @@ def segment(
 
         if scheduler is not None and workers != 1:
             raise InputError("--workers and --scheduler exclude each other.")
+        from napari_nucseg.cli._large import is_large, segment_one
+
+        if is_large(inputs, output):
+            segment_one(
+                inputs,
+                output,
+                axes=axes,
+                params=params,
+                workers=workers if workers > 1 else None,
+                scheduler=scheduler,
+                block=block,
+                overlap=overlap,
+                overwrite=overwrite,
+            )
+            return
+        if block is not None or overlap is not None:
+            raise InputError("--block and --overlap are for one OME-Zarr image only.")
         with native_messages_hidden():
             batch = Batch.plan(inputs, output, params, axes=axes, overwrite=overwrite)
         try:

@@ -131,7 +131,7 @@ def segment(
         raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
     watch = _Stopwatch()
     params = params or make_params(options)
-    source = _as_array(image)
+    source = as_array(image)
     if cancelled is not None and cancelled():
         raise Cancelled("Segmenting was cancelled.")
     job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
@@ -167,7 +167,7 @@ def segment(
         count=count,
         diameter=job.diameter,
         seconds=watch.total(),
-        record=_record(job, params),
+        record=make_record(job, params),
         messages=job.messages,
         probabilities=shown,
         job=job,
@@ -224,7 +224,7 @@ def relabel(
         labels=labels,
         count=count,
         seconds=watch.total(),
-        record=_record(job, params),
+        record=make_record(job, params),
     )
 
 
@@ -282,7 +282,7 @@ def _write_plane(
     return count + int(found.max(initial=0))
 
 
-def _as_array(image: Any) -> Any:
+def as_array(image: Any) -> Any:
     """Return something with shape, dtype and indexing; of a pyramid, its first level."""
     if isinstance(image, (str, os.PathLike)):
         raise InputError(
@@ -306,7 +306,8 @@ def _as_array(image: Any) -> Any:
         raise InputError(f"The image is not a regular array of pixels: {error}.") from error
 
 
-def _record(job: SegmentJob, params: SegmentParams) -> dict[str, Any]:
+def make_record(job: SegmentJob, params: SegmentParams) -> dict[str, Any]:
+    """Return how labels came about, JSON-ready: see `SegmentationResult`."""
     return {
         "version": napari_nucseg.__version__,
         "model": job.model.name,
