@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck
 from napari_nucseg.axes import Planes
-from napari_nucseg.errors import Cancelled
+from napari_nucseg.errors import Cancelled, ReadError
 from napari_nucseg.preprocessing.normalize import contrast
 
 MAX_PLANES = 32
@@ -17,6 +17,8 @@ MAX_PLANES = 32
 
 MAX_PIXELS = 64_000_000
 """Pixels held at once; larger stacks are thinned, of larger planes only windows are read."""
+
+Window = tuple[slice, slice]
 
 WINDOW, MAX_WINDOWS = 256, 256
 """Height and width of these windows, and how many there are in all planes together.
@@ -37,22 +39,34 @@ class Samples:
     ----------
     pixels : list of array (Y, X, chosen channels)
     places : list of (index of the plane, window)
-        Where the most can be seen if it can be seen in the array of the same place in `pixels`.
+        For each of `pixels`, what to look at more closely if it has the most contrast.
     """
 
     pixels: list[AnyArray]
-    places: list[tuple[tuple[int, ...], tuple[slice, slice]]]
+    places: list[tuple[tuple[int, ...], Window]]
 
     def read_busiest(self, image: Any, planes: Planes) -> AnyArray:
-        """Read the place with the most contrast, (Y, X, all channels): a plane or a part of it."""
-        busiest = int(np.argmax([contrast(sample) for sample in self.pixels]))
-        return planes.read(image, *self.places[busiest])
+        """Read the place with the most contrast, (Y, X, all channels): a plane or a part of it.
+
+        Raises
+        ------
+        ReadError
+            None of the places can be read.
+        """
+        order = np.argsort([-contrast(sample) for sample in self.pixels], kind="stable")
+        damage = None
+        for i in order:
+            try:
+                return planes.read(image, *self.places[i])
+            except ReadError as error:  # what surrounds a window may be damaged
+                damage = error
+        raise damage or ReadError("The image has no pixels.")
 
 
 def take_samples(
     image: Any, planes: Planes, channels: tuple[int, ...], cancelled: CancelCheck | None
 ) -> Samples:
-    """Read evenly spread planes, or evenly spread windows of huge ones.
+    """Read evenly spread planes; of huge and of damaged ones, evenly spread windows.
 
     Parameters
     ----------
@@ -66,30 +80,45 @@ def take_samples(
 
     Raises
     ------
+    ReadError
+        Nothing of the image can be read.
     Cancelled
     """
     indices = list(planes.iterate())
     count = min(len(indices), MAX_PLANES)
     chosen = [indices[round(i)] for i in np.linspace(0, len(indices) - 1, count)]
     shape = planes.output_shape[-2:]
-    step = 1
-    whole = (slice(0, shape[0]), slice(0, shape[1]))
-    windows, cutouts = [whole], [whole]
-    if math.prod(shape) * planes.n_channels > MAX_PIXELS:
-        windows = _spread_windows(shape, max(1, MAX_WINDOWS // count))
-        cutouts = [_cutout(window, shape) for window in windows]
-    else:
-        step = math.ceil(math.sqrt(count * math.prod(shape) / MAX_PIXELS))
-    pixels = []
-    for index, window in itertools.product(chosen, windows):
+    huge = math.prod(shape) * planes.n_channels > MAX_PIXELS
+    step = 1 if huge else math.ceil(math.sqrt(count * math.prod(shape) / MAX_PIXELS))
+    windows = _spread_windows(shape, max(1, MAX_WINDOWS // count))
+    samples, damage = Samples([], []), None
+
+    def look(index: tuple[int, ...], window: Window, place: Window) -> None:
         if cancelled is not None and cancelled():
             raise Cancelled("Segmenting was cancelled.")
         seen = planes.read(image, index, window)[::step, ::step]
-        pixels.append(seen[..., list(channels)])
-    return Samples(pixels, list(itertools.product(chosen, cutouts)))
+        samples.pixels.append(seen[..., list(channels)])
+        samples.places.append((index, place))
+
+    for index in chosen:
+        if not huge:
+            whole = (slice(0, shape[0]), slice(0, shape[1]))
+            try:
+                look(index, whole, whole)
+                continue
+            except ReadError as error:  # most of it may be sound
+                damage = error
+        for window in windows:
+            try:
+                look(index, window, _cutout(window, shape))
+            except ReadError as error:
+                damage = error
+    if damage is not None and not samples.pixels:
+        raise damage
+    return samples
 
 
-def _spread_windows(shape: tuple[int, ...], count: int) -> list[tuple[slice, slice]]:
+def _spread_windows(shape: tuple[int, ...], count: int) -> list[Window]:
     """Return about `count` windows of one size, evenly spread over a plane."""
     rows = max(1, min(shape[0] // WINDOW, round(math.sqrt(count * shape[0] / shape[1]))))
     columns = max(1, min(shape[1] // WINDOW, count // rows))
@@ -100,13 +129,13 @@ def _spread_windows(shape: tuple[int, ...], count: int) -> list[tuple[slice, sli
     return [_window((y, x), WINDOW, shape) for y, x in itertools.product(*starts)]
 
 
-def _cutout(window: tuple[slice, slice], shape: tuple[int, ...]) -> tuple[slice, slice]:
+def _cutout(window: Window, shape: tuple[int, ...]) -> Window:
     """Return a part of the plane around a window."""
     margin = (CUTOUT - WINDOW) // 2
     return _window((window[0].start - margin, window[1].start - margin), CUTOUT, shape)
 
 
-def _window(start: tuple[int, int], size: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
+def _window(start: tuple[int, int], size: int, shape: tuple[int, ...]) -> Window:
     """Return a window of a size, moved into the plane if it reaches beyond."""
     firsts = [max(0, min(s, length - size)) for s, length in zip(start, shape, strict=True)]
     rows, columns = (
