@@ -213,8 +213,10 @@ def dask_setup(_worker: Any) -> None:
 
 
 def threads_each(workers: int) -> int:
-    """Return the cores for each of several processes on this machine."""
-    return max(1, (os.cpu_count() or 1) // workers)
+    """Return the cores for each of several workers, of those that this process may use."""
+    limited = hasattr(os, "sched_getaffinity")  # Linux; jobs of a cluster often are
+    cores = len(os.sched_getaffinity(0)) if limited else os.cpu_count() or 1
+    return max(1, cores // workers)
 
 
 def describe_worker(model: str) -> tuple[str, str]:

@@ -122,18 +122,20 @@ def open_tiff_lazily(path: Path) -> LazyTiff:
     import zarr
 
     try:
-        tif = tifffile.TiffFile(path)  # stays open as long as the array
-        series = tif.series[0]
-        page = series.keyframe
-        _check_colours(path, page)
-        if int(page.photometric) in (_MINISWHITE, _PALETTE) or series.dtype.kind == "c":
-            raise ReadError(
-                f"Cannot read {path} in blocks: its pixels are indices of colours, inverted or "
-                "complex; convert them to grey or RGB."
-            )
-        array = zarr.open(series.aszarr(level=0), mode="r")
-        order, axes = _used_axes(array.shape, series.axes, page)
-        pixel_size = read_pixel_size(tif)
+        with contextlib.ExitStack() as opened:
+            tif = opened.enter_context(tifffile.TiffFile(path))
+            series = tif.series[0]
+            page = series.keyframe
+            _check_colours(path, page)
+            if int(page.photometric) in (_MINISWHITE, _PALETTE) or series.dtype.kind == "c":
+                raise ReadError(
+                    f"Cannot read {path} in blocks: its pixels are indices of colours, inverted or "
+                    "complex; convert them to grey or RGB."
+                )
+            array = zarr.open(series.aszarr(level=0), mode="r")
+            order, axes = _used_axes(array.shape, series.axes, page)
+            pixel_size = read_pixel_size(tif)
+            opened.pop_all()  # the file stays open as long as the array
     except InputError as error:
         raise ReadError(f"Cannot read {path}: {error}") from error
     except _DAMAGED as error:
