@@ -1,5 +1,11 @@
 """Plates, workers and schedulers from the shell."""
 
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
 import tifffile
 import zarr
 
@@ -52,3 +58,25 @@ def test_a_plate(run, tmp_path, output, field):
     assert header.startswith("file,plate,well,field,nuclei,")
     assert f"{plate}/A/1/0,p.zarr,A/1,0,{expected.max()}," in first
     assert f"{tmp_path}/x.tif,,,,{expected.max()}," in second
+
+
+def test_ctrl_c_stops_all_processes(run, tmp_path, output, field):
+    images = tmp_path / "images"
+    images.mkdir()
+    for i in range(40):
+        tifffile.imwrite(images / f"{i:02}.tif", np.roll(field, i))
+    command = [sys.executable, "-m", "napari_nucseg", "segment", str(images)]
+    command += ["--output", str(output), "--workers", "2"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        first = process.stderr.readline()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        rest = process.stderr.read()
+    assert first.startswith("[1/40] ")
+    assert process.returncode == 130
+    assert "Traceback" not in rest
+    assert rest.splitlines()[-1].startswith("Stopped. ")
+    assert run("segment", images, "--output", output, "--diameter", 14).exit_code == 0
+    assert len(list(output.glob("*_labels.tif"))) == 40
+    assert not [path.name for path in output.iterdir() if path.name.endswith(".part")]

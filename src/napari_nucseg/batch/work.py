@@ -1,19 +1,29 @@
 """What is done with one image, in whatever process."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
+from napari_nucseg._native import native_messages_hidden
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.items import Item, count_nuclei
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.errors import Cancelled, DiskFull, NucsegError
-from napari_nucseg.inference.engine import limit_threads
+from napari_nucseg.inference.engine import limit_threads, make_engine
 from napari_nucseg.inference.segment import segment
+from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import SegmentParams
+from napari_nucseg.preprocessing.tiling import STRIDE
+from napari_nucseg.registry import find_model
 
 _stopped: set[str] = set()
 """Runs that this process was told to stop."""
+
+_begun: set[str] = set()
+"""Runs for which this process has loaded the network."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,20 @@ class Work:
     params: SegmentParams
     axes: str | None
     overwrite: bool
+
+
+def load_network(params: SegmentParams) -> ModelFolder:
+    """Load the network and run it once; return its model.
+
+    Raises
+    ------
+    ModelError, EngineError
+        Rather than for each image.
+    """
+    model = find_model(params.model)
+    size = model.config.fixed_size or STRIDE
+    make_engine(model, params.engine).predict(np.zeros((size, size, 3), np.float32))
+    return model
 
 
 def segment_item(
@@ -92,6 +116,10 @@ def segment_on_worker(item: Item, work: Work, run: str, threads: int | None) -> 
     share = threads or get_worker().state.nthreads
     limit_threads(share)
     cv2.setNumThreads(share)
+    if run not in _begun:
+        _begun.add(run)
+        with native_messages_hidden(), suppress(NucsegError):  # LiteRT greets; errors come again
+            load_network(work.params)
     if item.labels.exists() and not work.overwrite:  # they were not when the batch began
         message = "Finished by a worker that died afterwards."
         return Outcome(Status.OK, count_nuclei(item), message=message)
