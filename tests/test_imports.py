@@ -18,10 +18,12 @@ PACKAGE = Path(napari_nucseg.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    {"params", "finetune_params", "axes", "command_line", "errors", "_opencv", "_types"},
+    {"params", "finetune_params", "axes", "command_line", "errors", "_native", "_opencv", "_types"},
     {"preprocessing", "linking"},
     {"model"},
     {"inference", "training", "evaluation", "correction", "registry", "io", "sample_data"},
+    {"cluster"},
+    {"batch", "large"},
     {"widgets", "cli", "__main__"},
 )
 """From the lowest to the highest; each may import itself and what is below."""

@@ -5,11 +5,14 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_nucseg.batch.segment_batch import segment_batch as segment_batch
     from napari_nucseg.evaluation import evaluate as evaluate
     from napari_nucseg.finetune_params import FineTuneParams as FineTuneParams
     from napari_nucseg.inference.segment import SegmentationResult as SegmentationResult
     from napari_nucseg.inference.segment import relabel as relabel
     from napari_nucseg.inference.segment import segment as segment
+    from napari_nucseg.large.segment_large import LargeResult as LargeResult
+    from napari_nucseg.large.segment_large import segment_large as segment_large
     from napari_nucseg.params import SegmentParams as SegmentParams
     from napari_nucseg.training.finetune.start import FineTuneResult as FineTuneResult
     from napari_nucseg.training.finetune.start import finetune as finetune
@@ -19,17 +22,21 @@ __version__ = _version("napari-nucseg")
 _PLACES = {
     "FineTuneParams": "napari_nucseg.finetune_params",
     "FineTuneResult": "napari_nucseg.training.finetune.start",
+    "LargeResult": "napari_nucseg.large.segment_large",
     "SegmentParams": "napari_nucseg.params",
     "SegmentationResult": "napari_nucseg.inference.segment",
     "evaluate": "napari_nucseg.evaluation",
     "finetune": "napari_nucseg.training.finetune.start",
     "relabel": "napari_nucseg.inference.segment",
     "segment": "napari_nucseg.inference.segment",
+    "segment_batch": "napari_nucseg.batch.segment_batch",
+    "segment_large": "napari_nucseg.large.segment_large",
 }
 
 __all__ = [
     "FineTuneParams",
     "FineTuneResult",
+    "LargeResult",
     "SegmentParams",
     "SegmentationResult",
     "__version__",
@@ -37,6 +44,8 @@ __all__ = [
     "finetune",
     "relabel",
     "segment",
+    "segment_batch",
+    "segment_large",
 ]
 
 

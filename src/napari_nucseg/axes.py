@@ -152,8 +152,13 @@ class Planes:
         """Iterate over the index of every plane, in C order; ``labels[index]`` is a YX plane."""
         return itertools.product(*(range(size) for size in self.output_shape[:-2]))
 
-    def read(self, image: Any, index: tuple[int, ...]) -> AnyArray:
-        """Read one plane, and nothing but that plane from a lazy array.
+    def read(
+        self,
+        image: Any,
+        index: tuple[int, ...],
+        window: tuple[slice, slice] = (slice(None), slice(None)),
+    ) -> AnyArray:
+        """Read one plane or a window of it, and nothing but that from a lazy array.
 
         Parameters
         ----------
@@ -161,6 +166,8 @@ class Planes:
             numpy, dask or zarr.
         index : tuple of int
             One of those that `iterate` gives.
+        window : tuple of slice (Y, X)
+            All of the plane by default.
 
         Returns
         -------
@@ -179,7 +186,8 @@ class Planes:
                 f"'{self.output_axes}', got {index}."
             )
         position = dict(zip(self.output_axes[:-2], index, strict=True))
-        plane = np.asarray(image[tuple(position.get(axis, slice(None)) for axis in self.axes)])
+        wanted = {**position, "Y": window[0], "X": window[1]}
+        plane = np.asarray(image[tuple(wanted.get(axis, slice(None)) for axis in self.axes)])
         left = [axis for axis in self.axes if axis not in position]
         if len(left) == 2:
             return plane[..., np.newaxis]

@@ -1,26 +1,41 @@
 """The shell line that does what a set of parameters says."""
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from napari_nucseg.params import SegmentParams
 
 
-def command_line(source: str, output: str, axes: str, params: SegmentParams) -> str:
+def command_line(
+    source: str | Sequence[str],
+    output: str,
+    axes: str | None,
+    params: SegmentParams,
+    *,
+    overwrite: bool = False,
+    workers: int = 1,
+) -> str:
     """Return the ``napari-nucseg segment`` line for these parameters, quoted for a POSIX shell.
 
     Parameters
     ----------
-    source : str
-        Path of the image.
+    source : str or sequence of str
+        Path of the image, or several; also of folders and plates.
     output : str
         Folder to write to.
-    axes : str
-        Axes of the image, such as ``"ZYX"``.
+    axes : str, optional
+        Axes of the image, such as ``"ZYX"``; without them, each file's own.
     params : SegmentParams
         Only what differs from the defaults appears in the line.
+    overwrite, workers
+        See `segment_batch`.
     """
-    words = ["napari-nucseg", "segment", source, "--output", output, "--axes", axes]
+    sources = [source] if isinstance(source, str) else source
+    words = ["napari-nucseg", "segment", *sources, "--output", output]
+    words += ["--axes", axes] if axes else []
+    words += ["--overwrite"] if overwrite else []
+    words += ["--workers", str(workers)] if workers != 1 else []
     for name, info in SegmentParams.model_fields.items():
         value = getattr(params, name)
         if value != info.default:

@@ -20,6 +20,10 @@ class WriteError(NucsegError):
     """A file or folder that cannot be written, or that exists and must not be overwritten."""
 
 
+class DiskFull(WriteError):
+    """There is no space left where a result goes; the files that come next would fail alike."""
+
+
 class NameTaken(WriteError):
     """The name of a new model belongs to another one; the way on is another name."""
 
@@ -34,6 +38,14 @@ class DatasetError(NucsegError):
 
 class TrainingError(NucsegError):
     """A training process that failed, was killed or ran out of memory."""
+
+
+class WorkerError(NucsegError):
+    """Worker processes, or a scheduler, that cannot be started, reached or used."""
+
+
+class BlocksFailed(NucsegError):
+    """Blocks of a large image that failed; the message says where, finished blocks are kept."""
 
 
 class EngineError(NucsegError):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import napari_nucseg
-from napari_nucseg.cli import _batch
+from napari_nucseg.batch.batch import Batch
 
 
 def test_version(run):
@@ -43,7 +43,7 @@ def test_a_library_that_cannot_be_loaded(run, image, output, monkeypatch):
     def plan(*args, **kwargs):
         raise ImportError("libGL.so.1: cannot open shared object file")
 
-    monkeypatch.setattr(_batch.Batch, "plan", plan)
+    monkeypatch.setattr(Batch, "plan", plan)
     result = run("segment", image, "--output", output)
     assert result.exit_code == 1
     assert "libGL.so.1" in result.stderr

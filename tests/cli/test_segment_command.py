@@ -41,7 +41,8 @@ def test_probabilities(run, image, output, field):
     np.testing.assert_array_equal(written.data, expected.probabilities)
     assert written.pixel_size == pytest.approx({"Y": 0.4, "X": 0.4})
     names = sorted(path.name for path in output.iterdir())
-    assert names == ["nuclei_labels.tif", "nuclei_probability.tif", "summary.csv"]
+    results = ["nuclei_labels.tif", "nuclei_probability.tif"]
+    assert names == [*results, "parameters.json", "summary.csv"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from napari_nucseg.cli import _batch
+from napari_nucseg.batch.batch import Batch
 from napari_nucseg.command_line import command_line
 from napari_nucseg.params import SegmentParams
 from napari_nucseg.registry import bundled_folder
@@ -39,7 +39,7 @@ def received(monkeypatch):
         seen.append((inputs, str(output), params, axes, overwrite))
         raise KeyError("enough")
 
-    monkeypatch.setattr(_batch.Batch, "plan", plan)
+    monkeypatch.setattr(Batch, "plan", plan)
     return seen
 
 

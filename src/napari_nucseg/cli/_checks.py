@@ -13,7 +13,7 @@ from enum import StrEnum
 from importlib import metadata
 from importlib.util import find_spec
 
-from napari_nucseg.cli._console import native_messages_hidden
+from napari_nucseg._native import native_messages_hidden
 from napari_nucseg.cli._display import display_problem
 from napari_nucseg.errors import NucsegError
 

@@ -1,7 +1,7 @@
 """What the commands share: errors as one sentence, and progress on stderr."""
 
-import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +13,9 @@ from napari_nucseg.errors import NucsegError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from napari_nucseg.batch.items import Item
+    from napari_nucseg.batch.outcome import Outcome
 
 
 INTERRUPTED = 130
@@ -36,20 +39,6 @@ def fail_clearly() -> Iterator[None]:
         raise typer.Exit(code=1) from error
 
 
-@contextmanager
-def native_messages_hidden() -> Iterator[None]:
-    """Drop what native code writes to stderr, such as LiteRT's greeting."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 class BatchProgress:
     """One line on stderr per file; in a terminal also bars for files and planes.
 
@@ -67,10 +56,10 @@ class BatchProgress:
             self._files = bars.add_task("files", total=n_files)
             self._planes = bars.add_task("", visible=False)
 
-    def start(self, name: str) -> None:
+    def start(self, item: "Item") -> None:
         """Say which file is worked on."""
         if self._bars is not None:
-            self._bars.update(self._files, description=name)
+            self._bars.update(self._files, description=item.source.name)
             self._bars.reset(self._planes, description="planes", visible=False)
 
     def show_tiles(self, done: int, total: int, message: str) -> None:
@@ -80,10 +69,10 @@ class BatchProgress:
                 self._planes, completed=done, total=total, description=message, visible=True
             )
 
-    def finish(self, line: str) -> None:
+    def finish(self, item: "Item", outcome: "Outcome") -> None:
         """Write the line of a file."""
         self._done += 1
-        line = f"[{self._done}/{self._n_files}] {line}"
+        line = f"[{self._done}/{self._n_files}] {item.source}: {outcome.describe()}"
         if self._bars is None:
             typer.echo(line, err=True)
         else:
@@ -114,6 +103,44 @@ def training_progress() -> Iterator[_types.Progress]:
             bars.update(task, completed=done, total=total, description=message)
 
         yield show
+
+
+@contextmanager
+def blocks_progress() -> Iterator[_types.Progress]:
+    """Show one bar for all blocks; without a terminal, one line for every 5 %."""
+    if not sys.stderr.isatty():
+        yield _PercentLines().show
+        return
+    with _bars() as bars:
+        task = bars.add_task("reading", total=None)
+
+        def show(done: int, total: int, message: str) -> None:
+            bars.update(task, completed=done, total=total, description=message)
+
+        yield show
+
+
+class _PercentLines:
+    """Writes a line for every 5 %, with the time that is left at the speed so far."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._first: tuple[float, int] | None = None
+
+    def show(self, done: int, total: int, message: str) -> None:
+        """Write a line if it is time for one."""
+        percent = 100 * done // total
+        if self._first is None or done < self._first[1]:
+            self._first = time.monotonic(), done
+        if percent < self._next:
+            return
+        self._next = percent // 5 * 5 + 5
+        started, before = self._first
+        left = ""
+        if before < done < total:
+            seconds = (time.monotonic() - started) / (done - before) * (total - done)
+            left = f", {seconds / 60:.0f} min left" if seconds >= 90 else f", {seconds:.0f} s left"
+        typer.echo(f"[{percent} %] {message}{left}", err=True)
 
 
 def _show_line(done: int, total: int, message: str) -> None:

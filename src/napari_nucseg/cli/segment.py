@@ -7,6 +7,7 @@ import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
 from napari_nucseg.cli._options import read_options, with_segment_options
+from napari_nucseg.errors import InputError
 
 
 @with_segment_options
@@ -15,14 +16,18 @@ def segment(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Images, folders of images, or patterns such as 'day1/*.tif'.",
+            help="Images, folders of images, patterns such as 'day1/*.tif', OME-Zarr plates, or "
+            "one OME-Zarr image.",
             show_default=False,
         ),
     ],
     output: Annotated[
         Path,
         typer.Option(
-            "--output", metavar="DIR", help="Folder for the results, created if it is missing."
+            "--output",
+            metavar="DIR",
+            help="Folder for the results, created if it is missing; or, for one image of any size, "
+            "an OME-Zarr to create, such as labels.ome.zarr.",
         ),
     ],
     axes: Annotated[
@@ -39,22 +44,88 @@ def segment(
             "--overwrite", help="Compute results that exist already again, and replace them."
         ),
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Processes that share the images, or the blocks of one OME-Zarr, and the cores. "
+            "Worth it for many small images.",
+        ),
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Let a dask.distributed cluster do it, such as tcp://192.168.0.1:8786. Its "
+            "workers need this package and the same paths.",
+        ),
+    ] = None,
+    block: Annotated[
+        int | None,
+        typer.Option(
+            "--block",
+            help="OME-Zarr only: height and width of a block in pixels. Default: about 2500.",
+        ),
+    ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            "--overlap",
+            help="OME-Zarr only: how far a block looks into its neighbours, in pixels. Default: "
+            "what nuclei of the usual sizes need.",
+        ),
+    ] = None,
     **options: Any,
 ) -> None:
     """Find the nuclei in images; the same labels as in napari and Python.
 
     Writes DIR/<name>_labels.tif for every image, with --probabilities DIR/<name>_probability.tif,
-    and DIR/summary.csv. Images whose results exist already are skipped, so that the same command
-    goes on after a stop. Exit code 1: some images failed; summary.csv says why.
+    DIR/<plate>_labels.zarr for an OME-Zarr plate, DIR/summary.csv and DIR/parameters.json. Images
+    whose results exist already are skipped, so that the same command goes on after a stop. Exit
+    code 1: some images failed; summary.csv says why.
+
+    One OME-Zarr image, or any image where DIR ends with .zarr, is segmented in blocks with little
+    memory, however large it is, and its labels become an OME-Zarr. The same command goes on after
+    a stop.
     """
     with fail_clearly():
         params = read_options(options)
-        from napari_nucseg.cli._batch import Batch, Status
+        from napari_nucseg._native import native_messages_hidden
+        from napari_nucseg.batch.batch import Batch
+        from napari_nucseg.batch.outcome import Status
 
-        batch = Batch.plan(inputs, output, params, axes=axes, overwrite=overwrite)
+        if scheduler is not None and workers != 1:
+            raise InputError("--workers and --scheduler exclude each other.")
+        from napari_nucseg.cli._large import is_large, segment_one
+
+        if is_large(inputs, output):
+            segment_one(
+                inputs,
+                output,
+                axes=axes,
+                params=params,
+                workers=workers if workers > 1 else None,
+                scheduler=scheduler,
+                block=block,
+                overlap=overlap,
+                overwrite=overwrite,
+            )
+            return
+        if block is not None or overlap is not None:
+            raise InputError("--block and --overlap are for one OME-Zarr image only.")
+        with native_messages_hidden():
+            batch = Batch.plan(inputs, output, params, axes=axes, overwrite=overwrite)
         try:
-            with batch_progress(len(batch.tasks)) as progress:
-                batch.run(progress)
+            with batch_progress(len(batch.items)) as progress:
+                batch.run(
+                    workers=workers,
+                    scheduler=scheduler,
+                    started=progress.start,
+                    tiles=progress.show_tiles,
+                    finished=progress.finish,
+                )
         except KeyboardInterrupt as error:
             typer.echo(
                 f"Stopped. {batch.describe()}; the same command goes on with the rest.", err=True

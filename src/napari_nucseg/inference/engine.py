@@ -127,6 +127,18 @@ class TensorFlowEngine:
         return np.asarray(self._run(tile[None])[0])
 
 
+_threads: int | None = None
+
+
+def limit_threads(threads: int | None) -> None:
+    """Let engines that this process makes from now on use so many threads; None: all cores.
+
+    A process that shares the machine with others is faster with its share only.
+    """
+    global _threads
+    _threads = threads
+
+
 def make_engine(model: ModelFolder, name: str = "auto") -> Engine:
     """Return an engine for a model; the last ones used stay loaded.
 
@@ -137,11 +149,16 @@ def make_engine(model: ModelFolder, name: str = "auto") -> Engine:
         ``litert``, ``tensorflow``, or ``auto``, which is LiteRT: looking for a GPU would mean
         importing TensorFlow, which alone takes longer than segmenting most images.
     """
-    return _cached_engine(model.path, model.hashes[LITERT], "litert" if name == "auto" else name)
+    chosen = "litert" if name == "auto" else name
+    return _cached_engine(model.path, model.hashes[LITERT], chosen, _threads)
 
 
 @lru_cache(maxsize=4)
-def _cached_engine(path: Path, digest: str, name: str) -> Engine:
+def _cached_engine(path: Path, digest: str, name: str, threads: int | None) -> Engine:
     del digest  # part of the cache's key: a model that was replaced is loaded anew
-    model = open_model(path)
-    return TensorFlowEngine(model) if name == "tensorflow" else LiteRTEngine(model)
+    return new_engine(open_model(path), name, threads)
+
+
+def new_engine(model: ModelFolder, name: str = "auto", threads: int | None = None) -> Engine:
+    """Return an engine that shares nothing with others: one for each thread that segments."""
+    return TensorFlowEngine(model) if name == "tensorflow" else LiteRTEngine(model, threads)

@@ -9,27 +9,22 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck
 from napari_nucseg.axes import Planes, plan_planes, resolve_axes
-from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.errors import InputError
 from napari_nucseg.inference.diameter import estimate_diameter
 from napari_nucseg.inference.engine import Engine, make_engine
 from napari_nucseg.inference.maps import PlaneInput
+from napari_nucseg.inference.samples import take_samples
 from napari_nucseg.linking.stack import check_linking, plane_step
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import MICROMETRE, SegmentParams, parse_diameter
-from napari_nucseg.preprocessing.normalize import contrast, measure_range
+from napari_nucseg.preprocessing.normalize import measure_range
 from napari_nucseg.registry import find_model
 
 SMALLEST_PLANE = 8
 """Pixels along Y and X below which there is nothing to recognise."""
 
-MAX_STATISTICS_PLANES = 32
-"""Planes from which the intensities of a stack are measured, evenly spread."""
-
 SMALLEST_DIAMETER, LARGEST_DIAMETER = 2, 2000
 """In pixels; outside, what an image is rescaled to would be absurdly large or empty."""
-
-MAX_STATISTICS_PIXELS = 64_000_000
-"""Pixels held at once for the statistics; larger stacks are thinned."""
 
 TILE, HALO = 1024, 64
 
@@ -87,7 +82,7 @@ def resolve_job(
     Parameters
     ----------
     image : array
-        numpy, dask or zarr; only single planes are read.
+        numpy, dask or zarr; only single planes are read, and of huge ones only windows.
     axes, rgb
         See `axes.resolve_axes`.
     params : SegmentParams
@@ -108,17 +103,17 @@ def resolve_job(
     model = find_model(params.model)
     channels = _choose_channels(planes, params)
     given = given_diameter(params, pixel_size)  # before anything is read
-    samples = _sample_planes(image, planes, channels, cancelled)
-    messages = _describe_pixels(samples, math.prod(planes.output_shape) * len(channels))
+    samples = take_samples(image, planes, channels, cancelled)
+    messages = _describe_pixels(samples.pixels, math.prod(planes.output_shape) * len(channels))
     color = "S" in planes.axes
-    intensity = measure_range(samples, model.config.input, joint=color)
+    intensity = measure_range(samples.pixels, model.config.input, joint=color)
     engine = make_engine(model, params.engine)
     native = PlaneInput(model.config, intensity, channels, color, 1.0)
     if model.config.fixed_size:
         diameter = given or model.config.diameter
     else:
         diameter = given or estimate_diameter(
-            _busiest(image, planes, samples), native, engine, cancelled
+            samples.read_busiest(image, planes), native, engine, cancelled
         )
     prepared = PlaneInput(
         model.config, intensity, channels, color, model.config.scale_for(diameter)
@@ -164,28 +159,6 @@ def _choose_channels(planes: Planes, params: SegmentParams) -> tuple[int, ...]:
             f"channels: the image has {count} (counted from 0), got {', '.join(map(str, beyond))}."
         )
     return params.channels or tuple(range(count))
-
-
-def _sampled_indices(planes: Planes) -> list[tuple[int, ...]]:
-    """Return the indices of the evenly spread planes that stand for the whole image."""
-    indices = list(planes.iterate())
-    count = min(len(indices), MAX_STATISTICS_PLANES)
-    return [indices[round(i)] for i in np.linspace(0, len(indices) - 1, count)]
-
-
-def _sample_planes(
-    image: Any, planes: Planes, channels: tuple[int, ...], cancelled: CancelCheck | None
-) -> list[AnyArray]:
-    """Read evenly spread planes, which may be slow to compute; (Y, X, chosen channels) each."""
-    chosen = _sampled_indices(planes)
-    height, width = planes.output_shape[-2:]
-    step = math.ceil(math.sqrt(len(chosen) * height * width / MAX_STATISTICS_PIXELS))
-    samples = []
-    for index in chosen:
-        if cancelled is not None and cancelled():
-            raise Cancelled("Segmenting was cancelled.")
-        samples.append(planes.read(image, index)[::step, ::step][..., list(channels)])
-    return samples
 
 
 def _describe_pixels(samples: list[AnyArray], n_pixels: int) -> list[str]:
@@ -248,9 +221,3 @@ def _pixel_size(params: SegmentParams, pixel_size: Mapping[str, float] | None) -
             "X; give the diameter in pixels, such as '19'."
         )
     return float(np.sqrt(sizes[0] * sizes[1]))
-
-
-def _busiest(image: Any, planes: Planes, samples: list[AnyArray]) -> AnyArray:
-    """Return the sampled plane with the most contrast, with all its channels."""
-    contrasts = [contrast(sample) for sample in samples]
-    return planes.read(image, _sampled_indices(planes)[int(np.argmax(contrasts))])

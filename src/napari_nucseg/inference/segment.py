@@ -151,7 +151,7 @@ def segment(
         raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
     watch = _Stopwatch()
     params = params or make_params(options)
-    source = _as_array(image)
+    source = as_array(image)
     if cancelled is not None and cancelled():
         raise Cancelled("Segmenting was cancelled.")
     job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
@@ -189,7 +189,7 @@ def segment(
         count=found.count,
         diameter=job.diameter,
         seconds=watch.total(),
-        record=_record(job, params, found.parents),
+        record=make_record(job, params, found.parents),
         messages=(*job.messages, *found.messages),
         probabilities=shown,
         parents=found.parents,
@@ -253,7 +253,7 @@ def relabel(
         labels=found.labels,
         count=found.count,
         seconds=watch.total(),
-        record=_record(job, params, found.parents),
+        record=make_record(job, params, found.parents),
         messages=(*job.messages, *found.messages),
         parents=found.parents,
         features=found.features,
@@ -334,7 +334,7 @@ def _write_plane(
     return count + int(found.max(initial=0))
 
 
-def _as_array(image: Any) -> Any:
+def as_array(image: Any) -> Any:
     """Return something with shape, dtype and indexing; of a pyramid, its first level."""
     if isinstance(image, (str, os.PathLike)):
         raise InputError(
@@ -358,7 +358,10 @@ def _as_array(image: Any) -> Any:
         raise InputError(f"The image is not a regular array of pixels: {error}.") from error
 
 
-def _record(job: SegmentJob, params: SegmentParams, parents: Mapping[int, int]) -> dict[str, Any]:
+def make_record(
+    job: SegmentJob, params: SegmentParams, parents: Mapping[int, int] | None = None
+) -> dict[str, Any]:
+    """Return how labels came about, JSON-ready: see `SegmentationResult`."""
     return {
         "version": napari_nucseg.__version__,
         "model": job.model.name,
@@ -368,7 +371,7 @@ def _record(job: SegmentJob, params: SegmentParams, parents: Mapping[int, int]) 
         "diameter_estimated": job.estimated,
         "scale": job.prepared.scale,
         "parameters": params.model_dump(mode="json"),
-        "parents": {str(child): parent for child, parent in parents.items()},
+        "parents": {str(child): parent for child, parent in (parents or {}).items()},
     }
 
 

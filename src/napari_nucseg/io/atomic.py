@@ -1,12 +1,13 @@
 """Files that are either complete or not there."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from napari_nucseg.errors import WriteError
+from napari_nucseg.errors import DiskFull, WriteError
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -35,7 +36,8 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     Raises
     ------
     WriteError
-        If `path` exists and `overwrite` is false, or cannot be written.
+        If `path` exists and `overwrite` is false, or cannot be written; `DiskFull` for want of
+        space.
     """
     try:
         check_target(path, overwrite=overwrite)
@@ -49,4 +51,10 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise WriteError(f"Cannot write {path}: {error.strerror or error}.") from error
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> WriteError:
+    """Return the error to raise for what the system said when `path` was written."""
+    kind = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else WriteError
+    return kind(f"Cannot write {path}: {error.strerror or error}.")

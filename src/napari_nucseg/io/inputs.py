@@ -1,4 +1,4 @@
-"""Which files a command works on, and what their results are called."""
+"""Which files and plates a command works on, and what their results are called."""
 
 import glob
 import os
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from napari_nucseg.errors import ReadError
+from napari_nucseg.io.plate import is_plate, is_zarr
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 """Suffixes of image files, in lower case."""
@@ -14,21 +15,27 @@ IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 LABELS_SUFFIX, PROBABILITY_SUFFIX = "_labels.tif", "_probability.tif"
 """Ends of the names of our own results."""
 
-_RESULTS = (LABELS_SUFFIX, LABELS_SUFFIX + "f", PROBABILITY_SUFFIX, PROBABILITY_SUFFIX + "f")
+PLATE_LABELS_SUFFIX, PLATE_PROBABILITY_SUFFIX = "_labels.zarr", "_probability.zarr"
+"""The same for plates."""
 
-_OME_SUFFIXES = (".ome.tif", ".ome.tiff")
+_RESULTS = (
+    *(LABELS_SUFFIX, LABELS_SUFFIX + "f", PROBABILITY_SUFFIX, PROBABILITY_SUFFIX + "f"),
+    *(PLATE_LABELS_SUFFIX, PLATE_PROBABILITY_SUFFIX),
+)
+
+_OME_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr")
 
 
 def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
-    """Find image files.
+    """Find image files and plates.
 
     Parameters
     ----------
     arguments : sequence of str or Path
-        Files, which are taken as they are; folders, of which the images directly inside are taken;
-        patterns with ``*``, ``?``, ``[]`` or ``**``. Of folders and patterns, hidden files, files
-        without a known suffix and our own results (``*_labels.tif``, ``*_probability.tif``) are
-        left out.
+        Files and OME-Zarr plates, which are taken as they are; folders, of which the images and
+        plates directly inside are taken; patterns with ``*``, ``?``, ``[]`` or ``**``. Of folders
+        and patterns, hidden files, files without a known suffix and our own results
+        (``*_labels.tif``, ``*_probability.zarr``) are left out.
 
     Returns
     -------
@@ -52,10 +59,15 @@ def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
 def _expand(path: Path) -> list[Path]:
     """Return the image files that one argument stands for."""
     suffixes = ", ".join(IMAGE_SUFFIXES)
-    if path.is_file():
+    if path.is_file() or is_plate(path):
         return [path]
     if path.is_dir():
-        inside = _only_images(path.iterdir())
+        if is_zarr(path):
+            raise ReadError(
+                f"{path} is a Zarr store without the metadata of an OME-Zarr plate; expected a "
+                "plate, image files or folders of them. One OME-Zarr image is segmented by itself."
+            )
+        inside = _only_images(_list(path))
         if not inside:
             raise ReadError(
                 f"No images in the folder {path}; looked for {suffixes} directly inside, except "
@@ -78,11 +90,22 @@ def _only_images(paths: Iterable[Path]) -> list[Path]:
     return sorted(
         path
         for path in paths
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
+        if not path.name.startswith(".")
         and not path.name.lower().endswith(_RESULTS)
-        and path.is_file()
+        and (_is_image(path) or (path.suffix.lower() == ".zarr" and is_plate(path)))
     )
+
+
+def _list(folder: Path) -> list[Path]:
+    """Return what lies in a folder."""
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise ReadError(f"Cannot read the folder {folder}: {error.strerror or error}.") from error
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
 def image_stem(path: Path) -> str:

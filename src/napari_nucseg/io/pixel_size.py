@@ -7,7 +7,19 @@ from typing import Any
 
 from napari_nucseg.params import MICROMETRE
 
-_MICROMETRES = {**MICROMETRE, "pm": 1e-6, "å": 1e-4, "cm": 1e4, "m": 1e6}
+_MICROMETRES = {
+    **MICROMETRE,
+    "pm": 1e-6,
+    "å": 1e-4,
+    "cm": 1e4,
+    "m": 1e6,
+    "picometer": 1e-6,
+    "angstrom": 1e-4,
+    "nanometer": 1e-3,  # as OME-Zarr writes them
+    "millimeter": 1e3,
+    "centimeter": 1e4,
+    "meter": 1e6,
+}
 _RESOLUTION_UNITS = {2: 25400.0, 3: 1e4}
 """Micrometres by value of the tag ResolutionUnit: inch, centimetre."""
 
@@ -46,7 +58,7 @@ def _from_ome(xml: str) -> dict[str, float]:
     sizes = {}
     for axis in "ZYX":
         unit = pixels.get(f"PhysicalSize{axis}Unit", "µm")
-        sizes[axis] = _micrometres(pixels.get(f"PhysicalSize{axis}"), unit)
+        sizes[axis] = micrometres(pixels.get(f"PhysicalSize{axis}"), unit)
     return _known(sizes)
 
 
@@ -54,9 +66,9 @@ def _from_imagej(metadata: Mapping[str, Any], tags: Any) -> dict[str, float]:
     """Read the resolution tags and the spacing, which are in the unit of the ImageJ description."""
     unit = str(metadata.get("unit", "pixel"))
     sizes = {
-        "Z": _micrometres(metadata.get("spacing"), str(metadata.get("zunit", unit))),
-        "Y": _micrometres(_pixel(tags, "YResolution"), str(metadata.get("yunit", unit))),
-        "X": _micrometres(_pixel(tags, "XResolution"), unit),
+        "Z": micrometres(metadata.get("spacing"), str(metadata.get("zunit", unit))),
+        "Y": micrometres(_pixel(tags, "YResolution"), str(metadata.get("yunit", unit))),
+        "X": micrometres(_pixel(tags, "XResolution"), unit),
     }
     return _known(sizes)
 
@@ -80,8 +92,8 @@ def _pixel(tags: Any, name: str) -> float | None:
     return float(tag.value[1] / tag.value[0])
 
 
-def _micrometres(value: Any, unit: str) -> float | None:
-    """Convert to micrometres; None for what is not a length."""
+def micrometres(value: Any, unit: str) -> float | None:
+    """Convert a length of TIFF or OME-Zarr metadata; None for what is not one."""
     factor = _MICROMETRES.get(unit.strip().replace("\\u00B5", "µ").lower())
     if value is None or factor is None:
         return None

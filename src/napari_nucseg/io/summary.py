@@ -1,4 +1,4 @@
-"""The table ``summary.csv``: one row per processed file."""
+"""The table ``summary.csv``: one row per processed image."""
 
 import csv
 import io
@@ -6,14 +6,25 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from napari_nucseg.errors import ReadError, WriteError
-from napari_nucseg.io.atomic import atomic_file
+from napari_nucseg.errors import ReadError
+from napari_nucseg.io.atomic import atomic_file, write_error
 
-COLUMNS = ("file", "nuclei", "seconds", "status", "message")
+COLUMNS = ("file", "nuclei", "seconds", "status", "message", "parameters")
+
+PLACE = ("plate", "well", "field")
+"""Further columns, after ``file``, of a table with fields of plates."""
+
+_OLDER = COLUMNS[:-1]
+"""The columns before there was one for the parameters."""
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
     """Read the rows of a table that `Summary` wrote; incomplete ones are left out.
+
+    Returns
+    -------
+    list of dict
+        With all of `COLUMNS` and `PLACE`; cells that the table does not have are empty.
 
     Raises
     ------
@@ -26,9 +37,10 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
             header, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error) as error:
         raise ReadError(f"Cannot read the table {path}: {error or 'it is empty'}.") from error
-    if tuple(header) != COLUMNS:
+    if tuple(header) not in (_OLDER, COLUMNS, _columns(plates=True)):
         raise ReadError(f"{path} is another table: expected the columns {', '.join(COLUMNS)}.")
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rows if len(row) == len(COLUMNS)]
+    empty = dict.fromkeys((*COLUMNS, *PLACE), "")
+    return [empty | dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header)]
 
 
 class Summary:
@@ -40,8 +52,10 @@ class Summary:
         Created with the header at once.
     overwrite : bool
         Whether an existing table may be replaced.
-    rows : iterable of dict
+    rows : sequence of dict
         Rows to begin with, as `read_rows` gives them; they take the older table's place at once.
+    plates : bool
+        Whether the table has the columns `PLACE`; it has them too if `rows` need them.
 
     Raises
     ------
@@ -54,13 +68,15 @@ class Summary:
         path: str | Path,
         *,
         overwrite: bool = False,
-        rows: Iterable[Mapping[str, str]] = (),
+        rows: Sequence[Mapping[str, str]] = (),
+        plates: bool = False,
     ) -> None:
         self.path = Path(path)
+        self._columns = _columns(plates=plates or any(row["plate"] for row in rows))
         with atomic_file(self.path, overwrite=overwrite) as file:
-            file.write(_line(COLUMNS))
+            file.write(_line(self._columns))
             for row in rows:
-                file.write(_line([row[column] for column in COLUMNS]))
+                file.write(_line(row[column] for column in self._columns))
 
     def add(
         self,
@@ -70,6 +86,8 @@ class Summary:
         seconds: float,
         status: str,
         message: str = "",
+        parameters: str = "",
+        place: Mapping[str, str] | None = None,
     ) -> None:
         """Add a row and bring it to the disk.
 
@@ -83,19 +101,36 @@ class Summary:
             A word such as ``ok`` or ``failed``.
         message : str
             Why it failed.
+        parameters : str
+            Names the parameters that the result was made with.
+        place : mapping, optional
+            Values of the columns `PLACE`.
         """
-        count = "" if nuclei is None else str(nuclei)
-        row = _line((str(file), count, f"{seconds:.3f}", status, message))
+        cells = dict.fromkeys(PLACE, "") | dict(place or {})
+        cells |= {
+            "file": str(file),
+            "nuclei": "" if nuclei is None else str(nuclei),
+            "seconds": f"{seconds:.3f}",
+            "status": status,
+            "message": message,
+            "parameters": parameters,
+        }
+        row = _line(cells[column] for column in self._columns)
         try:
             with open(self.path, "ab") as table:
                 table.write(row)
                 table.flush()
                 os.fsync(table.fileno())
         except OSError as error:
-            raise WriteError(f"Cannot write {self.path}: {error.strerror or error}.") from error
+            raise write_error(self.path, error) from error
 
 
-def _line(cells: Sequence[str]) -> bytes:
+def _columns(*, plates: bool) -> tuple[str, ...]:
+    """Return the header."""
+    return (COLUMNS[0], *PLACE, *COLUMNS[1:]) if plates else COLUMNS
+
+
+def _line(cells: Iterable[str]) -> bytes:
     """Return one row of a table, quoted where needed, in UTF-8."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="\n").writerow(cells)

@@ -5,6 +5,7 @@ import logging
 import struct
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,85 @@ def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float]]:
             "copy or export it again."
         ) from error
     return data, axes, {axis: size for axis, size in pixel_size.items() if axis in axes}
+
+
+@dataclass(frozen=True)
+class LazyTiff:
+    """A TIFF file whose pixels are read as far as they are needed.
+
+    Attributes
+    ----------
+    array : zarr.Array
+    order : tuple of int
+        Axes of `array` that are used, in the order of `axes`; of the others, the first entry.
+    axes : str
+        Letters of TZCYXS.
+    pixel_size : dict
+        Micrometres by axis, where known.
+    """
+
+    array: Any
+    order: tuple[int, ...]
+    axes: str
+    pixel_size: dict[str, float]
+
+
+def open_tiff_lazily(path: Path) -> LazyTiff:
+    """Open the first image of a TIFF file at full resolution without reading it.
+
+    Parameters
+    ----------
+    path : Path
+        Tiled or pyramidal files are read tile by tile; others strip by strip or page by page.
+
+    Raises
+    ------
+    ReadError
+        The file is damaged, or its pixels are not intensities as they are stored.
+    """
+    import tifffile
+    import zarr
+
+    try:
+        with contextlib.ExitStack() as opened:
+            tif = opened.enter_context(tifffile.TiffFile(path))
+            series = tif.series[0]
+            page = series.keyframe
+            _check_colours(path, page)
+            if int(page.photometric) in (_MINISWHITE, _PALETTE) or series.dtype.kind == "c":
+                raise ReadError(
+                    f"Cannot read {path} in blocks: its pixels are indices of colours, inverted or "
+                    "complex; convert them to grey or RGB."
+                )
+            array = zarr.open(series.aszarr(level=0), mode="r")
+            order, axes = _used_axes(array.shape, series.axes, page)
+            pixel_size = read_pixel_size(tif)
+            opened.pop_all()  # the file stays open as long as the array
+    except InputError as error:
+        raise ReadError(f"Cannot read {path}: {error}") from error
+    except _DAMAGED as error:
+        raise ReadError(
+            f"Cannot read {path}: the TIFF file is damaged or incomplete ({_first_line(error)}); "
+            "copy or export it again."
+        ) from error
+    return LazyTiff(array, order, axes, {a: s for a, s in pixel_size.items() if a in axes})
+
+
+def _used_axes(shape: tuple[int, ...], axes: str, page: Any) -> tuple[tuple[int, ...], str]:
+    """Return which axes are used, in their new order, and their letters; see `_known_axes`."""
+    extra = [int(sample) for sample in page.extrasamples]
+    kept = [i for i, axis in enumerate(axes) if shape[i] > 1 or axis in "YX"]
+    if "S" in axes and axes.index("S") in kept:
+        samples = axes.index("S")
+        kept.remove(samples)
+        if not (shape[samples] == 2 and extra and extra[-1] in _ALPHA):  # grey with transparency
+            kept.append(samples)
+    letters = "".join(axes[i] for i in kept)
+    if letters.endswith("S") and shape[kept[-1]] not in (3, 4):
+        letters = letters[:-1] + "C"
+    if "Y" not in axes or "X" not in axes:
+        return tuple(kept), resolve_axes([shape[i] for i in kept])
+    return tuple(kept), resolve_axes([shape[i] for i in kept], _named(letters))
 
 
 class _DamageLog(logging.Handler):

@@ -52,7 +52,7 @@ def write_labels(
     axes = resolve_axes(labels.shape, axes)
     if set(axes) & set("CS"):
         raise InputError(f"Labels have the axes TZYX only, got '{axes}'.")
-    _write(path, _smallest(np.asarray(labels)), axes, pixel_size or {}, overwrite=overwrite)
+    _write(path, smallest_labels(np.asarray(labels)), axes, pixel_size or {}, overwrite=overwrite)
 
 
 def write_maps(
@@ -118,7 +118,7 @@ def prepare_output(folder: str | Path) -> Path:
     return folder
 
 
-def _smallest(labels: AnyArray) -> AnyArray:
+def smallest_labels(labels: AnyArray) -> AnyArray:
     """Return labels as uint16, or as uint32 where needed."""
     if labels.dtype.kind not in "iub":
         raise InputError(f"Labels must be integers, got {labels.dtype}.")

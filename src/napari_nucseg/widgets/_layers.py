@@ -82,6 +82,23 @@ def take_plane(image: Any, axes: str, position: Mapping[str, int]) -> tuple[Any,
     return plane, "".join(axis for axis in axes if axis not in position)
 
 
+def axes_geometry(axes: str, sizes: Mapping[str, float]) -> dict[str, Any]:
+    """Return scale, units and axis labels of a layer.
+
+    Parameters
+    ----------
+    axes : str
+        Letters of the layer's dimensions.
+    sizes : mapping
+        Micrometres per pixel by axis, where known.
+    """
+    return {
+        "scale": [sizes.get(axis, 1.0) for axis in axes],
+        "units": [MICROMETER if axis in sizes else "pixel" for axis in axes],
+        "axis_labels": list(axes.lower()),
+    }
+
+
 def result_dims(axes: str) -> list[int]:
     """Return the dimensions of the image layer that its labels layer has.
 

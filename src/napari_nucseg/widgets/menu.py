@@ -1,5 +1,7 @@
 """What the menus call."""
 
+from typing import Any
+
 import napari.viewer
 
 from napari_nucseg.widgets._dock import dock_of
@@ -14,10 +16,16 @@ def open_segment_widget(napari_viewer: napari.viewer.Viewer) -> None:
     segment_widget(napari_viewer)
 
 
+def docked_segment_widget(napari_viewer: Any) -> SegmentWidget | None:
+    """Return the segment widget if it is docked in this viewer."""
+    window = getattr(napari_viewer, "window", None)  # none where a viewer is only a model
+    docked = window.dock_widgets.values() if window is not None else ()
+    return next((one for one in docked if isinstance(one, SegmentWidget)), None)
+
+
 def segment_widget(napari_viewer: napari.viewer.Viewer) -> SegmentWidget:
     """Return the segment widget in its dock, opened if need be."""
-    docked = napari_viewer.window.dock_widgets.values()
-    widget = next((one for one in docked if isinstance(one, SegmentWidget)), None)
+    widget = docked_segment_widget(napari_viewer)
     if widget is None:
         widget = SegmentWidget(napari_viewer)
         napari_viewer.window.add_dock_widget(widget, name=DOCK_NAME, area="right")

@@ -4,6 +4,7 @@ from typing import Any
 
 from napari_nucseg.axes import CHANNEL_AXES
 from napari_nucseg.sample_data import SAMPLES, Sample
+from napari_nucseg.widgets._layers import axes_geometry
 
 LayerTuple = tuple[Any, dict[str, Any], str]
 
@@ -35,21 +36,11 @@ def sample_layers(sample: Sample) -> list[LayerTuple]:
         "name": sample.name,
         "rgb": "S" in sample.axes,
         "metadata": dict(sample.metadata),
-        **_geometry(sample, shown),
+        **axes_geometry(shown, sample.pixel_size),
     }
     labels = {
         "name": "true nuclei",
         "visible": False,
-        **_geometry(sample, "".join(a for a in shown if a not in CHANNEL_AXES)),
+        **axes_geometry("".join(a for a in shown if a not in CHANNEL_AXES), sample.pixel_size),
     }
     return [(sample.image, image, "image"), (sample.labels, labels, "labels")]
-
-
-def _geometry(sample: Sample, axes: str) -> dict[str, Any]:
-    """Return scale, units and axis labels of a layer with these axes."""
-    sizes = sample.pixel_size
-    return {
-        "scale": [sizes.get(axis, 1.0) for axis in axes],
-        "units": ["micrometer" if axis in sizes else "pixel" for axis in axes],
-        "axis_labels": list(axes.lower()),
-    }

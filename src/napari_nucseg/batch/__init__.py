@@ -1,0 +1,1 @@
+"""Many images, segmented with the same parameters into one folder: for CLI, Python and GUI."""

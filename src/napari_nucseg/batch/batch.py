@@ -1,0 +1,350 @@
+"""A batch: many images, segmented with the same parameters into one folder."""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_nucseg._types import CancelCheck, Progress
+from napari_nucseg.batch.executors import (
+    CallerExecutor,
+    Executor,
+    Finished,
+    WorkersExecutor,
+)
+from napari_nucseg.batch.items import (
+    FieldItem,
+    Item,
+    count_nuclei,
+    find_items,
+    protect_inputs,
+    row_key,
+)
+from napari_nucseg.batch.outcome import Outcome, Status
+from napari_nucseg.batch.record import RECORD, ParameterRecord
+from napari_nucseg.batch.work import Work, load_network
+from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
+from napari_nucseg.errors import InputError, ReadError, WriteError
+from napari_nucseg.io.summary import Summary, read_rows
+from napari_nucseg.io.writing import prepare_output
+from napari_nucseg.params import SegmentParams
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+SUMMARY = "summary.csv"
+
+
+@dataclass
+class Batch:
+    """Images to segment with the same parameters into one folder.
+
+    Attributes
+    ----------
+    items : list of Item
+    work : Work
+        Parameters, axes, and whether existing results are computed again.
+    summary : Path
+        The table.
+    record : ParameterRecord
+        Which parameters the results were made with.
+    earlier : dict
+        Rows of earlier runs, by file.
+    counts : Counter
+        Images by status, so far.
+    nuclei : int
+        Found so far in this run.
+    outdated : int
+        Skipped so far although their results were made with other parameters.
+    """
+
+    items: list[Item]
+    work: Work
+    summary: Path
+    record: ParameterRecord
+    earlier: dict[str, dict[str, str]]
+    counts: Counter[Status] = field(default_factory=Counter)
+    nuclei: int = 0
+    outdated: int = 0
+    _namesakes: dict[str, list[str]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def plan(
+        cls,
+        inputs: Sequence[str | Path],
+        output: str | Path,
+        params: SegmentParams,
+        *,
+        axes: str | None = None,
+        overwrite: bool = False,
+    ) -> "Batch":
+        """Check all that can be checked before the first image is read.
+
+        Parameters
+        ----------
+        inputs : sequence of str or Path
+            Image files, folders, patterns and OME-Zarr plates.
+        output : str or Path
+            Folder for the results, created if it is missing.
+        params : SegmentParams
+        axes : str, optional
+            Axes of all images, instead of what each states.
+        overwrite : bool
+            Whether existing results are computed again.
+
+        Raises
+        ------
+        ReadError, WriteError, ModelError, EngineError
+        """
+        output = Path(output)
+        items = find_items(inputs, output)
+        model = load_network(params)
+        prepare_output(output)
+        protect_inputs(items, output)
+        record = ParameterRecord(output / RECORD, params, model, axes, overwrite=overwrite)
+        earlier = _read_earlier(output / SUMMARY, overwrite=overwrite)
+        work = Work(params, axes, overwrite)
+        return cls(items, work, output / SUMMARY, record, earlier)
+
+    def run(
+        self,
+        *,
+        workers: int = 1,
+        scheduler: "str | Client | None" = None,
+        started: Callable[[Item], None] = lambda _: None,
+        tiles: Progress | None = None,
+        finished: Callable[[Item, Outcome], None] = lambda _item, _outcome: None,
+        cancelled: CancelCheck = lambda: False,
+    ) -> None:
+        """Segment the images; one that fails is tried once more and does not stop the rest.
+
+        Parameters
+        ----------
+        workers : int
+            Processes on this machine; 1: this process.
+        scheduler : str or distributed.Client, optional
+            A running dask.distributed cluster, instead of `workers`. Its workers need the package
+            and see the files under the same paths.
+        started, finished : callable
+            Called with each item, and with its outcome.
+        tiles : callable, optional
+            Progress within an image; not with workers.
+        cancelled : callable
+            Asked between tiles.
+
+        Raises
+        ------
+        WorkerError
+            The workers cannot be started or reached, or were lost.
+        WriteError
+            The summary cannot be written, or the disk is full.
+        Cancelled
+            What was finished is kept.
+        """
+        if workers < 1:
+            raise InputError(f"The number of workers must be at least 1, got {workers}.")
+        known = {item.file: self._look_up(item) for item in self.items}
+        rows = self._rows_to_keep(known)
+        fields = [item for item in self.items if isinstance(item, FieldItem)]
+        to_do = any(outcome is None for outcome in known.values())
+        with self._executor(workers if to_do else 1, scheduler if to_do else None) as make:
+            if to_do:
+                self.record.write()
+                self._prepare_plates(fields)
+            summary = Summary(self.summary, overwrite=True, rows=rows, plates=bool(fields))
+            executor = make(started, tiles, cancelled)
+            for item, outcome in run_items(self.items, known, executor):
+                self._add(summary, item, outcome)
+                finished(item, outcome)
+                if outcome.disk_full:
+                    raise WriteError(
+                        f"{outcome.message} Stopped, as there is no space left: "
+                        f"{self.describe()}. Make room; the same command goes on with the rest."
+                    )
+
+    def describe(self) -> str:
+        """Return how many images were done, in one line."""
+        done = self.counts[Status.OK]
+        parts = [f"{done} of {len(self.items)} files segmented ({self.nuclei:,} nuclei)"]
+        if self.counts[Status.SKIPPED]:
+            parts.append(
+                f"{self.counts[Status.SKIPPED]} skipped as they have results (--overwrite "
+                "computes them again)"
+            )
+        if self.outdated:
+            parts.append(f"{self.outdated} of these made with other parameters")
+        if self.counts[Status.FAILED]:
+            parts.append(f"{self.counts[Status.FAILED]} failed")
+        return ", ".join(parts)
+
+    @contextmanager
+    def _executor(
+        self, workers: int, scheduler: "str | Client | None"
+    ) -> Iterator[Callable[..., Executor]]:
+        """Yield what makes the executor from ``started, tiles, cancelled``."""
+        if scheduler is None and workers == 1:
+            yield lambda started, tiles, cancelled: CallerExecutor(
+                self.work, started, tiles, cancelled
+            )
+            return
+
+        def make(
+            started: Callable[[Item], None], _: Progress | None, cancelled: CancelCheck
+        ) -> Executor:
+            threads = threads_each(workers) if scheduler is None else None
+            return WorkersExecutor(client, self.work, threads, started, cancelled)
+
+        if scheduler is None:
+            opened = local_client(workers)
+        elif isinstance(scheduler, str):
+            opened = connected_client(scheduler)
+        else:
+            opened = _as_it_is(scheduler)
+        with opened as client:
+            check_workers(client, self.work.params.model)
+            yield make
+
+    def _prepare_plates(self, fields: Sequence[FieldItem]) -> None:
+        from napari_nucseg.io.plate_field import prepare_plate
+
+        plates = {(item.field.plate, *item.plates) for item in fields}
+        for source, labels, probability in sorted(plates):
+            prepare_plate(labels, source)
+            if self.work.params.probabilities:
+                prepare_plate(probability, source)
+
+    def _add(self, summary: Summary, item: Item, outcome: Outcome) -> None:
+        """Count an outcome and write its row, unless there is one already."""
+        if outcome.status is not Status.SKIPPED or not self._finished(item.file):
+            summary.add(
+                item.file,
+                nuclei=outcome.nuclei,
+                seconds=outcome.seconds,
+                status=outcome.status,
+                message=outcome.message,
+                parameters=self.record.key if outcome.status is Status.OK else "",
+                place=item.place,
+            )
+        self.counts[outcome.status] += 1
+        self.nuclei += (outcome.nuclei or 0) if outcome.status is Status.OK else 0
+        self.outdated += bool(outcome.remark)
+
+    def _look_up(self, item: Item) -> Outcome | None:
+        """Return the outcome for an image that has results; None if it is to be segmented."""
+        labels = item.labels
+        if self.work.overwrite or not labels.exists():
+            return None
+        rivals = self._rivals(item)
+        if rivals:
+            return Outcome(
+                Status.FAILED,
+                message=f"{labels} exists already and was made from {rivals[0]}; choose another "
+                "--output, or --overwrite.",
+            )
+        if self.work.params.probabilities and not item.probability.exists():
+            return Outcome(
+                Status.FAILED,
+                message=f"{labels} exists already, but {item.probability.name} does not; "
+                "--overwrite computes both.",
+            )
+        message = f"{labels} exists already"
+        if not self._finished(item.file):
+            return Outcome(Status.SKIPPED, count_nuclei(item), message=message)
+        row = self.earlier[item.file]
+        nuclei = int(row["nuclei"]) if row["nuclei"].isdecimal() else None
+        remark = self.record.difference(row["parameters"])
+        return Outcome(Status.SKIPPED, nuclei, message=message, remark=remark)
+
+    def _finished(self, file: str) -> bool:
+        """Tell whether an earlier run finished the image."""
+        return file in self.earlier and self.earlier[file]["status"] != Status.FAILED
+
+    def _rivals(self, item: Item) -> list[str]:
+        """Return other images, finished in earlier runs, that give the same name to their labels.
+
+        Within one run `output_stems` keeps the names apart.
+        """
+        name = item.contested
+        if name is None:
+            return []
+        if not self._namesakes:
+            found = defaultdict(list)
+            for file, row in self.earlier.items():
+                if self._finished(file):
+                    found[row_key(row)].append(file)
+            self._namesakes = dict(found)
+        return [file for file in self._namesakes.get(name, ()) if file != item.file]
+
+    def _rows_to_keep(self, known: Mapping[str, Outcome | None]) -> list[dict[str, str]]:
+        """Return the rows of earlier runs that stay true."""
+        gone: set[str] = set()
+        for item in self.items:
+            outcome = known[item.file]
+            failed = outcome is not None and outcome.status is Status.FAILED
+            if outcome is None or failed or not self._finished(item.file):
+                gone.add(item.file)
+            if outcome is None and item.labels.exists():
+                gone.update(self._rivals(item))
+        return [row for file, row in self.earlier.items() if file not in gone]
+
+
+def run_items(
+    items: Sequence[Item], known: Mapping[str, Outcome | None], executor: Executor
+) -> Iterator[Finished]:
+    """Yield what becomes of the items; the first failure of an item is not yielded but repaired.
+
+    Never more items are in flight than the executor takes. An item during which a worker died is
+    tried again when no other is in flight, so that it cannot take others with it.
+
+    Parameters
+    ----------
+    items : sequence of Item
+    known : mapping
+        By file, the outcome of items that need no work.
+    executor : Executor
+    """
+    waiting, again, alone = iter(items), deque[Item](), deque[Item]()
+    tried: set[str] = set()
+    left = True
+    while True:
+        while left and not again and executor.free > 0:
+            item = next(waiting, None)
+            if item is None:
+                left = False
+            elif (outcome := known[item.file]) is not None:
+                yield item, outcome
+            else:
+                executor.submit(item)
+        while again and executor.free > 0:
+            executor.submit(again.popleft())
+        if alone and not left and not executor.busy:
+            executor.submit(alone.popleft())
+        if not executor.busy:
+            return
+        for item, outcome in executor.wait():
+            repairable = outcome.status is Status.FAILED and not outcome.disk_full
+            if repairable and item.file not in tried:
+                tried.add(item.file)
+                (alone if outcome.died else again).append(item)
+            else:
+                yield item, outcome
+
+
+@contextmanager
+def _as_it_is(client: "Client") -> Iterator["Client"]:
+    """Yield the user's own client, which stays open."""
+    yield client
+
+
+def _read_earlier(path: Path, *, overwrite: bool) -> dict[str, dict[str, str]]:
+    """Read the rows of earlier runs, by file."""
+    if not path.exists():
+        return {}
+    try:
+        return {row["file"]: row for row in read_rows(path)}
+    except ReadError as error:
+        if overwrite:
+            return {}
+        raise WriteError(f"{error} Choose another --output, or --overwrite.") from error

@@ -1,0 +1,275 @@
+"""What a batch consists of: image files, and fields of plates."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from napari_nucseg._types import AnyArray
+from napari_nucseg.errors import InputError, ReadError, WriteError
+from napari_nucseg.inference.segment import SegmentationResult
+from napari_nucseg.io.inputs import (
+    LABELS_SUFFIX,
+    PLATE_LABELS_SUFFIX,
+    PLATE_PROBABILITY_SUFFIX,
+    PROBABILITY_SUFFIX,
+    find_inputs,
+    image_stem,
+    output_stems,
+)
+from napari_nucseg.io.plate import Field, is_plate, list_fields
+from napari_nucseg.io.reading import LoadedImage, read_image
+from napari_nucseg.io.writing import write_labels, write_maps
+
+
+class Item(Protocol):
+    """An image and what it becomes. Small and picklable: workers get it, never pixels."""
+
+    @property
+    def source(self) -> Path:
+        """Where the image is, as the user wrote it."""
+
+    @property
+    def file(self) -> str:
+        """Absolute path of the image: the column ``file`` of the summary."""
+
+    @property
+    def place(self) -> Mapping[str, str]:
+        """Plate, well and field, for the summary; ``{}`` for files."""
+
+    @property
+    def output(self) -> Path:
+        """Folder of the results."""
+
+    @property
+    def labels(self) -> Path:
+        """Where the labels go; where they are, the image is finished."""
+
+    @property
+    def probability(self) -> Path:
+        """Where the probabilities go, if they are asked for."""
+
+    @property
+    def contested(self) -> str | None:
+        """What other images may be called that give the same name to their labels."""
+
+    def absolute(self) -> "Item":
+        """Return the same with absolute paths, for other processes."""
+
+    def read(self, axes: str | None) -> LoadedImage:
+        """Read the image, or open it lazily; `axes` are those that the user states."""
+
+    def read_labels(self) -> LoadedImage:
+        """Read the labels."""
+
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
+        """Write the labels, before them the probabilities if there are any."""
+
+
+@dataclass(frozen=True)
+class FileItem:
+    """An image file, whose results are TIFF files.
+
+    Attributes
+    ----------
+    source : Path
+    output : Path
+        Folder of the results.
+    stem : str
+        Begins their names.
+    """
+
+    source: Path
+    output: Path
+    stem: str
+
+    @property
+    def file(self) -> str:
+        """See `Item`."""
+        return os.path.abspath(self.source)
+
+    @property
+    def place(self) -> Mapping[str, str]:
+        """See `Item`."""
+        return {}
+
+    @property
+    def labels(self) -> Path:
+        """See `Item`."""
+        return self.output / f"{self.stem}{LABELS_SUFFIX}"
+
+    @property
+    def probability(self) -> Path:
+        """See `Item`."""
+        return self.output / f"{self.stem}{PROBABILITY_SUFFIX}"
+
+    @property
+    def contested(self) -> str | None:
+        """See `Item`."""
+        return self.stem.casefold() if self.stem == image_stem(self.source) else None
+
+    def absolute(self) -> "FileItem":
+        """See `Item`."""
+        return replace(self, source=self.source.absolute(), output=self.output.absolute())
+
+    def read(self, axes: str | None) -> LoadedImage:
+        """See `Item`."""
+        image = read_image(self.source)
+        return image if axes is None else replace(image, axes=axes)
+
+    def read_labels(self) -> LoadedImage:
+        """See `Item`."""
+        return read_image(self.labels)
+
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
+        """See `Item`."""
+        size = image.pixel_size
+        if result.probabilities is not None:
+            maps = result.probabilities
+            write_maps(self.probability, maps, result.axes, size, overwrite=True)
+        write_labels(self.labels, result.labels, result.axes, size, overwrite=overwrite)
+
+
+@dataclass(frozen=True)
+class FieldItem:
+    """A field of a plate, whose results are fields of plates of their own.
+
+    Attributes
+    ----------
+    field : Field
+    output : Path
+    stem : str
+        Begins the names of the resulting plates.
+    """
+
+    field: Field
+    output: Path
+    stem: str
+
+    @property
+    def source(self) -> Path:
+        """See `Item`."""
+        return self.field.path
+
+    @property
+    def file(self) -> str:
+        """See `Item`."""
+        return os.path.abspath(self.source)
+
+    @property
+    def place(self) -> Mapping[str, str]:
+        """See `Item`."""
+        plate = os.path.basename(os.path.abspath(self.field.plate))
+        return {"plate": plate, "well": self.field.well, "field": self.field.name}
+
+    @property
+    def plates(self) -> tuple[Path, Path]:
+        """The plates of labels and of probabilities."""
+        return (
+            self.output / f"{self.stem}{PLATE_LABELS_SUFFIX}",
+            self.output / f"{self.stem}{PLATE_PROBABILITY_SUFFIX}",
+        )
+
+    @property
+    def labels(self) -> Path:
+        """See `Item`."""
+        return self.plates[0] / self.field.well / self.field.name
+
+    @property
+    def probability(self) -> Path:
+        """See `Item`."""
+        return self.plates[1] / self.field.well / self.field.name
+
+    @property
+    def contested(self) -> str | None:
+        """See `Item`."""
+        if self.stem != image_stem(self.field.plate):
+            return None
+        return field_key(self.stem, self.field.well, self.field.name)
+
+    def absolute(self) -> "FieldItem":
+        """See `Item`."""
+        field = replace(self.field, plate=self.field.plate.absolute())
+        return replace(self, field=field, output=self.output.absolute())
+
+    def read(self, axes: str | None) -> LoadedImage:
+        """See `Item`."""
+        from napari_nucseg.io.plate_field import read_field
+
+        return read_field(self.source, axes)
+
+    def read_labels(self) -> LoadedImage:
+        """See `Item`."""
+        from napari_nucseg.io.plate_field import read_field
+
+        return read_field(self.labels)
+
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
+        """See `Item`."""
+        from napari_nucseg.io.plate_field import write_field
+
+        def write(target: Path, data: AnyArray, *, overwrite: bool) -> None:
+            write_field(target, self.field, data, result.axes, image, overwrite=overwrite)
+
+        if result.probabilities is not None:
+            write(self.probability, result.probabilities, overwrite=True)
+        write(self.labels, result.labels, overwrite=overwrite)
+
+
+def field_key(stem: str, well: str, field: str) -> str:
+    """Return what a field is called, for the comparison of names."""
+    return f"{stem}/{well}/{field}".casefold()
+
+
+def row_key(row: Mapping[str, str]) -> str:
+    """Return the same for a row of a summary; a file has its stem."""
+    if row["plate"]:
+        return field_key(image_stem(Path(row["plate"])), row["well"], row["field"])
+    return image_stem(Path(row["file"])).casefold()
+
+
+def find_items(inputs: Sequence[str | Path], output: Path) -> list[Item]:
+    """Find what files, folders, patterns and plates stand for.
+
+    Raises
+    ------
+    ReadError
+        An argument gives nothing.
+    """
+    sources = find_inputs(inputs)
+    stems = output_stems(sources)
+    items: list[Item] = []
+    for source in sources:
+        if source.is_file():
+            items.append(FileItem(source, output, stems[source]))
+        elif is_plate(source):
+            items += [FieldItem(field, output, stems[source]) for field in list_fields(source)]
+        else:
+            raise ReadError(f"{source} vanished.")
+    return items
+
+
+def protect_inputs(items: Sequence[Item], output: Path) -> None:
+    """Raise WriteError if a result would take the place of an input."""
+    sources = {item.source.resolve() for item in items}
+    sources |= {item.field.plate.resolve() for item in items if isinstance(item, FieldItem)}
+    folder = output.resolve()
+    for item in items:
+        for result in (item.labels, item.probability):
+            place = folder / result.relative_to(item.output)
+            if sources.intersection((place, *place.parents)):
+                raise WriteError(
+                    f"The result of {item.source} would replace the input {result}; choose "
+                    "another --output."
+                )
+
+
+def count_nuclei(item: Item) -> int | None:
+    """Return the number of ids in an item's labels; None if they cannot be read."""
+    try:
+        return int(np.count_nonzero(np.unique(item.read_labels().pixels())))
+    except (ReadError, InputError):
+        return None

@@ -1,0 +1,48 @@
+"""What became of an image of a batch."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The column ``status`` of the summary."""
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A row of the summary.
+
+    Attributes
+    ----------
+    status : Status
+    nuclei : int or None
+    seconds : float
+    message : str
+        Why it failed or was skipped, or what the user should know.
+    remark : str
+        Of a skipped image: which other parameters its result was made with.
+    disk_full : bool
+        It failed for want of space, as would all others.
+    died : bool
+        The worker process ended while it was at work on it.
+    """
+
+    status: Status
+    nuclei: int | None = None
+    seconds: float = 0.0
+    message: str = ""
+    remark: str = ""
+    disk_full: bool = False
+    died: bool = False
+
+    def describe(self) -> str:
+        """Return one line for the user."""
+        if self.status is Status.OK:
+            note = f" ({self.message})" if self.message else ""
+            return f"{self.nuclei:,} nuclei in {self.seconds:.1f} s{note}"
+        remark = f", {self.remark}" if self.remark else ""
+        return f"{self.status}: {self.message}{remark}"

@@ -1,0 +1,132 @@
+"""Which parameters the results in a folder were made with: ``parameters.json``."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import napari_nucseg
+from napari_nucseg.errors import WriteError
+from napari_nucseg.io.atomic import atomic_file
+from napari_nucseg.model.folder import LITERT, ModelFolder
+from napari_nucseg.params import SegmentParams
+
+RECORD = "parameters.json"
+
+KEY_LENGTH = 8
+"""Hexadecimal digits that name parameters in the summary."""
+
+_NO_EFFECT = ("probabilities", "model")
+"""Parameters that do not change labels; the model's hash stands for the model."""
+
+
+class ParameterRecord:
+    """The parameters of this run, and those of earlier ones by the key in the summary.
+
+    Parameters
+    ----------
+    path : Path
+        Of the JSON file: an object that maps keys to ``version``, ``model``, ``model_sha256``,
+        ``axes`` and ``parameters``.
+    params : SegmentParams
+    model : ModelFolder
+    axes : str or None
+    overwrite : bool
+        Whether a file that cannot be read is replaced.
+
+    Attributes
+    ----------
+    key : str
+        Of this run.
+
+    Raises
+    ------
+    WriteError
+        The file is not one of ours, and `overwrite` is false.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        params: SegmentParams,
+        model: ModelFolder,
+        axes: str | None,
+        *,
+        overwrite: bool,
+    ) -> None:
+        self.path = path
+        self._now: dict[str, Any] = {
+            "version": napari_nucseg.__version__,
+            "model": model.name,
+            "model_sha256": model.hashes[LITERT],
+            "axes": axes,
+            "parameters": params.model_dump(mode="json"),
+        }
+        text = json.dumps(_effective(self._now), sort_keys=True)
+        self.key = hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+        self._known = _read(path, overwrite=overwrite)
+
+    def difference(self, key: str) -> str:
+        """Return what was different in an earlier run, ``""`` if nothing was or it is unknown."""
+        if key == self.key or key not in self._known:
+            return ""
+        then, now = _effective(self._known[key]), _effective(self._now)
+        changes = [
+            f"{name} {_show(then[name])}, now {_show(now[name])}"
+            for name in now
+            if name in then and then[name] != now[name]
+        ]
+        return f"made with other parameters ({'; '.join(changes) or 'of another version'})"
+
+    def write(self) -> None:
+        """Add the parameters of this run.
+
+        Raises
+        ------
+        WriteError
+        """
+        if self.key in self._known:
+            return
+        self._known[self.key] = self._now
+        with atomic_file(self.path, overwrite=True) as file:
+            file.write((json.dumps(self._known, indent=2) + "\n").encode())
+
+
+def _read(path: Path, *, overwrite: bool) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+        if all(isinstance(one["parameters"], dict) for one in found.values()):
+            return dict(found)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass  # what is said below
+    if overwrite:
+        return {}
+    raise WriteError(
+        f"{path} is not a record of parameters that napari-nucseg wrote; choose another --output, "
+        "or --overwrite."
+    )
+
+
+def _effective(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the labels depend on, by the name that a user sees."""
+    parameters = dict(run["parameters"])
+    if parameters.get("engine") == "auto":
+        parameters["engine"] = "litert"  # what it is
+    return {
+        "version": run.get("version"),
+        "model": f"{run.get('model')} {str(run.get('model_sha256'))[:KEY_LENGTH]}",
+        "axes": run.get("axes"),
+        **{name: value for name, value in parameters.items() if name not in _NO_EFFECT},
+    }
+
+
+def _show(value: Any) -> str:
+    """Return a value as it is written in a shell."""
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "all"
+    return (
+        "as stated" if value is None else f"{value:g}" if isinstance(value, float) else f"{value}"
+    )

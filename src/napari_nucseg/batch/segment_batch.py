@@ -1,0 +1,98 @@
+"""`segment_batch`: folders and plates from Python."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_nucseg._types import CancelCheck, Progress
+from napari_nucseg.batch.batch import Batch
+from napari_nucseg.batch.items import Item
+from napari_nucseg.batch.outcome import Outcome
+from napari_nucseg.errors import InputError
+from napari_nucseg.params import SegmentParams, make_params
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+def segment_batch(
+    inputs: str | Path | Sequence[str | Path],
+    output: str | Path,
+    *,
+    params: SegmentParams | None = None,
+    axes: str | None = None,
+    overwrite: bool = False,
+    workers: int = 1,
+    scheduler: "str | Client | None" = None,
+    progress: Progress | None = None,
+    cancelled: CancelCheck | None = None,
+    **options: Any,
+) -> Batch:
+    """Segment image files and plates into a folder, as ``napari-nucseg segment`` does.
+
+    Images that have results already are skipped; one that fails is tried once more, reported and
+    does not stop the rest.
+
+    Parameters
+    ----------
+    inputs : str, Path or sequence of them
+        Image files, folders, patterns and OME-Zarr plates.
+    output : str or Path
+        Folder for the results, created if it is missing.
+    params : SegmentParams, optional
+        All parameters at once, instead of `options`.
+    axes : str, optional
+        Axes of all images, instead of what each states.
+    overwrite : bool
+        Whether existing results are computed again.
+    workers : int
+        Processes on this machine; 1: this process.
+    scheduler : str or distributed.Client, optional
+        A running dask.distributed cluster, instead of `workers`.
+    progress : callable, optional
+        Called as ``progress(done, total, message)`` after every image.
+    cancelled : callable, optional
+        Asked between tiles.
+    **options
+        Fields of `SegmentParams`.
+
+    Returns
+    -------
+    Batch
+        ``summary`` is the path of the table, ``counts`` images by status, ``nuclei`` the number
+        found in this run.
+
+    Raises
+    ------
+    InputError, ReadError, WriteError, ModelError, EngineError
+        Found before the first image; `WriteError` also when the disk is full.
+    WorkerError
+        The workers cannot be started or reached, or were lost.
+    Cancelled
+        What was finished is kept.
+
+    Examples
+    --------
+    >>> from napari_nucseg import segment_batch
+    >>> batch = segment_batch("plate.zarr", "results", diameter="8 um", workers=4)
+    >>> print(batch.describe())
+    """
+    if params is not None and options:
+        raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
+    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    batch = Batch.plan(
+        given, output, params or make_params(options), axes=axes, overwrite=overwrite
+    )
+
+    def finished(item: Item, outcome: Outcome) -> None:
+        if progress is not None:
+            done = sum(batch.counts.values())
+            progress(done, len(batch.items), f"{item.source}: {outcome.describe()}")
+
+    batch.run(
+        workers=workers,
+        scheduler=scheduler,
+        finished=finished,
+        cancelled=cancelled or (lambda: False),
+    )
+    return batch

@@ -1,0 +1,68 @@
+"""One large image: what ``napari-nucseg segment`` does where the source or the result is Zarr."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from napari_nucseg._native import native_messages_hidden
+from napari_nucseg.cli._console import INTERRUPTED, blocks_progress
+from napari_nucseg.errors import InputError
+from napari_nucseg.io.inputs import image_stem
+from napari_nucseg.io.plate import is_plate, is_zarr
+from napari_nucseg.params import SegmentParams
+
+SUFFIX = ".zarr"
+
+
+def is_large(inputs: Sequence[str], output: Path) -> bool:
+    """Tell whether an image goes to one OME-Zarr of labels rather than a folder of results."""
+    first = Path(inputs[0]).expanduser()
+    return output.suffix == SUFFIX or (len(inputs) == 1 and is_zarr(first) and not is_plate(first))
+
+
+def segment_one(
+    inputs: Sequence[str], output: Path, params: SegmentParams, **arguments: Any
+) -> None:
+    """Segment one image in blocks.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+    output : Path
+        OME-Zarr to create, or a folder, in which it is called ``<name>_labels.ome.zarr``.
+    params : SegmentParams
+    **arguments
+        More of `segment_large`.
+
+    Raises
+    ------
+    InputError
+        There are several images.
+    """
+    if len(inputs) != 1:
+        raise InputError(
+            f"{output} can hold the labels of one image, got {len(inputs)} images; pass a folder "
+            "as --output."
+        )
+    from napari_nucseg.inference.engine import make_engine
+    from napari_nucseg.io.writing import prepare_output
+    from napari_nucseg.large.segment_large import segment_large
+    from napari_nucseg.registry import find_model
+
+    with native_messages_hidden():
+        make_engine(find_model(params.model), params.engine)  # greets; fails before anything else
+    if output.suffix == SUFFIX:
+        prepare_output(output.expanduser().absolute().parent)
+    else:
+        output = prepare_output(output) / f"{image_stem(Path(inputs[0]))}_labels.ome.zarr"
+    try:
+        with blocks_progress() as progress:
+            result = segment_large(inputs[0], output, params=params, progress=progress, **arguments)
+    except KeyboardInterrupt as error:
+        typer.echo("Stopped. Finished blocks are kept; the same command goes on.", err=True)
+        raise typer.Exit(code=INTERRUPTED) from error
+    for message in result.messages:
+        typer.echo(message, err=True)
+    typer.echo(f"{result.count:,} nuclei in {result.seconds:.1f} s; see {result.path}.", err=True)

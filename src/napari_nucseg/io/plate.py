@@ -1,0 +1,126 @@
+"""Metadata of OME-Zarr plates (HCS, versions 0.4 and 0.5): which fields there are.
+
+The metadata are JSON files, which are read without loading zarr.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_nucseg.errors import ReadError
+from napari_nucseg.io.ngff import Version
+
+V2_GROUP, V2_ATTRIBUTES, V3_METADATA = ".zgroup", ".zattrs", "zarr.json"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of view of a plate.
+
+    Attributes
+    ----------
+    plate : Path
+    well : str
+        Row and column, such as ``"B/3"``.
+    name : str
+        Of the field within its well, such as ``"0"``.
+    """
+
+    plate: Path
+    well: str
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """The group of the field's image."""
+        return self.plate / self.well / self.name
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell whether a folder is a Zarr group or array."""
+    return any((path / name).is_file() for name in (V3_METADATA, V2_GROUP, ".zarray"))
+
+
+def is_plate(path: Path) -> bool:
+    """Tell whether a folder is an OME-Zarr plate."""
+    try:
+        return is_zarr(path) and "plate" in read_ome(path)
+    except ReadError:
+        return False
+
+
+def ome_version(group: Path) -> Version:
+    """Return ``"0.5"`` for Zarr 3, ``"0.4"`` for Zarr 2, which 0.4 and earlier are written in."""
+    return "0.5" if (group / V3_METADATA).is_file() else "0.4"
+
+
+def read_ome(group: Path) -> dict[str, Any]:
+    """Read the OME-Zarr metadata of a group, ``{}`` if it has none.
+
+    Raises
+    ------
+    ReadError
+        They cannot be read.
+    """
+    newer = ome_version(group) == "0.5"
+    path = group / (V3_METADATA if newer else V2_ATTRIBUTES)
+    try:
+        found = json.loads(path.read_bytes())
+        return dict(found.get("attributes", {}).get("ome", {}) if newer else found)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ReadError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ReadError(f"Cannot read {path}: it is not the JSON metadata of Zarr.") from error
+
+
+def list_fields(plate: Path) -> list[Field]:
+    """Return all fields of all wells, in the order of the plate's metadata.
+
+    Raises
+    ------
+    ReadError
+        The metadata of the plate cannot be used, or it has no field. A well without metadata has
+        one field ``0``, so that it fails by itself and is reported.
+    """
+    wells = read_ome(plate).get("plate", {})
+    try:
+        paths = [_inside(well["path"]) for well in wells["wells"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReadError(
+            f"Cannot read the plate {plate}: its metadata list no wells with a path such as 'A/1' "
+            f"({type(error).__name__}: {error})."
+        ) from error
+    fields = [Field(plate, well, name) for well in paths for name in _names(plate / well)]
+    if not fields:
+        raise ReadError(f"The plate {plate} has no fields: none of its wells lists an image.")
+    return fields
+
+
+def _names(well: Path) -> list[str]:
+    """Return the fields of a well."""
+    try:
+        return [_inside(image["path"]) for image in read_ome(well)["well"]["images"]]
+    except (ReadError, KeyError, TypeError, ValueError):
+        return ["0"]
+
+
+def _inside(path: Any) -> str:
+    """Return a path below a group; ValueError for one that leads elsewhere."""
+    parts = str(path).strip("/").split("/")
+    if not all(parts) or any(part in (".", "..") for part in parts):
+        raise ValueError(f"path {path!r}")
+    return "/".join(parts)
+
+
+def plate_metadata(plate: Path) -> Mapping[str, Any]:
+    """Return the entry ``plate`` of the metadata: rows, columns, wells.
+
+    Raises
+    ------
+    ReadError
+    """
+    return dict(read_ome(plate).get("plate", {}))

@@ -1,0 +1,159 @@
+"""One field of an OME-Zarr plate: its image is read lazily, results go to a plate of their own.
+
+Results lie in a mirror of the plate, such as ``<plate>_labels.zarr/<row>/<column>/<field>``, of its
+version and with its wells. The plate itself is never written to.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_nucseg._types import AnyArray
+from napari_nucseg.errors import WriteError
+from napari_nucseg.io.atomic import write_error
+from napari_nucseg.io.lazy import open_lazily
+from napari_nucseg.io.ngff import ZARR_FORMAT, label_attributes
+from napari_nucseg.io.plate import Field, is_zarr, ome_version, plate_metadata, read_ome
+from napari_nucseg.io.reading import LoadedImage
+from napari_nucseg.io.writing import smallest_labels
+
+LEVEL = "0"
+CHUNK = 1024
+"""Pixels along Y and X of a chunk of a result."""
+
+
+def read_field(group: Path, axes: str | None = None) -> LoadedImage:
+    """Open the image of a field at full resolution.
+
+    Parameters
+    ----------
+    group : Path
+        Of an image, as in a well of a plate.
+    axes : str, optional
+        Instead of what the metadata state.
+
+    Returns
+    -------
+    LoadedImage
+        `data` is read as far as it is indexed, with an int or a slice for each axis.
+
+    Raises
+    ------
+    ReadError, InputError
+        There is no image, or its metadata or `axes` contradict it.
+    """
+    image = open_lazily(group, axes)
+    return LoadedImage(
+        image.array, image.axes, image.placement.pixel_size, group, image.placement, image.messages
+    )
+
+
+def prepare_plate(target: Path, source: Path) -> None:
+    """Create the plate that results go to, with the wells of `source`; what is there stays.
+
+    Raises
+    ------
+    ReadError
+        The metadata of `source` cannot be read.
+    WriteError
+        There is something else at `target`, or it cannot be written.
+    """
+    plate = dict(plate_metadata(source))
+    if target.exists() and not (is_zarr(target) and "plate" in read_ome(target)):
+        raise WriteError(f"{target} exists already and is no plate; choose another --output.")
+    if target.exists() and ome_version(target) != ome_version(source):
+        raise WriteError(f"{target} is a plate of another version; choose another --output.")
+    try:
+        _write_group(target, source, {"plate": plate})
+        for row in {str(well["path"]).split("/")[0] for well in plate["wells"]}:
+            _write_group(target / row, source, {})
+        for well in plate["wells"]:
+            images = read_ome(source / well["path"]).get("well", {"images": [{"path": "0"}]})
+            _write_group(target / well["path"], source, {"well": images})
+    except OSError as error:
+        raise write_error(target, error) from error
+
+
+def _write_group(path: Path, source: Path, ome: dict[str, Any]) -> None:
+    """Write a group with OME-Zarr metadata, of the version of a source."""
+    import zarr
+
+    version = ome_version(source)
+    wrapped = version == "0.5" and ome
+    attributes = {"ome": {"version": version, **ome}} if wrapped else ome
+    zarr.open_group(path, mode="a", zarr_format=ZARR_FORMAT[version]).attrs.update(attributes)
+
+
+def write_field(
+    target: Path, field: Field, data: AnyArray, axes: str, image: LoadedImage, *, overwrite: bool
+) -> None:
+    """Write labels or maps of a field; they are there only when they are complete.
+
+    Parameters
+    ----------
+    target : Path
+        Group to write.
+    field : Field
+    data : array of int or float
+        Integers become a label image.
+    axes : str
+        Letters of TZYX.
+    image : LoadedImage
+        The field's, which tells where the result lies.
+    overwrite : bool
+        Whether an existing result may be replaced.
+
+    Raises
+    ------
+    WriteError
+        If it exists and `overwrite` is false, or cannot be written.
+    """
+    if target.exists() and not overwrite:
+        raise WriteError(f"{target} exists already; allow overwriting or choose another place.")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        for left in target.parent.glob(f".{target.name}.*.partial"):  # by a killed process
+            shutil.rmtree(left)
+        _write_image(partial, field, np.asarray(data), axes, image)
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(partial, target)
+    except OSError as error:
+        raise write_error(target, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_image(path: Path, field: Field, data: AnyArray, axes: str, image: LoadedImage) -> None:
+    """Write a group with one array."""
+    import zarr
+
+    version = ome_version(field.plate)
+    source = _relative(field.path, path)
+    attributes = label_attributes(version, axes, image.placement, [(LEVEL, 1)], source=source)
+    if data.dtype.kind == "f":
+        attributes.get("ome", attributes).pop("image-label")
+    else:
+        data = smallest_labels(data)
+    group = zarr.open_group(path, mode="a", zarr_format=ZARR_FORMAT[version])
+    group.attrs.update(attributes)
+    array = group.create_array(
+        LEVEL,
+        shape=data.shape,
+        dtype=data.dtype,
+        chunks=(*(1,) * (data.ndim - 2), *(min(length, CHUNK) for length in data.shape[-2:])),
+        dimension_names=list(axes.lower()) if version == "0.5" else None,
+        chunk_key_encoding={"name": "default" if version == "0.5" else "v2", "separator": "/"},
+    )
+    array[...] = data
+
+
+def _relative(source: Path, start: Path) -> str:
+    """Return how a group is reached from another one."""
+    try:
+        return Path(os.path.relpath(source, start)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return source.absolute().as_posix()

@@ -1,0 +1,175 @@
+"""What is done with one block, in whatever process."""
+
+import json
+from functools import cached_property, lru_cache
+from pathlib import Path
+from threading import Event, local
+from typing import Any
+
+import numpy as np
+
+from napari_nucseg._native import native_messages_hidden
+from napari_nucseg.axes import Planes
+from napari_nucseg.errors import ModelError, ReadError, WorkerError
+from napari_nucseg.inference.engine import Engine, new_engine
+from napari_nucseg.inference.instances import find_instances
+from napari_nucseg.inference.maps import predict_plane
+from napari_nucseg.io.lazy import open_lazily
+from napari_nucseg.large.geometry import Block, Window, size
+from napari_nucseg.large.labels import LabelPyramid
+from napari_nucseg.large.nuclei import Nuclei
+from napari_nucseg.large.plan import Plan
+from napari_nucseg.large.seams import Numbering, SeamCounts
+from napari_nucseg.large.work import Work
+from napari_nucseg.model.folder import LITERT
+from napari_nucseg.registry import find_model
+
+
+class Run:
+    """A run as a process sees it: image, model and work folder, opened once.
+
+    Parameters
+    ----------
+    plan : Plan
+    image : array
+        Axes and shape as the plan says.
+    work : Work
+    threads : int
+        Cores that each engine may use.
+    """
+
+    def __init__(self, plan: Plan, image: Any, work: Work, threads: int) -> None:
+        self.plan = plan
+        self.work = work
+        self.threads = threads
+        self.stop = Event()
+        self._image = image
+        self._grid = plan.grid
+        self._engines = local()
+        self._model = find_model(plan.request.params.model)
+        if self._model.hashes[LITERT] != plan.request.model_sha256:
+            raise ModelError(
+                f"The model '{plan.request.params.model}' has changed since the run began: its "
+                f"plan states sha256 {plan.request.model_sha256[:12]}..., found "
+                f"{self._model.hashes[LITERT][:12]}..."
+            )
+
+    def find(self, index: int) -> int:
+        """Find the nuclei of a block and keep them in the work folder; return about how many.
+
+        Raises
+        ------
+        ReadError, WriteError, EngineError, Cancelled
+        """
+        block = self._grid.at(index)
+        nuclei = self.segment(block)
+        self.work.write_nuclei(index, nuclei)
+        return nuclei.count_in(block.inner)
+
+    def segment(self, block: Block) -> Nuclei:
+        """Return the nuclei whose centre lies in a block, or close to it."""
+        plan = self.plan
+        planes: Planes = plan.planes
+        maps = predict_plane(
+            planes.read(self._image, block.plane, block.outer),
+            plan.prepared(self._model),
+            self.load_engine(),
+            tile=plan.tile,
+            halo=plan.halo,
+            cancelled=self.stop.is_set,
+        )
+        # What touches the border of the block need not touch that of the image.
+        params = plan.request.params.model_copy(update={"drop_border": False})
+        labels = find_instances(maps, self._model.config.network, params, plan.diameter)
+        nuclei = Nuclei.of(labels, block.outer, self._grid.shape)
+        keep = nuclei.owned_by(block.inner, plan.tolerance)
+        if plan.request.params.drop_border:
+            keep &= ~nuclei.at_border(self._grid.shape)
+        return nuclei.take(keep)
+
+    def write(self, index: int) -> None:
+        """Write the labels of a block into the result."""
+        block = self._grid.at(index)
+        canvas, counts = self.draw(block)
+        self._pyramid.write(0, block.plane, block.inner, canvas)
+        self.work.mark_written(index, json.dumps(counts.to_json()).encode())
+
+    def draw(self, block: Block) -> tuple[Any, SeamCounts]:
+        """Return the final labels of a block's inner window, and what was counted at its seams."""
+        # One pixel more, above and to the left: what lies on both sides of the seams.
+        rows, columns = (slice(max(0, part.start - 1), part.stop) for part in block.inner)
+        window: Window = (rows, columns)
+        canvas = np.zeros(size(window), np.uint32)
+        for index in self._grid.around(block.index):
+            nuclei = self.work.read_nuclei(index)
+            nuclei.paint(canvas, window, self._numbering.of(index))
+        counts = SeamCounts.of(canvas, window, block.inner)
+        return canvas[-size(block.inner)[0] :, -size(block.inner)[1] :], counts
+
+    def shrink(self, item: tuple[int, tuple[int, ...], Window]) -> None:
+        """Write a window of a level of the pyramid from the level before."""
+        level, plane, window = item
+        self._pyramid.shrink(level, plane, window)
+
+    @cached_property
+    def _numbering(self) -> Numbering:
+        return Numbering.read(self.work.numbers)
+
+    @cached_property
+    def _pyramid(self) -> LabelPyramid:
+        return LabelPyramid.open(self.work.labels)
+
+    def load_engine(self) -> Engine:
+        """Return the engine of the current thread."""
+        if not hasattr(self._engines, "engine"):
+            name = self.plan.request.params.engine
+            self._engines.engine = new_engine(
+                self._model, "litert" if name == "auto" else name, self.threads
+            )
+        engine: Engine = self._engines.engine
+        return engine
+
+
+def work_on(folder: str, digest: str, method: str, item: Any, threads: int | None) -> Any:
+    """Call a method of `Run` in a worker of dask.distributed, which needs only the folder's path.
+
+    Parameters
+    ----------
+    folder : str
+        The work folder.
+    digest : str
+        Of the plan.
+    method : str
+        ``find``, ``write`` or ``shrink``.
+    item : int or tuple
+        What the method takes.
+    threads : int or None
+        Cores for an engine; None: one, as workers of a cluster have a block in each thread.
+    """
+    return getattr(_open_run(folder, digest, threads or 1), method)(item)
+
+
+def stop_work(folder: str, digest: str, threads: int | None) -> None:
+    """Let what this process does for a run stop within one tile."""
+    _open_run(folder, digest, threads or 1).stop.set()
+
+
+@lru_cache(maxsize=1)
+def _open_run(folder: str, digest: str, threads: int) -> Run:
+    """Open a run in a worker; what it cannot open, no other block can be read from either."""
+    work = Work(Path(folder))
+    try:
+        plan = work.read_plan()
+        if plan.digest != digest:
+            raise WorkerError(f"The plan in {folder} is another one than that of this run.")
+        request = plan.request
+        image = open_lazily(request.path, request.given_axes, rgb=request.rgb)
+    except ReadError as error:
+        raise WorkerError(
+            f"A worker does not see the files of the run: {error} All workers must see the image "
+            "and the folder of the result under the same path."
+        ) from error
+    run = Run(plan, image.array, work, threads)
+    with native_messages_hidden():
+        run.load_engine()  # LiteRT greets
+    return run

@@ -1,0 +1,308 @@
+"""What a run in blocks does, settled before the first one: a JSON file that any worker can read."""
+
+import hashlib
+import itertools
+import math
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+import napari_nucseg
+from napari_nucseg._types import CancelCheck
+from napari_nucseg.axes import Planes
+from napari_nucseg.errors import InputError, ReadError
+from napari_nucseg.inference.job import HALO, SegmentJob, resolve_job
+from napari_nucseg.inference.maps import PlaneInput
+from napari_nucseg.inference.segment import make_record
+from napari_nucseg.io.lazy import LazyImage
+from napari_nucseg.large.geometry import BlockGrid
+from napari_nucseg.model.folder import LITERT, ModelFolder
+from napari_nucseg.params import SegmentParams
+from napari_nucseg.preprocessing.normalize import IntensityRange
+from napari_nucseg.preprocessing.tiling import grain
+from napari_nucseg.registry import find_model
+
+OUTER = 2816
+"""Height and width of an automatic block with its overlap, in network pixels: 3 x 3 whole tiles."""
+
+MARGIN = 1.5
+"""What an automatic overlap has beyond the halo, in diameters: of a nucleus whose centre lies at
+the edge of a block, so much is seen."""
+
+TOLERANCE = 0.5
+"""How far outside of a block, in diameters, it keeps nuclei: neighbours may see a centre at
+slightly different places. What both then have is settled later."""
+
+PARTS = 4
+"""A block has so many chunks of the result along each axis, if its length can be divided."""
+
+SMALLEST_CHUNK = 256
+"""Height and width of a chunk, unless the block is smaller."""
+
+_PROBES, _PROBE = 5, 64
+"""Windows along each axis, and their size, that a fingerprint is made of."""
+
+
+class Frozen(BaseModel):
+    """Base of the records on disk."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Request(Frozen):
+    """What was asked for; a run goes on only where the same is asked for again.
+
+    Attributes
+    ----------
+    version : str
+        Of the package.
+    path : str or None
+        Of the image; None for an array in memory.
+    shape, dtype, axes
+        Of the image.
+    fingerprint : tuple of str
+        Hashes of small windows; empty where they cannot be read.
+    given_axes, rgb
+        How the image was opened, see `io.lazy.open_lazily`.
+    params : SegmentParams
+    model_sha256 : str
+    pixel_size : dict
+        Micrometres by axis.
+    block, overlap : int or None
+        As the caller gave them.
+    """
+
+    version: str
+    path: str | None
+    shape: tuple[int, ...]
+    dtype: str
+    axes: str
+    fingerprint: tuple[str, ...]
+    given_axes: str | None
+    rgb: bool | None
+    params: SegmentParams
+    model_sha256: str
+    pixel_size: dict[str, float]
+    block: int | None
+    overlap: int | None
+
+    def differences(self, other: "Request") -> list[str]:
+        """Return in words what is not the same in an earlier request."""
+        plain = [n for n in type(self).model_fields if n not in ("params", "fingerprint")]
+        found = [
+            f"{name} {getattr(old, name)!r}, now {getattr(new, name)!r}"
+            for old, new, names in (
+                (other, self, plain),
+                (other.params, self.params, SegmentParams.model_fields),
+            )
+            for name in names
+            if getattr(old, name) != getattr(new, name)
+        ]
+        if any(
+            a != b for a, b in zip(self.fingerprint, other.fingerprint, strict=False) if a and b
+        ):
+            found.append("the pixels of the image are others now")
+        return found
+
+
+class Plan(Frozen):
+    """Everything a block needs, with `request`.
+
+    Attributes
+    ----------
+    low, high, channels, color, scale
+        See `inference.maps.PlaneInput`.
+    diameter : float
+        In pixels of the image.
+    tile, halo : int
+        In network pixels.
+    block, overlap, chunk : int
+        In pixels of the image.
+    tolerance : float
+        How far outside of a block the centre of its nuclei may lie, in pixels.
+    record : dict
+        See `inference.segment.SegmentationResult`.
+    messages : tuple of str
+        What the user should know.
+    """
+
+    format: Literal[1] = 1
+    request: Request
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    channels: tuple[int, ...]
+    color: bool
+    scale: float
+    diameter: float
+    tile: int
+    halo: int
+    block: int
+    overlap: int
+    chunk: int
+    tolerance: float
+    record: dict[str, Any]
+    messages: tuple[str, ...]
+
+    @property
+    def planes(self) -> Planes:
+        """The walk over the planes of the image."""
+        return Planes(self.request.axes, self.request.shape)
+
+    @property
+    def grid(self) -> BlockGrid:
+        """All blocks."""
+        *stack, height, width = self.planes.output_shape
+        return BlockGrid(tuple(stack), (height, width), self.block, self.overlap)
+
+    @property
+    def digest(self) -> str:
+        """Hash of all of it."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def prepared(self, model: ModelFolder) -> PlaneInput:
+        """Return how a window becomes the network's input."""
+        intensity = IntensityRange(self.low, self.high)
+        return PlaneInput(model.config, intensity, self.channels, self.color, self.scale)
+
+
+def read_plan(text: bytes, place: str) -> Plan:
+    """Read the JSON of a plan.
+
+    Raises
+    ------
+    ReadError
+        It is none, or of another version.
+    """
+    try:
+        return Plan.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ReadError(
+            f"{place} is not the plan of a run that this version knows "
+            f"({'.'.join(map(str, first['loc']))}: {first['msg']})."
+        ) from error
+
+
+def make_request(
+    image: LazyImage,
+    params: SegmentParams,
+    *,
+    axes: str | None,
+    rgb: bool | None,
+    pixel_size: dict[str, float],
+    block: int | None,
+    overlap: int | None,
+) -> Request:
+    """Say what is asked for.
+
+    Raises
+    ------
+    InputError, ReadError, ModelError
+    """
+    if params.probabilities:
+        raise InputError("Probability maps are not written for images that are cut into blocks.")
+    for name, value, least in (("block", block, 1), ("overlap", overlap, 0)):
+        if value is not None and value < least:
+            raise InputError(f"{name} must be at least {least} pixels, got {value}.")
+    return Request(
+        version=napari_nucseg.__version__,
+        path=image.path,
+        shape=tuple(image.array.shape),
+        dtype=str(np.dtype(image.array.dtype)),
+        axes=image.axes,
+        fingerprint=_fingerprint(image),
+        given_axes=axes,
+        rgb=rgb,
+        params=params,
+        model_sha256=find_model(params.model).hashes[LITERT],
+        pixel_size=pixel_size,
+        block=block,
+        overlap=overlap,
+    )
+
+
+def make_plan(image: LazyImage, request: Request, cancelled: CancelCheck | None) -> Plan:
+    """Measure intensities and diameter, and lay out the blocks.
+
+    Raises
+    ------
+    InputError, ReadError, ModelError, EngineError, Cancelled
+    """
+    job = resolve_job(
+        image.array,
+        request.axes,
+        request.params,
+        pixel_size=request.pixel_size,
+        cancelled=cancelled,
+    )
+    if job.model.config.fixed_size:
+        raise InputError(
+            f"The model '{job.model.name}' resizes whole images to "
+            f"{job.model.config.fixed_size} pixels, so it cannot work on blocks; choose another."
+        )
+    block, overlap = _layout(job, request)
+    intensity = job.prepared.intensity
+    return Plan(
+        request=request,
+        low=intensity.low,
+        high=intensity.high,
+        channels=job.prepared.channels,
+        color=job.prepared.color,
+        scale=job.prepared.scale,
+        diameter=job.diameter,
+        tile=job.tile,
+        halo=job.halo,
+        block=block,
+        overlap=overlap,
+        chunk=_chunk(block),
+        tolerance=TOLERANCE * job.diameter,
+        record={**make_record(job, request.params), "block": block, "overlap": overlap},
+        messages=(*image.messages, *job.messages),
+    )
+
+
+def _layout(job: SegmentJob, request: Request) -> tuple[int, int]:
+    """Return block and overlap: multiples of the grain, so that blocks see what the whole sees."""
+    step = grain(job.prepared.scale)
+    overlap = request.overlap
+    if overlap is None:
+        overlap = math.ceil(HALO / job.prepared.scale + MARGIN * job.diameter)
+    overlap = -(-overlap // step) * step
+    block = request.block
+    if block is None:
+        unit = PARTS * step
+        wanted = OUTER / job.prepared.scale - 2 * overlap
+        block = max(unit, int(wanted) // unit * unit)
+    block = -(-block // step) * step
+    if block < overlap and request.block is not None:
+        raise InputError(
+            f"block must be at least the overlap, {overlap} pixels here, got {request.block}."
+        )
+    return max(block, overlap), overlap
+
+
+def _chunk(block: int) -> int:
+    """Return the length of the chunks that make up a block."""
+    lengths = [block // n for n in range(PARTS, 0, -1) if block % n == 0]
+    return next((length for length in lengths if length >= SMALLEST_CHUNK), block)
+
+
+def _fingerprint(image: LazyImage) -> tuple[str, ...]:
+    """Return hashes of small windows, evenly spread over the first plane."""
+    planes = Planes(image.axes, tuple(image.array.shape))
+    index = next(planes.iterate())
+    rows, columns = (
+        sorted({i * max(0, length - _PROBE) // (_PROBES - 1) for i in range(_PROBES)})
+        for length in planes.output_shape[-2:]
+    )
+    hashes = []
+    for row, column in itertools.product(rows, columns):
+        window = (slice(row, row + _PROBE), slice(column, column + _PROBE))
+        try:
+            pixels = np.ascontiguousarray(planes.read(image.array, index, window))
+        except ReadError:  # whoever needs this part will say so
+            hashes.append("")
+        else:
+            hashes.append(hashlib.sha256(pixels.tobytes()).hexdigest()[:16])
+    return tuple(hashes)

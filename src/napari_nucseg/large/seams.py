@@ -1,0 +1,212 @@
+"""What happens where blocks meet: whose nucleus it is, ids, and a measure of the seams."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_nucseg._types import AnyArray, CancelCheck
+from napari_nucseg.errors import Cancelled, InputError, ReadError
+from napari_nucseg.io.atomic import atomic_file
+from napari_nucseg.large.geometry import BlockGrid, Window, common, size, within
+from napari_nucseg.large.nuclei import Nuclei
+
+LINES = 16
+"""Lines within a block, along each axis, that its seams are compared with."""
+
+SAME = 0.5
+"""A nucleus that shares more than this of the smaller one with a nucleus of an earlier block is
+that nucleus, seen again."""
+
+LARGEST_ID = int(np.iinfo(np.uint32).max)
+
+
+@dataclass(frozen=True, eq=False)
+class Numbering:
+    """The ids of all nuclei of an image: consecutive from 1, in the order of blocks.
+
+    Attributes
+    ----------
+    starts : array (blocks + 1,), int64
+        Where the entries of each block begin in `ids`.
+    ids : array, uint32
+        One entry for each nucleus of each block; 0 if another block's is kept instead.
+    """
+
+    starts: AnyArray
+    ids: AnyArray
+
+    @property
+    def count(self) -> int:
+        """Number of nuclei."""
+        return int(self.ids.max(initial=0))
+
+    def of(self, block: int) -> AnyArray:
+        """Return the ids of the nuclei of a block."""
+        return self.ids[self.starts[block] : self.starts[block + 1]]
+
+    def write(self, path: Path) -> None:
+        """Write an ``.npz`` file."""
+        with atomic_file(path, overwrite=True) as file:
+            np.savez_compressed(file, starts=self.starts, ids=self.ids)
+
+    @classmethod
+    def read(cls, path: Path) -> "Numbering":
+        """Read what `write` wrote.
+
+        Raises
+        ------
+        ReadError
+        """
+        try:
+            with np.load(path) as arrays:
+                return cls(arrays["starts"], arrays["ids"])
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise ReadError(f"Cannot read the ids of the nuclei in {path}: {error}.") from error
+
+
+def number_nuclei(
+    grid: BlockGrid, read: Callable[[int], Nuclei], cancelled: CancelCheck | None = None
+) -> Numbering:
+    """Settle what belongs to which block, one block after the other, and number what remains.
+
+    Parameters
+    ----------
+    grid : BlockGrid
+    read : callable
+        Returns the nuclei of a block; is asked once for each.
+    cancelled : callable, optional
+        Asked before every block.
+
+    Raises
+    ------
+    InputError
+        There are more nuclei than ids.
+    Cancelled
+    """
+    recent: dict[int, tuple[Nuclei, AnyArray]] = {}
+    kept: list[AnyArray] = []
+    for index in range(len(grid)):
+        if cancelled is not None and cancelled():
+            raise Cancelled("Segmenting was cancelled; finished blocks are kept.")
+        nuclei = read(index)
+        keep = np.ones(len(nuclei), bool)
+        for earlier in grid.around(index):
+            if earlier < index:
+                shared = common(grid.at(earlier).outer, grid.at(index).outer)
+                if shared is not None:
+                    keep &= ~_seen_again(nuclei, *recent[earlier], shared)
+        recent[index] = nuclei, keep
+        recent.pop(index - grid.columns - 1, None)
+        kept.append(keep)
+    return _number(kept)
+
+
+def _number(kept: list[AnyArray]) -> Numbering:
+    """Give consecutive ids to what is kept."""
+    starts = np.concatenate([[0], np.cumsum([len(keep) for keep in kept])])
+    whole = np.concatenate(kept)
+    count = int(whole.sum())
+    if count > LARGEST_ID:
+        raise InputError(
+            f"The image has {count:,} nuclei; at most {LARGEST_ID:,} ids fit into 32 bits."
+        )
+    return Numbering(starts, np.where(whole, np.cumsum(whole), 0).astype(np.uint32))
+
+
+def _seen_again(
+    nuclei: Nuclei, earlier: Nuclei, earlier_kept: AnyArray, shared: Window
+) -> AnyArray:
+    """Return (n,) bool: the nucleus is one of an earlier block.
+
+    `shared` is what both blocks have seen.
+    """
+    again = np.zeros(len(nuclei), bool)
+    candidates = nuclei.touching(shared)
+    if not candidates or not earlier_kept.any():
+        return again
+    canvas = np.zeros(size(shared), np.int32)
+    earlier.paint(canvas, shared, np.where(earlier_kept, np.arange(1, len(earlier) + 1), 0))
+    for i in candidates:
+        box = nuclei.box(i)
+        seen = common(box, shared)
+        if seen is None:
+            continue
+        mask = nuclei.mask(i)
+        below = canvas[within(seen, shared)][mask[within(seen, box)]]
+        found, pixels = np.unique(below[below > 0], return_counts=True)
+        again[i] = any(
+            n > SAME * min(mask.sum(), earlier.area(other - 1))
+            for other, n in zip(found, pixels, strict=True)
+        )
+    return again
+
+
+@dataclass(frozen=True)
+class SeamCounts:
+    """How labels continue across lines: seams, and for comparison lines within blocks.
+
+    Where a nucleus is cut along a seam, its pixels end at the line. Elsewhere only those pixels
+    do that happen to be its outline there, so both lines have the same share of them.
+
+    Attributes
+    ----------
+    seam_pixels, seam_ends : int
+        Pairs of pixels on both sides of a seam of which one at least is nucleus; those of them with
+        different labels.
+    inside_pixels, inside_ends : int
+        The same at lines within blocks.
+    """
+
+    seam_pixels: int = 0
+    seam_ends: int = 0
+    inside_pixels: int = 0
+    inside_ends: int = 0
+
+    @classmethod
+    def of(cls, canvas: AnyArray, window: Window, inner: Window) -> "SeamCounts":
+        """Count at the upper and left edge of a block, and at lines within it.
+
+        Parameters
+        ----------
+        canvas : array (Y, X)
+            Labels of `window`.
+        window : tuple of slice
+            `inner` and one pixel above and to the left of it, unless the image ends there.
+        inner : tuple of slice
+        """
+        seam, inside = np.zeros(2, int), np.zeros(2, int)
+        for lines, part, seen in zip((canvas, canvas.T), inner, window, strict=True):
+            if seen.start < part.start:
+                seam += _ends(lines[0], lines[1])
+            step = max(1, len(lines) // (LINES + 1))
+            for i in range(step, len(lines), step):
+                if i + seen.start != part.start:
+                    inside += _ends(lines[i - 1], lines[i])
+        return cls(*map(int, (*seam, *inside)))
+
+    def __add__(self, other: "SeamCounts") -> "SeamCounts":
+        return SeamCounts(
+            *(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True))
+        )
+
+    def to_json(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
+    @property
+    def at_seams(self) -> float:
+        """Share of nucleus pixels at seams that end there."""
+        return self.seam_ends / max(1, self.seam_pixels)
+
+    @property
+    def inside(self) -> float:
+        """Share of nucleus pixels at lines within blocks that end there."""
+        return self.inside_ends / max(1, self.inside_pixels)
+
+
+def _ends(before: AnyArray, after: AnyArray) -> tuple[int, int]:
+    """Return how many pairs have a nucleus, and how many of them different labels."""
+    some = (before > 0) | (after > 0)
+    return int(some.sum()), int((some & (before != after)).sum())

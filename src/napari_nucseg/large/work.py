@@ -1,0 +1,189 @@
+"""The work folder of a run: the plan, finished blocks, the growing result.
+
+It lies beside the target, and each file in it is complete or not there, so that a run which was
+killed goes on where it was. Only the last step gives the result its name.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from napari_nucseg.errors import ReadError, WriteError
+from napari_nucseg.io.atomic import atomic_file, write_error
+from napari_nucseg.large.nuclei import Nuclei, read_nuclei
+from napari_nucseg.large.plan import Plan, Request, read_plan
+
+PLAN, NUCLEI, NUMBERS, WRITTEN, LABELS = (
+    "plan.json",
+    "nuclei",
+    "numbers.npz",
+    "written",
+    "labels.zarr",
+)
+
+
+class Work:
+    """A work folder.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def beside(cls, target: Path) -> "Work":
+        """Return the work folder of a target."""
+        return cls(target.with_name(f".{target.name}.work"))
+
+    @property
+    def numbers(self) -> Path:
+        """File with the ids of all nuclei."""
+        return self.path / NUMBERS
+
+    @property
+    def labels(self) -> Path:
+        """The result, until it is complete."""
+        return self.path / LABELS
+
+    def read_plan(self) -> Plan:
+        """Read the plan.
+
+        Raises
+        ------
+        ReadError
+            There is none that can be used.
+        """
+        path = self.path / PLAN
+        try:
+            return read_plan(path.read_bytes(), str(path))
+        except OSError as error:
+            raise ReadError(
+                f"Cannot read the plan of a run in {path}: {error.strerror or error}."
+            ) from error
+
+    def earlier_plan(self, request: Request, *, overwrite: bool) -> Plan | None:
+        """Return the plan of an unfinished run that was asked for the same.
+
+        Raises
+        ------
+        WriteError
+            An unfinished run was asked for something else, and `overwrite` is false. If it is true,
+            that run is removed.
+        """
+        if not (self.path / PLAN).exists():
+            self.remove()
+            return None
+        try:
+            plan = self.read_plan()
+            differences = request.differences(plan.request)
+        except ReadError as error:
+            differences = [str(error)]
+        else:
+            if not differences:
+                return plan
+        if not overwrite:
+            raise WriteError(
+                f"{self.path} holds an unfinished run with another request ({differences[0]}); ask "
+                "for the same to go on with it, or allow overwriting to start anew."
+            )
+        self.remove()
+        return None
+
+    def start(self, plan: Plan) -> None:
+        """Create the folder; the plan comes last.
+
+        Raises
+        ------
+        WriteError
+        """
+        try:
+            for name in (NUCLEI, WRITTEN):
+                (self.path / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        with atomic_file(self.path / PLAN, overwrite=True) as file:
+            file.write(plan.model_dump_json(indent=1).encode() + b"\n")
+
+    def write_nuclei(self, block: int, nuclei: Nuclei) -> None:
+        """Keep the nuclei of a finished block."""
+        with atomic_file(self._nuclei(block), overwrite=True) as file:
+            nuclei.write(file)
+
+    def read_nuclei(self, block: int) -> Nuclei:
+        """Read the nuclei of a finished block.
+
+        Raises
+        ------
+        ReadError
+        """
+        return read_nuclei(self._nuclei(block))
+
+    def found(self) -> set[int]:
+        """Return the blocks whose nuclei are there."""
+        return _numbers(self.path / NUCLEI)
+
+    def create_labels(self, create: Callable[[Path], None]) -> None:
+        """Let `create` make an empty result at a path; it is complete or not there.
+
+        Raises
+        ------
+        WriteError
+        """
+        partial = self.path / f"{LABELS}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        create(partial)
+        try:
+            os.replace(partial, self.labels)
+        except OSError as error:
+            raise write_error(self.labels, error) from error
+
+    def mark_written(self, block: int, note: bytes) -> None:
+        """Remember that the labels of a block are in the result."""
+        with atomic_file(self._written(block), overwrite=True) as file:
+            file.write(note)
+
+    def read_note(self, block: int) -> bytes:
+        """Return what was noted when a block was written."""
+        try:
+            return self._written(block).read_bytes()
+        except OSError as error:
+            raise ReadError(f"Cannot read {self._written(block)}: {error}.") from error
+
+    def written(self) -> set[int]:
+        """Return the blocks whose labels are in the result."""
+        return _numbers(self.path / WRITTEN)
+
+    def finish(self, target: Path) -> None:
+        """Give the result its name, in place of what has it, and remove the folder.
+
+        Raises
+        ------
+        WriteError
+        """
+        replaced = self.path / "replaced"
+        try:
+            if target.exists():
+                os.replace(target, replaced)
+            os.replace(self.labels, target)
+        except OSError as error:
+            raise write_error(target, error) from error
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove the folder and all in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _nuclei(self, block: int) -> Path:
+        return self.path / NUCLEI / f"{block}.npz"
+
+    def _written(self, block: int) -> Path:
+        return self.path / WRITTEN / f"{block}.json"
+
+
+def _numbers(folder: Path) -> set[int]:
+    """Return the numbers that files are named by; partial ones are hidden files."""
+    return {int(path.stem) for path in folder.iterdir() if path.stem.isdecimal()}

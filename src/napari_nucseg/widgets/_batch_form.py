@@ -1,0 +1,199 @@
+"""The form of the batch widget: where images are, where results go, the parameters."""
+
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import CheckBox, Container, Label, LineEdit, ProgressBar, PushButton, SpinBox
+from qtpy.QtWidgets import QPlainTextEdit
+
+from napari_nucseg.errors import InputError
+from napari_nucseg.inference.segment import LIVE_PARAMETERS
+from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
+from napari_nucseg.widgets._batch_run import BatchRequest
+from napari_nucseg.widgets._batch_table import BatchTable
+from napari_nucseg.widgets._link_form import LinkForm
+from napari_nucseg.widgets._look import align_labels, make_text, narrow, row
+from napari_nucseg.widgets._model_choice import model_choices
+from napari_nucseg.widgets._params_form import field_widget, read_values, show_channels
+
+SEPARATOR = "; "
+"""Between several files in the field for the input."""
+
+MAX_ERRORS = 1000
+"""Failed images that are listed; the summary has all."""
+
+MAX_WORKERS = 256
+
+
+class BatchForm(Container):
+    """All that the user sees of the batch widget.
+
+    Attributes
+    ----------
+    input_field, output_field, axes_field : LineEdit
+    fields : dict of str to magicgui widget
+        One per parameter of `SegmentParams` that the widget offers.
+    table : BatchTable
+    errors : QPlainTextEdit
+        One line per failed image.
+    """
+
+    def __init__(self) -> None:
+        self._make_fields()
+        self.table = BatchTable()
+        self.errors = QPlainTextEdit()
+        self.errors.setReadOnly(True)
+        self.errors.setMaximumBlockCount(MAX_ERRORS)
+        self.errors.setVisible(False)
+        super().__init__(widgets=self._rows(), labels=False)
+        layout = self.native.layout()
+        layout.insertWidget(layout.count() - 1, self.table, 2)
+        layout.insertWidget(layout.count() - 1, self.errors, 1)
+        narrow([self.fields["model"]])
+        make_text(self.status)
+
+    def _make_fields(self) -> None:
+        self.input_field = LineEdit(
+            label="Input",
+            tooltip="A folder of images, a pattern such as '/data/day1/*.tif', files, or an "
+            "OME-Zarr plate.",
+        )
+        self.output_field = LineEdit(
+            label="Output", tooltip="Folder for the results, created if it is missing."
+        )
+        self.axes_field = LineEdit(
+            label="Axes", tooltip="Such as ZYX, of all images. Empty: as each file states."
+        )
+        self.folder_button = PushButton(text="Folder or plate...", tooltip="Choose the input.")
+        self.files_button = PushButton(text="Files...", tooltip="Choose single images.")
+        self.output_button = PushButton(text="Output...", tooltip="Choose where results go.")
+        sliders = [name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS]
+        self._link = LinkForm()
+        self.fields = {
+            "model": field_widget("model", choices=model_choices(), widget_type="ComboBox"),
+            **{name: field_widget(name) for name in ("diameter", "channels", *sliders)},
+            "probabilities": field_widget("probabilities"),
+            **self._link.fields,
+        }
+        self.axes_field.changed.connect(self._offer_links)
+        self._offer_links()
+        self.take_button = PushButton(
+            text="Take from Segment", tooltip="Take the parameters of the Segment widget."
+        )
+        self.workers_field = SpinBox(
+            label="Processes",
+            min=1,
+            max=MAX_WORKERS,
+            tooltip="Processes that share the images and the cores; for many small images.",
+        )
+        self.overwrite_field = CheckBox(
+            text="Overwrite", tooltip="Compute results that exist already again."
+        )
+        self.run_button = PushButton(text="Run", tooltip="Segment all images.")
+        self.cancel_button = PushButton(
+            text="Cancel", tooltip="Stop; what is finished is kept.", enabled=False
+        )
+        self.progress = ProgressBar(visible=False)
+        self.status = Label(value="")
+        self.open_button = PushButton(
+            text="Open", tooltip="Add the chosen image and its labels to napari.", enabled=False
+        )
+        self.copy_button = PushButton(
+            text="Copy as command", tooltip="Copy the shell line that does the same."
+        )
+
+    def _rows(self) -> list[Any]:
+        where = Container(widgets=[self.input_field, self.output_field, self.axes_field])
+        plain = [field for name, field in self.fields.items() if name not in LINK_PARAMETERS]
+        params = Container(widgets=[*plain, self.workers_field])
+        for group in (where, params):
+            group.margins = (0, 0, 0, 0)
+        return [
+            where,
+            row(self.folder_button, self.files_button, self.output_button),
+            params,
+            self._link,
+            row(self.take_button, self.overwrite_field),
+            row(self.run_button, self.cancel_button),
+            self.progress,
+            self.status,
+            row(self.open_button, self.copy_button),
+        ]
+
+    def _axes(self) -> str:
+        """Return the stated axes; without them, images may have both that can be linked."""
+        return self.axes_field.value.strip().upper() or "TZ"
+
+    def _offer_links(self, _: Any = None) -> None:
+        self._link.offer(self._axes())
+
+    def align(self) -> None:
+        """Give all labels one width."""
+        fields = [self.input_field, self.output_field, self.axes_field]
+        align_labels([*fields, *self.fields.values(), self.workers_field])
+
+    def set_params(self, params: SegmentParams) -> None:
+        """Show parameters.
+
+        Parameters
+        ----------
+        params : SegmentParams
+        """
+        for name, field in self.fields.items():
+            value = getattr(params, name)
+            field.value = show_channels(value) if name == "channels" else value
+
+    def set_inputs(self, paths: list[str]) -> None:
+        """Show what was chosen, and propose an output folder beside it."""
+        proposed = _beside(self.input_field.value)
+        if self.output_field.value in ("", proposed):
+            self.output_field.value = _beside(paths[0])
+        self.input_field.value = SEPARATOR.join(paths)
+
+    def request(self) -> BatchRequest:
+        """Return what the form asks for.
+
+        Raises
+        ------
+        InputError
+            Something is missing or cannot be used.
+        """
+        text, output = self.input_field.value.strip(), self.output_field.value.strip()
+        if not text:
+            raise InputError("Choose what to segment first: a folder, files or a plate.")
+        if not output:
+            raise InputError("Choose an output folder for the results first.")
+        whole = SEPARATOR.strip() not in text or Path(text).exists()
+        inputs = [text] if whole else [one.strip() for one in text.split(SEPARATOR.strip())]
+        return BatchRequest(
+            [one for one in inputs if one],
+            output,
+            make_params({**read_values(self.fields), **self._link.unused(self._axes())}),
+            self.axes_field.value.strip() or None,
+            self.overwrite_field.value,
+            self.workers_field.value,
+        )
+
+    def show_running(self, running: bool) -> None:
+        """Show that a batch is under way, or is no more."""
+        self.run_button.enabled = not running
+        self.cancel_button.enabled = running
+        self.progress.visible = running
+        if running:
+            self.progress.max = 0  # a busy bar, until the images are found
+            self.errors.clear()
+            self.errors.setVisible(False)
+
+    def show_error_line(self, line: str) -> None:
+        """List a failed image."""
+        self.errors.setVisible(True)
+        self.errors.appendPlainText(line)
+
+
+def _beside(inputs: str) -> str:
+    """Return the folder to propose for results: beside what is segmented."""
+    if not inputs:
+        return ""
+    path = Path(inputs.split(SEPARATOR)[0])
+    folder = path.parent if path.is_file() else path
+    return str(folder.with_name(f"{folder.stem}_nuclei"))

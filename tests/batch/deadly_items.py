@@ -1,0 +1,30 @@
+"""Items that end the process that reads them; workers import this module."""
+
+import os
+import signal
+from dataclasses import dataclass
+
+from napari_nucseg.batch.items import FileItem
+
+
+@dataclass(frozen=True)
+class DeadlyItem(FileItem):
+    """Kills the first process that reads it; with `always`, each."""
+
+    always: bool = False
+
+    def read(self, axes):
+        mark = self.output / f"{self.stem}.died"
+        if self.always or not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(axes)
+
+
+@dataclass(frozen=True)
+class ShortLivedItem(FileItem):
+    """Kills the first process that wrote it, before that can tell."""
+
+    def write(self, result, image, *, overwrite):
+        super().write(result, image, overwrite=overwrite)
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,198 @@
+"""Folders: what was made with which parameters, bad folders, full disks, stops."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+import napari_nucseg
+from napari_nucseg import segment, segment_batch
+from napari_nucseg.batch import batch as batches
+from napari_nucseg.batch.batch import Batch
+from napari_nucseg.batch.items import FileItem
+from napari_nucseg.batch.outcome import Status
+from napari_nucseg.errors import Cancelled, InputError, ReadError, WriteError
+from napari_nucseg.params import SegmentParams
+
+
+def run(images, output, *, overwrite=False, **options):
+    """Run a batch; return it and the remarks by name of the file."""
+    remarks = {}
+    batch = Batch.plan([images], output, SegmentParams(**options), overwrite=overwrite)
+    batch.run(finished=lambda item, outcome: remarks.update({item.source.name: outcome.remark}))
+    return batch, remarks
+
+
+def test_parameters_are_recorded(images, output, table):
+    segment_batch(images, output, diameter=14)
+    record = json.loads((output / "parameters.json").read_text())
+    ((key, made),) = record.items()
+    assert {row["parameters"] for row in table()} == {key}
+    assert made["version"] == napari_nucseg.__version__
+    assert made["model"] == "nuclei"
+    assert made["model_sha256"] == segment(np.zeros((32, 32))).record["model_sha256"]
+    assert SegmentParams(**made["parameters"]) == SegmentParams(diameter="14")
+
+
+def test_results_of_other_parameters_are_named(images, output, table):
+    run(images, output, diameter="14")
+    os.remove(output / "b_labels.tif")
+    batch, remarks = run(images, output, diameter="14", splitting=0.8)
+    other = "made with other parameters (splitting 0.5, now 0.8)"
+    assert remarks == {"a.tif": other, "b.tif": "", "c.tif": other}
+    assert batch.outdated == 2
+    assert "2 of these made with other parameters" in batch.describe()
+    keys = {Path(row["file"]).name: row["parameters"] for row in table()}
+    assert keys["a.tif"] == keys["c.tif"] != keys["b.tif"]
+    assert set(json.loads((output / "parameters.json").read_text())) == set(keys.values())
+    _, remarks = run(images, output, diameter="14")
+    assert remarks["b.tif"] == "made with other parameters (splitting 0.8, now 0.5)"
+    batch, remarks = run(images, output, diameter="14", overwrite=True)
+    assert set(remarks.values()) == {""}
+    assert len({row["parameters"] for row in table()}) == 1
+
+
+@pytest.mark.parametrize("options", [{"engine": "litert"}, {"probabilities": False}, {}])
+def test_what_does_not_change_labels_is_no_other_parameter(images, output, options):
+    run(images, output, diameter="14", probabilities=True)
+    _, remarks = run(images, output, diameter="14", **options)
+    assert set(remarks.values()) == {""}
+
+
+def test_another_version_is_named(images, output, monkeypatch):
+    run(images, output, diameter="14")
+    monkeypatch.setattr(napari_nucseg, "__version__", "9")
+    _, remarks = run(images, output, diameter="14")
+    assert remarks["a.tif"].startswith("made with other parameters (version ")
+    assert remarks["a.tif"].endswith(", now 9)")
+
+
+def test_table_of_an_older_version(images, output, table):
+    run(images, output, diameter="14")
+    lines = (output / "summary.csv").read_text().splitlines()
+    (output / "summary.csv").write_text("".join(line.rpartition(",")[0] + "\n" for line in lines))
+    batch, remarks = run(images, output, diameter="14", splitting=0.8)
+    assert batch.counts == {Status.SKIPPED: 3}
+    assert set(remarks.values()) == {""}  # nothing is known
+    assert [row["status"] for row in table()] == ["ok", "ok", "ok"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"x": 1}', "{"])
+def test_a_foreign_record(images, output, text):
+    output.mkdir()
+    (output / "parameters.json").write_text(text)
+    with pytest.raises(WriteError, match=r"parameters\.json is not a record of parameters"):
+        segment_batch(images, output)
+    assert (output / "parameters.json").read_text() == text
+    assert segment_batch(images, output, diameter=14, overwrite=True).counts == {Status.OK: 3}
+
+
+def test_a_full_disk_stops_and_keeps_what_is_finished(images, output, table, monkeypatch):
+    original = tifffile.imwrite
+
+    def write(file, *args, **kwargs):
+        if "b_labels" in file.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(file, *args, **kwargs)
+
+    monkeypatch.setattr(tifffile, "imwrite", write)
+    with pytest.raises(WriteError, match=r"No space left.*Stopped.*1 of 3 files segmented"):
+        segment_batch(images, output, diameter=14)
+    assert [path.name for path in output.glob("*_labels.tif")] == ["a_labels.tif"]
+    assert [row["status"] for row in table()] == ["ok", "failed"]
+    monkeypatch.undo()
+    assert segment_batch(images, output, diameter=14).counts == {Status.OK: 2, Status.SKIPPED: 1}
+
+
+def test_a_failure_that_passes_is_repaired(images, output, table, monkeypatch):
+    seen = []
+
+    def read(item, axes):
+        seen.append(item.stem)
+        if seen.count("b") == 1 and item.stem == "b":
+            raise ReadError("The network share was away.")
+        return original(item, axes)
+
+    original = FileItem.read
+    monkeypatch.setattr(FileItem, "read", read)
+    assert segment_batch(images, output, diameter=14).counts == {Status.OK: 3}
+    assert seen == ["a", "b", "b", "c"]
+    assert [row["status"] for row in table()] == ["ok", "ok", "ok"]
+
+
+def test_cancelling_within_an_image(images, output, table):
+    asked = []
+
+    def cancelled():
+        asked.append((output / "a_labels.tif").exists())
+        return asked.count(True) > 2  # it was asked before b, and then within it
+
+    with pytest.raises(Cancelled):
+        segment_batch(images, output, cancelled=cancelled)
+    assert [path.name for path in output.glob("*_labels.tif")] == ["a_labels.tif"]
+    assert [Path(row["file"]).name for row in table()] == ["a.tif"]
+    assert segment_batch(images, output).counts == {Status.SKIPPED: 1, Status.OK: 2}
+
+
+def test_an_empty_folder(tmp_path, output):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ReadError, match="No images in the folder"):
+        segment_batch(tmp_path / "empty", output)
+    assert not output.exists()
+
+
+def test_a_folder_that_cannot_be_read(tmp_path, output, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ReadError, match=r"Cannot read the folder .*closed: Permission denied"):
+        segment_batch(tmp_path / "closed", output)
+
+
+def test_an_output_that_cannot_be_written(images, output, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(WriteError, match="permission denied"):
+        segment_batch(images, output)
+
+
+def test_other_files_are_left_alone(images, output):
+    (images / "notes.txt").write_text("notes")
+    (images / "sub").mkdir()
+    assert segment_batch(images, output, diameter=14).counts == {Status.OK: 3}
+
+
+def test_options_and_workers_are_checked(images, output):
+    with pytest.raises(InputError, match="workers must be at least 1, got 0"):
+        segment_batch(images, output, workers=0)
+    with pytest.raises(InputError, match="not both; got splitting"):
+        segment_batch(images, output, params=SegmentParams(), splitting=0.2)
+
+
+def test_looking_up_what_is_finished_does_not_grow_with_the_square(tmp_path, output, monkeypatch):
+    """2,000 files of the same name, finished earlier: each row's name is formed once."""
+    sources = []
+    for i in range(2000):
+        folder = tmp_path / f"d{i}"
+        folder.mkdir()
+        (folder / "x.tif").touch()
+        sources.append(folder / "x.tif")
+    output.mkdir()
+    batch = Batch.plan(sources, output, SegmentParams())
+    with open(output / "summary.csv", "w") as file:
+        file.write("file,nuclei,seconds,status,message,parameters\n")
+        for item in batch.items:
+            item.labels.touch()
+            file.write(f"{item.file},1,0.1,ok,,\n")
+    named = []
+    original = batches.row_key
+    monkeypatch.setattr(batches, "row_key", lambda row: named.append(1) or original(row))
+    batch = Batch.plan(sources, output, SegmentParams())
+    batch.run()
+    assert batch.counts == {Status.SKIPPED: 2000}
+    assert len(named) <= 2000

@@ -1,0 +1,196 @@
+"""OME-Zarr plates: every field of every well is an image."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import zarr
+from plates import WELLS, field_image, write_plate
+
+from napari_nucseg import segment, segment_batch
+from napari_nucseg.batch.outcome import Status
+from napari_nucseg.errors import ReadError, WriteError
+from napari_nucseg.io.plate import is_plate, list_fields, read_ome
+from napari_nucseg.io.plate_field import read_field
+
+FIELDS = [(well, name) for well, names in WELLS.items() for name in names]
+
+
+@pytest.fixture(params=["0.4", "0.5"])
+def version(request):
+    return request.param
+
+
+@pytest.fixture
+def plate(tmp_path, field, version):
+    return write_plate(tmp_path / "screen.zarr", field, version)
+
+
+def expected(field, well, name):
+    n = list(WELLS).index(well)
+    return segment(field_image(field, n, int(name)), diameter=14).labels
+
+
+def files(folder):
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_every_field_is_segmented(plate, output, table, field, version):
+    before = files(plate)
+    batch = segment_batch(plate, output, diameter="7 um")
+    assert batch.counts == {Status.OK: 3}
+    assert files(plate) == before
+    result = output / "screen_labels.zarr"
+    assert is_plate(result)
+    assert [(one.well, one.name) for one in list_fields(result)] == FIELDS
+    assert read_ome(result)["plate"] == read_ome(plate)["plate"]
+    for well, name in FIELDS:
+        written = read_field(result / well / name)
+        np.testing.assert_array_equal(written.pixels(), expected(field, well, name))
+        assert written.data.dtype == np.uint16
+        assert written.axes == "YX"
+        assert written.pixel_size == {"Y": 0.5, "X": 0.5}
+        assert zarr.open_array(result / well / name / "0").metadata.zarr_format == (
+            3 if version == "0.5" else 2
+        )
+    rows = table()
+    assert [(row["plate"], row["well"], row["field"]) for row in rows] == [
+        ("screen.zarr", *place) for place in FIELDS
+    ]
+    assert [row["file"] for row in rows] == [str(plate / well / name) for well, name in FIELDS]
+    assert sum(int(row["nuclei"]) for row in rows) == batch.nuclei > 0
+
+
+def test_labels_say_what_they_are_of(plate, output):
+    segment_batch(plate, output, diameter=14)
+    ome = read_ome(output / "screen_labels.zarr" / "B/3/0")
+    assert ome["image-label"]["source"]["image"] == "../../../../../screen.zarr/B/3/0"
+    (image,) = ome["multiscales"]
+    assert [axis["name"] for axis in image["axes"]] == ["y", "x"]
+    assert image["datasets"][0]["coordinateTransformations"] == [
+        {"type": "scale", "scale": [0.5, 0.5]},
+        {"type": "translation", "translation": [7.0, 9.0]},
+    ]
+
+
+def test_probabilities_have_a_plate_of_their_own(plate, output, field):
+    segment_batch(plate, output, diameter=14, probabilities=True)
+    written = read_field(output / "screen_probability.zarr" / "A/1/0")
+    maps = segment(field, diameter=14, probabilities=True).probabilities
+    np.testing.assert_array_equal(written.pixels(), maps)
+
+
+def test_what_is_finished_is_skipped(plate, output, table):
+    segment_batch(plate, output, diameter=14)
+    first = table()
+    shutil.rmtree(output / "screen_labels.zarr" / "A/1/1")
+    before = files(output / "screen_labels.zarr" / "B")
+    batch = segment_batch(plate, output, diameter=14)
+    assert batch.counts == {Status.OK: 1, Status.SKIPPED: 2}
+    assert files(output / "screen_labels.zarr" / "B") == before
+    assert {row["file"]: row["nuclei"] for row in table()} == {
+        row["file"]: row["nuclei"] for row in first
+    }
+
+
+def test_overwrite(plate, output):
+    segment_batch(plate, output, diameter=14)
+    batch = segment_batch(plate, output, diameter=14, certainty=1.0, overwrite=True)
+    assert batch.counts == {Status.OK: 3}
+    assert not read_field(output / "screen_labels.zarr" / "A/1/0").pixels().any()
+    assert not list(output.rglob("*.partial"))
+
+
+def test_a_damaged_field_does_not_stop_the_rest(plate, output, table):
+    chunk = next(p for p in (plate / "A/1/0/0").rglob("*") if p.is_file() and p.name == "0")
+    chunk.write_bytes(b"no pixels")
+    batch = segment_batch(plate, output, diameter=14)
+    assert batch.counts == {Status.OK: 2, Status.FAILED: 1}
+    row = next(row for row in table() if row["status"] == "failed")
+    assert (row["well"], row["field"]) == ("A/1", "0")
+    assert "a chunk is damaged" in row["message"]
+    assert not (output / "screen_labels.zarr" / "A/1/0").exists()
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [("", "there is no such file or folder"), ("0", "which is not there")],
+)
+def test_a_field_that_is_missing(plate, output, table, missing, message):
+    shutil.rmtree(plate / "B/3/0" / missing)
+    assert segment_batch(plate, output, diameter=14).counts[Status.FAILED] == 1
+    assert message in next(row["message"] for row in table() if row["well"] == "B/3")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda image: image["axes"].pop(), "its axes contradict its pixels"),
+        (lambda image: image.pop("datasets"), "metadata are not valid (datasets"),
+    ],
+)
+def test_metadata_that_contradict_the_image(tmp_path, output, table, field, change, message):
+    plate = write_plate(tmp_path / "screen.zarr", field, "0.4")
+    path = plate / "A/1/0/.zattrs"
+    metadata = json.loads(path.read_text())
+    change(metadata["multiscales"][0])
+    path.write_text(json.dumps(metadata))
+    assert segment_batch(plate, output, diameter=14).counts[Status.FAILED] == 1
+    assert message in table()[0]["message"]
+
+
+def test_a_well_without_metadata_is_reported(tmp_path, output, table, field):
+    plate = write_plate(tmp_path / "screen.zarr", field, "0.4")
+    shutil.rmtree(plate / "B")
+    assert segment_batch(plate, output, diameter=14).counts == {Status.OK: 2, Status.FAILED: 1}
+    assert table()[-1]["well"] == "B/3"
+
+
+def test_a_store_that_is_no_plate(tmp_path, output):
+    zarr.open_group(tmp_path / "x.zarr", mode="w")
+    with pytest.raises(ReadError, match="without the metadata of an OME-Zarr plate"):
+        segment_batch(tmp_path / "x.zarr", output)
+    assert not output.exists()
+
+
+def test_a_plate_without_wells(tmp_path, output, field):
+    plate = write_plate(tmp_path / "screen.zarr", field, "0.4")
+    (plate / ".zattrs").write_text('{"plate": {"wells": [{"path": "../.."}]}}')
+    with pytest.raises(ReadError, match=r"list no wells with a path such as 'A/1'"):
+        segment_batch(plate, output)
+    (plate / ".zattrs").write_text('{"plate": {"wells": []}}')
+    with pytest.raises(ReadError, match="has no fields"):
+        segment_batch(plate, output)
+
+
+def test_something_else_where_labels_go(tmp_path, output, field):
+    plate = write_plate(tmp_path / "screen.zarr", field, "0.4")
+    other = output / "screen_labels.zarr"
+    zarr.create_array(other, shape=(2,), dtype="u1", zarr_format=2)
+    before = files(other)
+    with pytest.raises(WriteError, match="exists already and is no plate"):
+        segment_batch(plate, output, overwrite=True)
+    assert files(other) == before
+
+
+def test_plates_and_files_of_a_folder(tmp_path, images, table, field):
+    write_plate(images / "b.zarr", field, "0.5")
+    output = tmp_path / "results"
+    batch = segment_batch(images, output, diameter=14)
+    assert batch.counts == {Status.OK: 6}
+    assert sorted(path.name for path in output.iterdir()) == [
+        "a_labels.tif",
+        "b_tif_labels.tif",
+        "b_zarr_labels.zarr",
+        "c_labels.tif",
+        "parameters.json",
+        "summary.csv",
+    ]
+    assert segment_batch(images, output, diameter=14).counts == {Status.SKIPPED: 6}
+    with pytest.raises(ReadError, match="No images in the folder"):
+        segment_batch(output, output)  # results are no inputs

@@ -1,0 +1,154 @@
+"""Blocks give what the whole image gives."""
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from stores import RGB, read_labels, write_ome
+
+from napari_nucseg import segment, segment_large
+from napari_nucseg.evaluation import match
+from napari_nucseg.large.plan import SMALLEST_CHUNK
+from napari_nucseg.sample_data import fluorescence_field, histology_field
+
+
+def assert_same_nuclei(expected, found):
+    """The measure of issue 5: F1 at IoU 0.95 at least 0.999, and here the same count."""
+    assert found.max() == expected.max() > 0
+    assert np.array_equal(np.unique(found), np.arange(found.max() + 1))
+    assert match(expected, found.astype(np.int32), 0.95).f1 >= 0.999
+
+
+@pytest.mark.parametrize(("block", "overlap"), [(96, 96), (128, 64), (160, None), (512, 32)])
+def test_blocks_of_any_size(source, target, whole, block, overlap):
+    result = segment_large(source, target, diameter=18, block=block, overlap=overlap)
+    labels = read_labels(target)
+    assert labels.dtype == np.uint32
+    assert_same_nuclei(whole.labels, labels)
+    assert result.count == whole.count
+    assert result.cut == ()
+
+
+@pytest.mark.parametrize("diameter", [9, 70])
+def test_nuclei_that_are_rescaled(tmp_path, target, diameter):
+    side = 12 * diameter + 7  # no multiple of anything
+    field = fluorescence_field((side, side + 30), diameter=diameter, seed=2)
+    expected = segment(field.image, diameter=diameter)
+    assert expected.record["scale"] != 1
+    block = 4 * diameter
+    result = segment_large(field.image, target, diameter=diameter, block=block, overlap=block)
+    assert len(zarr.open_group(target, mode="r")["0"].shape) == 2
+    assert result.record["block"] < side / 2
+    assert_same_nuclei(expected.labels, read_labels(target))
+
+
+def test_everything_is_estimated_as_for_the_whole(source, target, field):
+    expected = segment(field.image)
+    result = segment_large(source, target, block=128)
+    assert result.diameter == expected.diameter
+    ours = dict(result.record)
+    assert {name: ours[name] for name in expected.record} == dict(expected.record)
+    assert_same_nuclei(expected.labels, read_labels(target))
+
+
+def test_seams_look_like_any_other_line(source, target):
+    result = segment_large(source, target, diameter=18, block=96, overlap=96)
+    seams = result.seams
+    assert seams.seam_pixels > 100
+    assert seams.at_seams == pytest.approx(seams.inside, abs=0.08)
+
+
+def test_without_overlap_the_seams_are_seen_and_reported(source, target):
+    result = segment_large(source, target, diameter=18, block=96, overlap=0)
+    assert result.seams.at_seams > 0.6 > 0.3 > result.seams.inside
+    assert len(result.cut) > 3
+    assert "reach beyond the overlap of 0 pixels" in result.messages[-1]
+
+
+def test_borders_are_those_of_the_image(source, target, field):
+    expected = segment(field.image, diameter=18, drop_border=True)
+    segment_large(source, target, diameter=18, drop_border=True, block=128)
+    assert_same_nuclei(expected.labels, read_labels(target))
+
+
+def test_a_stack_with_channels(tmp_path, target, field):
+    planes = np.stack([field.image, field.image[::-1]])  # Z
+    image = np.stack([np.zeros_like(planes), planes], axis=1)  # the first channel is empty
+    source = write_ome(tmp_path / "stack.ome.zarr", image, "zcyx")
+    expected = segment(planes, "ZYX", diameter=18)
+    result = segment_large(source, target, diameter=18, channels=1, block=160)
+    labels = read_labels(target)
+    assert result.axes == "ZYX"
+    assert labels.shape == planes.shape
+    assert result.count == labels.max() == expected.count
+    for z in range(2):
+        assert match(expected.labels[z], labels[z].astype(np.int32), 0.95).f1 >= 0.999
+
+
+@pytest.mark.parametrize("stored", ["channels first", "samples last", "tiff"])
+def test_colour(tmp_path, target, stored):
+    image = histology_field((256, 288), seed=1).image
+    expected = segment(image, diameter=18)
+    if stored == "channels first":
+        first = np.moveaxis(image, -1, 0)
+        source = write_ome(tmp_path / "c.zarr", first, "cyx", omero={"channels": RGB})
+    elif stored == "samples last":
+        source = tmp_path / "c.zarr"
+        zarr.save_array(source, image)
+    else:
+        source = tmp_path / "c.tif"
+        tifffile.imwrite(source, image, photometric="rgb", tile=(64, 64))
+    result = segment_large(source, target, diameter=18, block=128)
+    assert result.axes == "YX"
+    assert_same_nuclei(expected.labels, read_labels(target))
+
+
+def test_a_pyramidal_tiff(tmp_path, target, field, whole):
+    source = tmp_path / "p.ome.tif"
+    size = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    with tifffile.TiffWriter(source, ome=True) as tif:
+        tif.write(field.image, tile=(64, 64), subifds=1, metadata={"axes": "YX", **size})
+        tif.write(field.image[::2, ::2], tile=(64, 64), subfiletype=1)
+    segment_large(source, target, diameter="4.5 um", block=160)
+    assert_same_nuclei(whole.labels, read_labels(target))
+
+
+class Counting:
+    """An array that remembers the largest part that was read of it."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.largest = 0
+
+    def __getitem__(self, key):
+        part = self.array[key]
+        self.largest = max(self.largest, part.size)
+        return part
+
+
+def test_no_more_is_read_than_a_block(monkeypatch, target, field):
+    from napari_nucseg.inference import samples
+
+    for name, value in {"MAX_PIXELS": 1000, "WINDOW": 32, "CUTOUT": 128}.items():
+        monkeypatch.setattr(samples, name, value)
+    image = Counting(field.image)
+    result = segment_large(image, target, block=96, overlap=32)
+    assert result.count > 0
+    assert image.largest == (96 + 2 * 32) ** 2
+
+
+def test_windows_stand_for_the_whole(monkeypatch, field):
+    from napari_nucseg.inference import samples
+
+    expected = segment(field.image, diameter=18)
+    monkeypatch.setattr(samples, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(samples, "WINDOW", 16)
+    found = segment(field.image, diameter=18)
+    assert found.count == pytest.approx(expected.count, abs=1)
+
+
+def test_chunks_lie_within_blocks(target, field):
+    segment_large(field.image, target, diameter=18, block=64, overlap=64)
+    assert zarr.open_group(target, mode="r")["0"].chunks == (64, 64)
+    segment_large(field.image, target, diameter=18, block=2 * SMALLEST_CHUNK, overwrite=True)
+    assert zarr.open_group(target, mode="r")["0"].chunks == (SMALLEST_CHUNK, SMALLEST_CHUNK)

@@ -1,0 +1,230 @@
+"""Runs that are stopped or killed: nothing finished is lost, and the result is the same."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from stores import content_of, read_labels
+
+import napari_nucseg
+from napari_nucseg import segment_large
+from napari_nucseg.errors import Cancelled, DiskFull, WriteError
+from napari_nucseg.large.block import Run
+from napari_nucseg.large.work import PLAN, Work
+
+OPTIONS = {"diameter": 18, "block": 96, "overlap": 64}
+BLOCKS = 12
+
+
+@pytest.fixture
+def undisturbed(source, tmp_path):
+    """The bytes of a run that nothing disturbs."""
+    path = tmp_path / "undisturbed.ome.zarr"
+    segment_large(source, path, **OPTIONS)
+    return content_of(path)
+
+
+def found(target):
+    work = Work.beside(target)
+    return work.found() if work.path.exists() else set()
+
+
+def cancel_after(blocks):
+    """Return progress and cancelled, which stop a run when some blocks are done."""
+    done = []
+    return (lambda n, *_: done.append(n)), (lambda: bool(done) and done[-1] >= blocks)
+
+
+def test_the_same_call_gives_the_same_bytes(source, target, undisturbed):
+    segment_large(source, target, **OPTIONS)
+    assert content_of(target) == undisturbed
+    assert not Work.beside(target).path.exists()
+
+
+@pytest.mark.parametrize("blocks", [1, 7, BLOCKS])
+def test_a_cancelled_run_goes_on(source, target, undisturbed, monkeypatch, blocks):
+    progress, cancelled = cancel_after(blocks)
+    with pytest.raises(Cancelled, match="finished blocks are kept"):
+        segment_large(source, target, progress=progress, cancelled=cancelled, **OPTIONS)
+    there = found(target)
+    assert blocks <= len(there) <= blocks + 2
+    assert not target.exists()
+    again, find = [], Run.find
+    monkeypatch.setattr(Run, "find", lambda run, index: again.append(index) or find(run, index))
+    segment_large(source, target, **OPTIONS)
+    assert sorted(again) == sorted(set(range(BLOCKS)) - there)
+    assert content_of(target) == undisturbed
+
+
+def test_cancelled_while_writing(source, target, undisturbed, monkeypatch):
+    written, write = [], Run.write
+    monkeypatch.setattr(Run, "write", lambda run, index: written.append(index) or write(run, index))
+    with pytest.raises(Cancelled):
+        segment_large(source, target, cancelled=lambda: len(written) > 3, **OPTIONS)
+    assert 3 < len(written) < BLOCKS
+    monkeypatch.setattr(Run, "find", None)  # nothing is found again
+    segment_large(source, target, **OPTIONS)
+    assert len(written) == BLOCKS
+    assert content_of(target) == undisturbed
+
+
+def test_whatever_is_missing_is_done_again(source, target, undisturbed):
+    progress, cancelled = cancel_after(BLOCKS)
+    with pytest.raises(Cancelled):
+        segment_large(source, target, progress=progress, cancelled=cancelled, **OPTIONS)
+    work = Work.beside(target)
+    for index in (0, 5, 11):
+        (work.path / "nuclei" / f"{index}.npz").unlink()
+    (work.path / "nuclei" / ".7.npz.1.part").write_bytes(b"half a file")
+    segment_large(source, target, **OPTIONS)
+    assert content_of(target) == undisturbed
+
+
+KILLED = """
+import os, signal, sys
+from napari_nucseg import segment_large
+left = [int(sys.argv[3])]
+def die(*_):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+segment_large(sys.argv[1], sys.argv[2], diameter=18, block=96, overlap=64, progress=die)
+"""
+
+
+@pytest.mark.parametrize("calls", [5, BLOCKS + 1])  # one call for the plan, one for each block
+def test_a_killed_process(source, target, undisturbed, calls):
+    command = [sys.executable, "-c", KILLED, str(source), str(target), str(calls)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not target.exists()
+    assert len(found(target)) >= calls - 1
+    segment_large(source, target, **OPTIONS)
+    assert content_of(target) == undisturbed
+
+
+def test_another_request_is_refused(source, target, undisturbed):
+    progress, cancelled = cancel_after(2)
+    with pytest.raises(Cancelled):
+        segment_large(source, target, progress=progress, cancelled=cancelled, **OPTIONS)
+    there = found(target)
+    with pytest.raises(WriteError, match=r"another request \(diameter '18', now '20'\)"):
+        segment_large(source, target, **{**OPTIONS, "diameter": 20})
+    with pytest.raises(WriteError, match=r"\(block 96, now 128\)"):
+        segment_large(source, target, **{**OPTIONS, "block": 128})
+    assert found(target) == there
+    segment_large(source, target, overwrite=True, **{**OPTIONS, "diameter": 20})
+    assert content_of(target) != undisturbed
+
+
+def test_another_image_is_refused(source, target, field):
+    progress, cancelled = cancel_after(2)
+    with pytest.raises(Cancelled):
+        segment_large(field.image, target, progress=progress, cancelled=cancelled, **OPTIONS)
+    with pytest.raises(WriteError, match="another request"):
+        segment_large(field.image[:, ::-1], target, **OPTIONS)
+    with pytest.raises(WriteError, match="another request"):
+        segment_large(source, target, **OPTIONS)
+
+
+def test_another_version_is_refused(source, target, monkeypatch):
+    progress, cancelled = cancel_after(2)
+    with pytest.raises(Cancelled):
+        segment_large(source, target, progress=progress, cancelled=cancelled, **OPTIONS)
+    monkeypatch.setattr(napari_nucseg, "__version__", "99")
+    with pytest.raises(WriteError, match="now '99'"):
+        segment_large(source, target, **OPTIONS)
+    (Work.beside(target).path / PLAN).write_text("{}")
+    with pytest.raises(WriteError, match="is not the plan of a run that this version knows"):
+        segment_large(source, target, **OPTIONS)
+
+
+def test_an_existing_target_is_refused(source, target):
+    target.mkdir()
+    (target / "mine").write_text("mine")
+    with pytest.raises(WriteError, match="exists already; allow overwriting"):
+        segment_large(source, target, **OPTIONS)
+    assert (target / "mine").exists()
+    segment_large(source, target, overwrite=True, **OPTIONS)
+    assert not (target / "mine").exists()
+    assert read_labels(target).max() > 0
+
+
+def test_the_old_result_stays_until_the_new_one_is_complete(source, target):
+    segment_large(source, target, **OPTIONS)
+    before = content_of(target)
+    progress, cancelled = cancel_after(4)
+    other = {**OPTIONS, "diameter": 20, "overwrite": True}
+    with pytest.raises(Cancelled):
+        segment_large(source, target, progress=progress, cancelled=cancelled, **other)
+    assert content_of(target) == before
+    there = found(target)
+    assert there
+    segment_large(source, target, **other)  # goes on, though it may overwrite
+    assert content_of(target) != before
+
+
+def test_the_image_is_never_replaced(source, target):
+    for place in (source, source / "full"):
+        with pytest.raises(WriteError, match="exists already"):
+            segment_large(source, place, **OPTIONS)
+    before = content_of(source)
+    for place in (source, source.parent):
+        with pytest.raises(WriteError, match="holds the image itself"):
+            segment_large(source, place, overwrite=True, **OPTIONS)
+    assert content_of(source) == before
+
+
+def test_no_such_folder_and_a_folder_without_permission(source, tmp_path, monkeypatch):
+    with pytest.raises(WriteError, match="does not exist"):
+        segment_large(source, tmp_path / "no" / "labels.zarr")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(WriteError, match="permission denied"):
+        segment_large(source, tmp_path / "labels.zarr")
+
+
+def test_a_full_disk(source, target, undisturbed, monkeypatch):
+    fsync, calls = os.fsync, []
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) > 6:  # the plan and five blocks
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(DiskFull, match="No space left on device"):
+            segment_large(source, target, **OPTIONS)
+    assert len(found(target)) == 5
+    assert not target.exists()
+    segment_large(source, target, **OPTIONS)
+    assert content_of(target) == undisturbed
+
+
+def test_blocks_are_shown_as_they_come(source, target, field):
+    shown = np.zeros(field.image.shape, np.uint32)
+    progress = []
+
+    def show(plane, window, labels):
+        assert plane == ()
+        shown[window] = labels
+
+    result = segment_large(
+        source,
+        target,
+        block_done=show,
+        progress=lambda *told: progress.append(told),
+        **OPTIONS,
+    )
+    final = read_labels(target)
+    assert ((shown > 0) != (final > 0)).mean() < 0.02  # what crosses a seam comes with its owner
+    done = [p[0] for p in progress]
+    assert done == sorted(done)
+    assert progress[-1][0] == progress[-1][1]
+    counts = [p[2] for p in progress if p[2].endswith("nuclei")]
+    assert int(counts[-1].split()[0]) == pytest.approx(result.count, abs=3)

@@ -1,0 +1,102 @@
+"""``napari-nucseg segment`` of one OME-Zarr: what it writes and says."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+import tifffile
+from stores import content_of, read_labels
+from typer.testing import CliRunner
+
+from napari_nucseg import segment_large
+from napari_nucseg.cli import make_app
+
+OPTIONS = ["--diameter", "18", "--block", "96", "--overlap", "64"]
+
+
+def run(*arguments):
+    result = CliRunner().invoke(make_app(), ["segment", *map(str, arguments), *OPTIONS])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def test_the_command_does_what_python_does(source, target, tmp_path):
+    done = run(source, "--output", target)
+    expected = segment_large(source, tmp_path / "e.zarr", diameter=18, block=96, overlap=64)
+    assert done.exit_code == 0
+    assert f"{expected.count:,} nuclei in" in done.stderr
+    assert f"see {target}." in done.stderr
+    assert "[100 %]" in done.stderr
+    assert content_of(target / "0") == content_of(expected.path / "0")
+
+
+def test_a_folder_gets_labels_named_after_the_image(source, tmp_path):
+    assert run(source, "--output", tmp_path / "results").exit_code == 0
+    assert read_labels(tmp_path / "results" / "image_labels.ome.zarr").max() > 0
+
+
+def test_any_image_becomes_zarr_if_asked_for(tmp_path, target, field):
+    tifffile.imwrite(tmp_path / "image.tif", field.image)
+    assert run(tmp_path / "image.tif", "--output", target).exit_code == 0
+    assert read_labels(target).max() > 0
+
+
+def test_what_exists_is_replaced_only_if_asked_for(source, target):
+    target.mkdir()
+    refused = run(source, "--output", target)
+    assert refused.exit_code == 1
+    assert "exists already" in refused.stderr
+    assert run(source, "--output", target, "--overwrite").exit_code == 0
+
+
+def test_failed_blocks_are_reported(source, target, monkeypatch):
+    (source / "full" / "4" / "4").write_bytes(b"damaged")
+    monkeypatch.setattr("napari_nucseg.inference.samples.WINDOW", 32)
+    done = run(source, "--output", target)
+    assert done.exit_code == 1
+    assert "2 of 12 blocks failed. Y 192-288, X 192-288: Cannot read" in done.stderr
+    assert "the same call goes on" in done.stderr
+    assert not target.exists()
+
+
+def test_one_image_for_one_zarr(source, target):
+    done = run(source, source, "--output", target)
+    assert done.exit_code == 1
+    assert "can hold the labels of one image, got 2" in done.stderr
+
+
+def test_blocks_are_for_zarr_only(tmp_path, field):
+    tifffile.imwrite(tmp_path / "image.tif", field.image)
+    done = run(tmp_path / "image.tif", "--output", tmp_path / "results")
+    assert done.exit_code == 1
+    assert "--block and --overlap are for one OME-Zarr image only" in done.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys
+from napari_nucseg.cli import main
+from napari_nucseg.large.segment_large import _Steps
+tell = _Steps._tell
+def interrupt(steps, done, message):
+    tell(steps, done, message)
+    if done == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+_Steps._tell = interrupt
+sys.argv[0] = "napari-nucseg"
+main()
+"""
+
+
+def test_ctrl_c_says_how_to_go_on(source, target):
+    command = [sys.executable, "-c", INTERRUPTED, "segment", str(source), "--output", str(target)]
+    done = subprocess.run([*command, *OPTIONS], capture_output=True, text=True, check=False)
+    assert done.returncode == 128 + signal.SIGINT
+    assert "Stopped. Finished blocks are kept; the same command goes on." in done.stderr
+    assert not target.exists()
+    assert run(source, "--output", target).exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--block", "--overlap", "--workers", "--scheduler"])
+def test_help_names_the_options(option):
+    assert option in run("--help").output

@@ -1,0 +1,132 @@
+"""What the labels say about themselves: OME-Zarr in, OME-Zarr out."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from stores import read_labels, write_ome
+
+import napari_nucseg
+from napari_nucseg import segment_large
+from napari_nucseg.io.lazy import open_lazily
+from napari_nucseg.io.ngff import ngff_content
+from napari_nucseg.registry import find_model
+
+OPTIONS = {"diameter": 18, "block": 160}
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_version_axes_and_place_are_those_of_the_image(tmp_path, target, field, version):
+    image = np.stack([field.image[:160, :160]] * 2)[:, None]  # T, Z of length 1
+    source = write_ome(tmp_path / "i.zarr", image, "tzyx", version, scale=0.25, shift=7.0)
+    segment_large(source, target, **OPTIONS)
+    group = zarr.open_group(target, mode="r")
+    attributes = group.attrs.asdict()
+    assert group.metadata.zarr_format == {"0.4": 2, "0.5": 3}[version]
+    assert ("ome" in attributes) is (version == "0.5")
+    content = ngff_content(attributes)
+    assert content["image-label"]["source"] == {"image": "../i.zarr"}
+    (multiscale,) = content["multiscales"]
+    assert multiscale["axes"] == [
+        {"name": "t", "type": "time"},
+        {"name": "z", "type": "space", "unit": "micrometer"},
+        {"name": "y", "type": "space", "unit": "micrometer"},
+        {"name": "x", "type": "space", "unit": "micrometer"},
+    ]
+    assert multiscale["datasets"] == [
+        {
+            "path": "0",
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [2.0, 2.0, 0.25, 0.25]},
+                {"type": "translation", "translation": [0.0, 0.0, 7.0, 7.0]},
+            ],
+        }
+    ]
+    again = open_lazily(target)
+    assert (again.axes, again.version) == ("TZYX", version)
+    assert again.placement == open_lazily(source).placement
+    if version == "0.5":
+        assert group["0"].metadata.dimension_names == ("t", "z", "y", "x")
+
+
+def test_the_pyramid_has_every_second_pixel(target, field, monkeypatch):
+    monkeypatch.setattr("napari_nucseg.large.labels.SMALLEST", 100)
+    segment_large(field.image, target, diameter=18, block=96)
+    group = zarr.open_group(target, mode="r")
+    labels = read_labels(target)
+    assert [group[str(level)].shape for level in range(3)] == [(288, 336), (144, 168), (72, 84)]
+    np.testing.assert_array_equal(group["1"][...], labels[::2, ::2])
+    np.testing.assert_array_equal(group["2"][...], labels[::4, ::4])
+    datasets = group.attrs["multiscales"][0]["datasets"]
+    scales = [d["coordinateTransformations"][0]["scale"] for d in datasets]
+    assert scales == [[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]]
+
+
+def test_the_record_repeats_the_call(source, target, tmp_path):
+    result = segment_large(source, target, **OPTIONS)
+    record = zarr.open_group(target, mode="r").attrs["napari-nucseg"]
+    assert record == json.loads(json.dumps(result.record))
+    assert record["version"] == napari_nucseg.__version__
+    assert record["model_sha256"] == find_model("nuclei").hashes["model.tflite"]
+    assert record["nuclei"] == result.count
+    again = tmp_path / "again.zarr"
+    options = {name: record[name] for name in ("block", "overlap")}
+    segment_large(source, again, **options, **record["parameters"])
+    np.testing.assert_array_equal(read_labels(again), read_labels(target))
+
+
+def test_lengths_are_read_with_the_image(tmp_path, target, field):
+    source = write_ome(tmp_path / "i.zarr", field.image, scale=0.5)
+    assert segment_large(source, target, diameter="9 um", block=160).diameter == 18.0
+    given = {"Y": 0.25, "X": 0.25}
+    other = segment_large(
+        source, target, diameter="9 um", pixel_size=given, block=160, overwrite=True
+    )
+    assert other.diameter == 36.0
+
+
+def test_older_versions_and_conversions_are_read(tmp_path, field):
+    old = zarr.open_group(tmp_path / "old.zarr", mode="w", zarr_format=2)
+    old.create_array("0", data=field.image[None, None, None])
+    old.attrs["multiscales"] = [{"version": "0.1", "datasets": [{"path": "0"}]}]
+    assert open_lazily(tmp_path / "old.zarr").axes == "TCZYX"
+    named = zarr.open_group(tmp_path / "named.zarr", mode="w", zarr_format=2)
+    named.create_array("0", data=field.image)
+    named.attrs["multiscales"] = [
+        {"version": "0.3", "axes": ["y", "x"], "datasets": [{"path": "0"}]}
+    ]
+    assert open_lazily(tmp_path / "named.zarr").axes == "YX"
+    converted = zarr.open_group(tmp_path / "converted.zarr", mode="w", zarr_format=2)
+    converted.attrs["bioformats2raw.layout"] = 3
+    write_ome(tmp_path / "converted.zarr" / "0", field.image)
+    assert open_lazily(tmp_path / "converted.zarr").array.shape == field.image.shape
+
+
+def test_plain_arrays_take_axes(tmp_path, field):
+    zarr.save_array(tmp_path / "a.zarr", np.stack([field.image] * 2))
+    assert open_lazily(tmp_path / "a.zarr").axes == "ZYX"
+    assert open_lazily(tmp_path / "a.zarr", "CYX").axes == "CYX"
+
+
+@pytest.mark.parametrize(
+    ("axes", "options", "expected"),
+    [
+        ("ZCYX", {"imagej": True}, "ZCYX"),
+        ("SYX", {"photometric": "rgb", "planarconfig": "separate"}, "YXS"),
+        ("QYX", {}, "ZYX"),
+    ],
+)
+def test_axes_of_tiff_files(tmp_path, axes, options, expected):
+    shape = {"Z": 2, "C": 4, "Q": 5, "S": 3, "Y": 32, "X": 48}
+    image = np.arange(np.prod([shape[a] for a in axes]), dtype=np.uint16)
+    image = image.reshape([shape[a] for a in axes])
+    tifffile.imwrite(tmp_path / "i.tif", image, metadata={"axes": axes}, **options)
+    lazy = open_lazily(tmp_path / "i.tif")
+    assert lazy.axes == expected
+    read = lazy.array[tuple(slice(0, n) for n in lazy.array.shape)]
+    whole = np.moveaxis(image, 0, -1) if axes == "SYX" else image
+    np.testing.assert_array_equal(read, whole)
+    key = (0, *(slice(0, n) for n in lazy.array.shape[1:]))
+    np.testing.assert_array_equal(lazy.array[key], whole[0])
