@@ -19,7 +19,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     {"params", "finetune_params", "axes", "command_line", "errors", "_native", "_opencv", "_types"},
-    {"preprocessing"},
+    {"preprocessing", "linking"},
     {"model"},
     {"inference", "training", "evaluation", "correction", "registry", "io", "sample_data"},
     {"cluster"},

@@ -47,7 +47,7 @@ class FineTuneParams(BaseModel):
         json_schema_extra=ADVANCED,
     )
     augmentation: float = Field(
-        default=0.5,
+        default=1.0,
         ge=0.0,
         le=1.0,
         title="Augmentation",
@@ -58,7 +58,7 @@ class FineTuneParams(BaseModel):
         json_schema_extra=ADVANCED,
     )
     rehearsal: float = Field(
-        default=0.3,
+        default=0.4,
         ge=0.0,
         le=0.8,
         title="Rehearsal",

@@ -27,6 +27,16 @@ MICROMETRE: dict[str, float] = {
 }
 """Micrometres per unit that a diameter may be given in (both Unicode letters mu are in use)."""
 
+LINK_PARAMETERS = (
+    "link_depth",
+    "link_time",
+    "link_overlap",
+    "link_gap",
+    "min_planes",
+    "anisotropy",
+)
+"""Fields of `SegmentParams` that only link outlines: these need not be found again."""
+
 _DIAMETER = re.compile(r"^\s*([0-9]*\.?[0-9]+)\s*([^\s0-9.]*)\s*$")
 
 
@@ -86,6 +96,53 @@ class SegmentParams(BaseModel):
         default=False,
         title="Drop border",
         description="Remove nuclei that touch the border of the image, as they are cut.",
+    )
+    link_depth: bool = Field(
+        default=False,
+        title="Link in depth",
+        description="Link the outlines in the planes of a stack into nuclei in 3D.",
+    )
+    link_time: bool = Field(
+        default=False,
+        title="Link in time",
+        description=(
+            "Let each nucleus of a movie keep one id. The daughters of a division get new ones and "
+            "know their mother."
+        ),
+    )
+    link_overlap: float = Field(
+        default=0.4,
+        ge=0.05,
+        le=0.95,
+        title="Overlap to link",
+        description=(
+            "Overlap (intersection over union) from which on outlines in neighbouring planes or "
+            "frames are one nucleus. Less is asked for where planes are far apart."
+        ),
+    )
+    link_gap: int = Field(
+        default=1,
+        ge=0,
+        le=10,
+        title="Gap to link",
+        description="Planes or frames in a row that a nucleus may be missing in.",
+    )
+    min_planes: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        title="Minimum planes",
+        description="Linked nuclei that are seen in fewer planes are removed. 1: none.",
+    )
+    anisotropy: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=100.0,
+        title="Anisotropy",
+        description=(
+            "Step between planes in pixels of Y and X. 0: from the pixel size, or 1 where that is "
+            "not known."
+        ),
     )
     channels: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default=(),

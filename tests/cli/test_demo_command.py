@@ -35,7 +35,7 @@ def test_picture(tmp_path):
     assert "Traceback" not in done.stderr
     found, place, reason = done.stdout.splitlines()
     assert found.startswith("z-stack nuclei: ")
-    assert int(found.split()[2].replace(",", "")) > 100
+    assert 60 < int(found.split()[2].replace(",", "")) < 100  # linked in depth
     assert place == f"Picture: {tmp_path / 'napari-nucseg-demo.png'}"
     assert reason.startswith("There is no display")
     assert [path.name for path in tmp_path.iterdir()] == ["napari-nucseg-demo.png"]

@@ -170,6 +170,20 @@ def test_weights_change_and_batch_statistics_stay(trained, small_parent):
     assert changed & {layer.name for layer in encoder_layers(network)}
 
 
+def test_kept_weights_lie_between_those_of_the_base_model_and_the_tuned_ones(
+    data, small_parent, tmp_path
+):
+    job = write_job(tmp_path / "job", data, small_parent, save="never", epochs=1)
+    run_job(job, [].append)
+    _, arrays = load_checkpoint(job / CHECKPOINT, plan_job(read_spec(job)).fingerprint())
+    network, _ = layers_by_name(small_parent)
+
+    for base, tuned, kept in zip(
+        network.get_weights(), arrays["average"], arrays["best"], strict=True
+    ):
+        np.testing.assert_allclose(kept, 0.3 * base + 0.7 * tuned, atol=1e-6)
+
+
 def test_the_decoder_alone_leaves_the_encoder(data, small_parent, tmp_path):
     job = write_job(tmp_path / "job", data, small_parent, save="never", epochs=1, train="decoder")
 

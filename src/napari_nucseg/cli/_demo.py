@@ -118,6 +118,7 @@ def _run(viewer: Any, widget: Any) -> None:
     viewer.layers.selection.active = image
     widget.image_form.image.value = image
     widget.image_form.what.value = WHOLE_STACK
+    widget.fields["link_depth"].value = True
     widget.run_button.changed.emit(True)
 
 
@@ -150,7 +151,7 @@ def _found(viewer: Any, widget: Any) -> str:
     """Return what was found; NucsegError if nothing was."""
     if "napari_nucseg" not in _labels(viewer).metadata:
         raise NucsegError(f"The demo failed: {widget.status.value}")
-    return f"{_labels(viewer).name}: {widget.status.value}"
+    return f"{_labels(viewer).name}: {widget.status.value}".replace("\n", " ")
 
 
 def _show_busiest_plane(viewer: Any) -> None:

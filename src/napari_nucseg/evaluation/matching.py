@@ -9,6 +9,7 @@ import numpy.typing as npt
 from napari_nucseg._types import AnyArray, LabelArray
 from napari_nucseg.errors import InputError
 from napari_nucseg.evaluation.counts import Counts
+from napari_nucseg.linking.assignment import assign
 
 _Integers = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
@@ -126,7 +127,7 @@ def match_overlaps(overlaps: Overlaps, threshold: float) -> Matching:
     rows, columns, ious = overlaps.ious()
     kept = np.flatnonzero(ious >= threshold)
     if threshold <= 0.5:  # several partners are possible
-        kept = kept[_assign(rows[kept], columns[kept], ious[kept])]
+        kept = kept[assign(rows[kept], columns[kept], ious[kept], most_pairs=True)]
     n_true, n_predicted = overlaps.matrix.shape
     true_ids: list[int] = overlaps.true_ids[rows[kept]].tolist()
     predicted_ids: list[int] = overlaps.predicted_ids[columns[kept]].tolist()
@@ -177,37 +178,3 @@ def _nuclei(runs: LabelArray, lengths: _Integers) -> tuple[LabelArray, _Integers
     areas = np.bincount(indices, weights=lengths).astype(np.int64)
     background = int(ids[0] == 0)
     return ids[background:], indices - background, areas[background:]
-
-
-def _assign(rows: _Integers, columns: _Integers, ious: _Floats) -> _Integers:
-    """Choose pairs so that no row and no column occurs twice; return their indices, ascending.
-
-    Solved for each group of connected nuclei on its own: a dense problem of all nuclei at once
-    would take memory and time that grow with the square and the cube of their number.
-    """
-    from scipy.optimize import linear_sum_assignment
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    if len(rows) == 0:
-        return rows
-    n_rows = int(rows.max()) + 1
-    n_nodes = n_rows + int(columns.max()) + 1
-    graph = coo_array((np.ones(len(rows)), (rows, n_rows + columns)), shape=(n_nodes, n_nodes))
-    groups = connected_components(graph, directed=False)[1][rows]
-    order = np.argsort(groups, kind="stable")
-    chosen = []
-    for members in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
-        if len(members) == 1:
-            chosen.append(members)
-            continue
-        ids, row = np.unique(rows[members], return_inverse=True)
-        partners, column = np.unique(columns[members], return_inverse=True)
-        # The number of matches comes first: all IoU terms together stay below one match.
-        gain = np.zeros((len(ids), len(partners)))
-        gain[row, column] = 1 + ious[members] / (2 * min(gain.shape))
-        best_row, best_column = linear_sum_assignment(gain, maximize=True)
-        partner = np.full(len(ids), -1)
-        partner[best_row] = best_column
-        chosen.append(members[partner[row] == column])
-    return np.sort(np.concatenate(chosen))

@@ -14,6 +14,7 @@ from napari_nucseg.inference.diameter import estimate_diameter
 from napari_nucseg.inference.engine import Engine, make_engine
 from napari_nucseg.inference.maps import PlaneInput
 from napari_nucseg.inference.samples import take_samples
+from napari_nucseg.linking.stack import check_linking, plane_step
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import MICROMETRE, SegmentParams, parse_diameter
 from napari_nucseg.preprocessing.normalize import measure_range
@@ -48,6 +49,8 @@ class SegmentJob:
         `diameter` was estimated.
     messages : tuple of str
         What the user should know about the image, such as non-finite pixels.
+    step : float
+        From plane to plane in pixels of Y and X; 1 where the pixel size is not known.
     tile, halo : int
         In network pixels.
     """
@@ -60,6 +63,7 @@ class SegmentJob:
     diameter: float
     estimated: bool
     messages: tuple[str, ...]
+    step: float = 1.0
     tile: int = TILE
     halo: int = HALO
 
@@ -95,6 +99,7 @@ def resolve_job(
     check_dtype(image.dtype)
     planes = plan_planes(image.shape, resolve_axes(image.shape, axes, rgb=rgb))
     _check_plane_shape(planes)
+    check_linking(planes.output_axes, params)
     model = find_model(params.model)
     channels = _choose_channels(planes, params)
     given = given_diameter(params, pixel_size)  # before anything is read
@@ -114,7 +119,15 @@ def resolve_job(
         model.config, intensity, channels, color, model.config.scale_for(diameter)
     )
     return SegmentJob(
-        params, model, engine, planes, prepared, diameter, given is None, tuple(messages)
+        params=params,
+        model=model,
+        engine=engine,
+        planes=planes,
+        prepared=prepared,
+        diameter=diameter,
+        estimated=given is None,
+        messages=tuple(messages),
+        step=plane_step(pixel_size),
     )
 
 

@@ -15,12 +15,21 @@ from napari_nucseg.errors import Cancelled, InputError
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
+from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
+from napari_nucseg.linking.stack import check_linking
 from napari_nucseg.model.folder import LITERT
-from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.preprocessing.tiling import plan_tiles
 
-LIVE_PARAMETERS = ("foreground_threshold", "certainty", "splitting", "min_size", "drop_border")
+LIVE_PARAMETERS = (
+    "foreground_threshold",
+    "certainty",
+    "splitting",
+    "min_size",
+    "drop_border",
+    *LINK_PARAMETERS,
+)
 """Parameters that change the labels without running the network again."""
 
 
@@ -31,25 +40,33 @@ class SegmentationResult:
     Attributes
     ----------
     labels : array, int32
-        Axes `axes`; 0 is background, ids are unique over all planes and consecutive.
+        Axes `axes`; 0 is background, ids are consecutive. Linked nuclei have one id in all their
+        planes; without linking, ids are unique over all planes.
     axes : str
         Axes of the labels: those of the image without C and S.
     count : int
-        Number of nuclei; in stacks, the sum over the planes.
+        Number of ids: nuclei in 3D, or tracks; without linking, the sum over the planes.
     diameter : float
         Typical diameter in pixels that was used.
     seconds : dict
-        ``prepare`` (model, statistics, diameter), ``network``, ``instances`` and ``total``.
+        ``prepare`` (model, statistics, diameter), ``network``, ``instances``, ``linking`` and
+        ``total``.
     record : dict
         Model name and hash, every parameter, the diameter used, package version: JSON-ready.
     messages : tuple of str
         What the user should know, such as non-finite pixels.
     probabilities : array or None
         Foreground probability, float32, axes as the labels; if asked for.
+    parents : dict of int to int
+        Id of each daughter of a division, and of her mother.
+    features : dict of str to array
+        One row for each linked nucleus, see `linking.features.describe_nuclei`; else empty.
     job, field_of_view
         Together with `maps`, what `relabel` needs.
     maps : tuple of PlaneMaps
         One per plane, kept if asked for.
+    outlines : array or None
+        The labels before linking, kept with the maps.
     """
 
     labels: LabelArray
@@ -60,9 +77,12 @@ class SegmentationResult:
     record: Mapping[str, Any]
     messages: tuple[str, ...]
     probabilities: FloatArray | None
+    parents: Mapping[int, int]
+    features: Mapping[str, AnyArray] = field(repr=False)
     job: SegmentJob = field(repr=False)
     field_of_view: FieldOfView = field(repr=False)
     maps: tuple[PlaneMaps, ...] = field(repr=False)
+    outlines: LabelArray | None = field(repr=False)
 
 
 def segment(
@@ -78,7 +98,7 @@ def segment(
     cancelled: CancelCheck | None = None,
     **options: Any,
 ) -> SegmentationResult:
-    """Find the nuclei in an image, a stack or a movie, plane by plane.
+    """Find the nuclei in an image, a stack or a movie: plane by plane, then linked if asked for.
 
     Parameters
     ----------
@@ -94,7 +114,8 @@ def segment(
     rgb : bool, optional
         Whether the last axis holds colour samples; used for guessing axes only.
     pixel_size : mapping, optional
-        Axis letter to micrometres per pixel; needed only for a diameter given as a length.
+        Axis letter to micrometres per pixel; needed for a diameter given as a length, and used for
+        the step from plane to plane when linking in depth.
     region : array (Y, X), bool, optional
         Only nuclei whose centre lies in it are kept. Statistics are those of the whole image.
     keep_maps : bool
@@ -105,8 +126,7 @@ def segment(
     cancelled : callable, optional
         Asked before every tile.
     **options
-        Fields of `SegmentParams`: ``model``, ``diameter``, ``foreground_threshold``,
-        ``splitting``, ``min_size``, ``drop_border``, ``channels``, ``engine``, ``probabilities``.
+        Fields of `SegmentParams`, such as ``model``, ``diameter``, ``splitting``, ``link_depth``.
 
     Returns
     -------
@@ -161,18 +181,23 @@ def segment(
             kept.append(maps)
         watch.lap("instances")
         report.plane_done(count)
+    found = link_outlines(labels, count, job, params, cancelled)
+    watch.lap("linking")
     return SegmentationResult(
-        labels=labels,
+        labels=found.labels,
         axes=job.planes.output_axes,
-        count=count,
+        count=found.count,
         diameter=job.diameter,
         seconds=watch.total(),
-        record=make_record(job, params),
-        messages=job.messages,
+        record=make_record(job, params, found.parents),
+        messages=(*job.messages, *found.messages),
         probabilities=shown,
+        parents=found.parents,
+        features=found.features,
         job=job,
         field_of_view=field_of_view,
         maps=tuple(kept),
+        outlines=labels if keep_maps and found.labels is not labels else None,
     )
 
 
@@ -193,12 +218,15 @@ def relabel(
     cancelled : callable, optional
         Asked before every plane.
     **changes
-        ``foreground_threshold``, ``certainty``, ``splitting``, ``min_size``, ``drop_border``.
+        ``foreground_threshold``, ``certainty``, ``splitting``, ``min_size``, ``drop_border``,
+        ``link_depth``, ``link_time``, ``link_overlap``, ``link_gap``, ``min_planes``,
+        ``anisotropy``.
 
     Raises
     ------
     InputError
-        Another parameter was passed, or the result kept no maps.
+        Another parameter was passed, the result kept no maps, or linking is asked for along an axis
+        that the image has not.
     Cancelled
     """
     beyond = sorted(set(changes) - set(LIVE_PARAMETERS))
@@ -211,20 +239,25 @@ def relabel(
         raise InputError("The result kept no maps; segment with keep_maps=True.")
     watch = _Stopwatch()
     job = result.job
-    params = make_params({**result.record["parameters"], **changes})
-    labels = np.zeros_like(result.labels)
-    count = 0
-    for index, maps in zip(job.planes.iterate(), result.maps, strict=True):
-        if cancelled is not None and cancelled():
-            raise Cancelled("Relabelling was cancelled.")
-        count = _write_plane(labels[index], maps, job, params, result.field_of_view, count)
+    before = result.record["parameters"]
+    params = make_params({**before, **changes})
+    check_linking(result.axes, params)
+    outlines = result.outlines
+    if outlines is None or _finding(params) != _finding(make_params(before)):
+        outlines = _find_outlines(result, params, cancelled)
     watch.lap("instances")
+    found = link_outlines(outlines, int(outlines.max(initial=0)), job, params, cancelled)
+    watch.lap("linking")
     return replace(
         result,
-        labels=labels,
-        count=count,
+        labels=found.labels,
+        count=found.count,
         seconds=watch.total(),
-        record=make_record(job, params),
+        record=make_record(job, params, found.parents),
+        messages=(*job.messages, *found.messages),
+        parents=found.parents,
+        features=found.features,
+        outlines=outlines if found.labels is not outlines else None,
     )
 
 
@@ -267,6 +300,25 @@ class _Stopwatch:
         return {**self._seconds, "total": time.perf_counter() - self._start}
 
 
+def _finding(params: SegmentParams) -> dict[str, Any]:
+    """Return the parameters that outlines depend on."""
+    return outline_params(params).model_dump(exclude=set(LINK_PARAMETERS))
+
+
+def _find_outlines(
+    result: SegmentationResult, params: SegmentParams, cancelled: CancelCheck | None
+) -> LabelArray:
+    """Find the nuclei of all planes in kept maps."""
+    outlines = np.zeros(result.labels.shape, np.int32)
+    count = 0
+    for index, maps in zip(result.job.planes.iterate(), result.maps, strict=True):
+        if cancelled is not None and cancelled():
+            raise Cancelled("Relabelling was cancelled.")
+        view = result.field_of_view
+        count = _write_plane(outlines[index], maps, result.job, params, view, count)
+    return outlines
+
+
 def _write_plane(
     target: LabelArray,
     maps: PlaneMaps,
@@ -276,7 +328,7 @@ def _write_plane(
     count: int,
 ) -> int:
     """Write one plane's labels, numbered from `count` + 1, into `target`; return the new count."""
-    found = find_instances(maps, job.model.config.network, params, job.diameter)
+    found = find_instances(maps, job.model.config.network, outline_params(params), job.diameter)
     found = field_of_view.keep_inside(found)
     target[field_of_view.window] = np.where(found > 0, found + count, 0)
     return count + int(found.max(initial=0))
@@ -306,7 +358,9 @@ def as_array(image: Any) -> Any:
         raise InputError(f"The image is not a regular array of pixels: {error}.") from error
 
 
-def make_record(job: SegmentJob, params: SegmentParams) -> dict[str, Any]:
+def make_record(
+    job: SegmentJob, params: SegmentParams, parents: Mapping[int, int] | None = None
+) -> dict[str, Any]:
     """Return how labels came about, JSON-ready: see `SegmentationResult`."""
     return {
         "version": napari_nucseg.__version__,
@@ -317,6 +371,7 @@ def make_record(job: SegmentJob, params: SegmentParams) -> dict[str, Any]:
         "diameter_estimated": job.estimated,
         "scale": job.prepared.scale,
         "parameters": params.model_dump(mode="json"),
+        "parents": {str(child): parent for child, parent in (parents or {}).items()},
     }
 
 

@@ -36,7 +36,7 @@ BlockDone = Callable[[tuple[int, ...], Window, AnyArray], None]
 """Called as ``block_done(plane, window, labels)``, see `segment_large`."""
 
 DEFAULT_WORKERS = 2
-"""Threads that work on blocks; while one runs the network, another one reads or finds nuclei."""
+"""Threads that work on blocks: while one runs the network, the other reads or finds nuclei."""
 
 WRITING = 20
 """Writing so many blocks takes about as long as finding the nuclei of one."""
@@ -338,7 +338,7 @@ def _executor(steps: _Steps, client: "Client | None", workers: int | None) -> It
     executor: Executor
     if client is None:
         count = min(DEFAULT_WORKERS, os.cpu_count() or 1, len(steps.grid))
-        run = Run(steps.plan, steps.image.array, steps.work, threads_each(count))
+        run = Run(steps.plan, steps.image.array, steps.work)
         executor = ThreadsExecutor(run, count)
     else:
         threads = None if workers is None else threads_each(workers)

@@ -159,6 +159,12 @@ class ImageForm(Container):
         self.channels.visible = "C" in axes
         self.shapes.visible = self.what.value == SHAPES
 
+    @property
+    def stacked(self) -> str:
+        """Those of the axes T and Z that what is to be segmented has."""
+        axes = self.axes.value or ""
+        return "" if self.what.value == PLANE else "".join(axis for axis in axes if axis in "TZ")
+
     def request(self, params: SegmentParams) -> Request:
         """Return what to segment.
 

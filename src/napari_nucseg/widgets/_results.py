@@ -1,5 +1,6 @@
 """The layers that a widget made: added, replaced, and left alone once somebody edited them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -73,6 +74,7 @@ class ResultLayers:
         data: AnyArray,
         geometry: dict[str, Any],
         record: dict[str, Any],
+        features: Mapping[str, AnyArray] | None = None,
     ) -> Layer:
         """Show a result: in the untouched layer of the run before, else in a new one.
 
@@ -89,6 +91,8 @@ class ResultLayers:
             From `_layers.result_geometry`.
         record : dict
             Goes to ``layer.metadata["napari_nucseg"]``, with the fingerprint of the data.
+        features : dict of str to array, optional
+            One row for each label.
         """
         written = fingerprint(data)
         record = {**record, "fingerprint": written}
@@ -101,6 +105,8 @@ class ResultLayers:
             layer.metadata[RECORD] = record
         else:
             layer = self._add(source, kind, data, geometry, record, instead_of=layer)
+        if isinstance(layer, Labels):
+            layer.features = features or {}
         self._made[kind][source] = _Made(layer, written, whole)
         return layer
 

@@ -15,17 +15,22 @@ from napari_nucseg.command_line import command_line
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.inference.job import given_diameter
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, segment
-from napari_nucseg.params import SegmentParams, make_params, parse_diameter
+from napari_nucseg.linking.stack import plane_step
+from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params, parse_diameter
 from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._dock import Watcher, dock_of
 from napari_nucseg.widgets._image_form import ImageForm, Request
 from napari_nucseg.widgets._layers import expand, result_geometry
+from napari_nucseg.widgets._link_form import LinkForm
 from napari_nucseg.widgets._live import MAX_MAPS, LiveUpdates, Shown, estimate_maps, maps_size
 from napari_nucseg.widgets._look import align_labels, make_text, narrow
 from napari_nucseg.widgets._model_choice import ModelChoice, model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values
 from napari_nucseg.widgets._results import Kind, ResultLayers
+from napari_nucseg.widgets._tracks import TracksButton
 from napari_nucseg.widgets._worker import Task
+
+SLIDERS = tuple(name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS)
 
 OUTPUT = "nuclei"
 """Output folder in the copied command."""
@@ -59,10 +64,12 @@ class SegmentWidget(Container):
         self._before: Shown | None = None
         self._docked = False
         self.image_form = ImageForm(napari_viewer)
+        self._link = LinkForm()
         self.fields = {
             "channels": self.image_form.channels,
             "model": field_widget("model", choices=model_choices(), widget_type="ComboBox"),
-            **{name: field_widget(name) for name in ("diameter", *LIVE_PARAMETERS)},
+            **{name: field_widget(name) for name in ("diameter", *SLIDERS)},
+            **self._link.fields,
             "probabilities": field_widget("probabilities"),
         }
         self.run_button = PushButton(text="Run", tooltip="Segment the nuclei.")
@@ -75,17 +82,19 @@ class SegmentWidget(Container):
             text="Copy as command",
             tooltip="Copy the shell line that does the same to the clipboard.",
         )
+        self.tracks_button = TracksButton(napari_viewer)
         super().__init__(widgets=self._rows(), labels=False)
         self._live = LiveUpdates(
             self.native, self._live_values, self._may_update, self._show_update, self._show_problem
         )
         self._polish()
         self._connect()
+        self._offer_links()
 
     def _rows(self) -> list[Any]:
         fields = self.fields
         main = Container(widgets=[fields["model"], fields["diameter"], fields["probabilities"]])
-        live = Container(widgets=[fields[name] for name in LIVE_PARAMETERS])
+        live = Container(widgets=[fields[name] for name in SLIDERS])
         buttons = Container(
             widgets=[self.run_button, self.cancel_button], layout="horizontal", labels=False
         )
@@ -98,7 +107,9 @@ class SegmentWidget(Container):
             self.progress,
             Label(value="<b>Adjust the result</b> (without running again)"),
             live,
+            self._link,
             self.status,
+            self.tracks_button,
             self.copy_button,
         ]
 
@@ -115,6 +126,8 @@ class SegmentWidget(Container):
         self.copy_button.changed.connect(self.copy_command)
         for name in LIVE_PARAMETERS:
             self.fields[name].changed.connect(self._live_changed)
+        for box in (self.image_form.axes, self.image_form.what):
+            box.changed.connect(self._offer_links)
         layers = self._viewer.layers
         layers.selection.events.active.connect(self._follow)
         layers.events.removed.connect(self._layer_removed)
@@ -141,9 +154,10 @@ class SegmentWidget(Container):
         InputError
             One of them cannot be used.
         """
-        channels = self.fields["channels"]
-        shown = "C" in (self.image_form.axes.value or "")
-        fields = {n: w for n, w in self.fields.items() if shown or w is not channels}
+        hidden = set(self._link.unused(self.image_form.stacked))
+        if "C" not in (self.image_form.axes.value or ""):
+            hidden.add("channels")
+        fields = {name: field for name, field in self.fields.items() if name not in hidden}
         return make_params(read_values(fields))  # what is hidden, from an image before, is not used
 
     def run(self) -> None:
@@ -195,6 +209,9 @@ class SegmentWidget(Container):
         """Read the layer list again; napari calls this when layers come, go or are renamed."""
         if isalive(self.native):
             self.image_form.refresh()
+
+    def _offer_links(self, _: Any = None) -> None:
+        self._link.offer(self.image_form.stacked)
 
     def _follow(self, _event: Any = None) -> None:
         if isalive(self.native):
@@ -279,7 +296,7 @@ class SegmentWidget(Container):
         """Show labels, and probabilities if asked for, and let the sliders act on them."""
         if shown.result.probabilities is not None:
             self._put(shown, "probability", shown.result.probabilities)
-        self._viewer.layers.selection.active = self._put(shown, "labels", shown.result.labels)
+        self._viewer.layers.selection.active = self._put_labels(shown)
         size = maps_size(shown.result)
         text = messages.summary(shown.result, shown.request.pixel_size)
         if 0 < size <= MAX_MAPS:
@@ -287,6 +304,11 @@ class SegmentWidget(Container):
         else:
             text += "\n" + messages.not_kept(size or estimate_maps(shown.request))
         self.status.value = text
+
+    def _put_labels(self, shown: Shown) -> Layer:
+        layer = self._put(shown, "labels", shown.result.labels)
+        self.tracks_button.follow(layer)
+        return layer
 
     def _put(self, shown: Shown, kind: Kind, data: Any) -> Layer:
         request, result = shown.request, shown.result
@@ -302,13 +324,17 @@ class SegmentWidget(Container):
                 "seconds": dict(result.seconds),
                 "messages": list(result.messages),
             },
+            result.features if kind == "labels" else None,
         )
 
     def _live_changed(self) -> None:
         self._live.schedule()
 
     def _live_values(self) -> Mapping[str, Any]:
-        return {name: self.fields[name].value for name in LIVE_PARAMETERS}
+        """Return the live parameters for the image that is shown, which need not be the chosen."""
+        shown = self._live.shown
+        values = {name: self.fields[name].value for name in LIVE_PARAMETERS}
+        return {**values, **self._link.unused(shown.result.axes if shown is not None else "")}
 
     def _may_update(self, shown: Shown) -> bool:
         """Return whether the labels are as they were written; if not, say so."""
@@ -318,17 +344,20 @@ class SegmentWidget(Container):
         return False
 
     def _show_update(self, shown: Shown) -> None:
-        self._put(shown, "labels", shown.result.labels)
+        self._put_labels(shown)
         self.status.value = messages.summary(shown.result, shown.request.pixel_size)
 
 
 def _portable(request: Request) -> SegmentParams:
-    """Return the parameters with a length as pixels: the file may not know the layer's scale."""
+    """Return the parameters with lengths as pixels: the file may not know the layer's scale."""
     params = request.params
+    changes: dict[str, Any] = {}
     pixels = given_diameter(params, request.pixel_size)
-    if pixels is None or not parse_diameter(params.diameter)[1]:
-        return params
-    return params.model_copy(update={"diameter": repr(pixels)})
+    if pixels is not None and parse_diameter(params.diameter)[1]:
+        changes["diameter"] = repr(pixels)
+    if (params.link_depth or params.link_time) and "Z" in request.image_axes:
+        changes["anisotropy"] = params.anisotropy or plane_step(request.pixel_size)
+    return params.model_copy(update=changes)
 
 
 def _segment(

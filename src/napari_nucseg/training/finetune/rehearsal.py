@@ -1,9 +1,14 @@
 """Windows on which the new model repeats what the base model sees, so that it does not forget.
 
-The fields are generated, fluorescence and stained tissue, and the base model's maps are their
-targets: distillation (Hinton et al., 2015) as rehearsal, after Li and Hoiem, "Learning without
-Forgetting", ECCV 2016.
+The fields are generated: fluorescence, the same on light ground, and stained tissue, with nuclei of
+many sizes, crowded and lonely, in good and in poor light. The base model's maps are their targets:
+distillation (Hinton et al., 2015) as rehearsal, after Li and Hoiem, "Learning without Forgetting",
+ECCV 2016.
 """
+
+import math
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.random import Generator
@@ -13,14 +18,35 @@ from napari_nucseg.inference.engine import Engine
 from napari_nucseg.model.config import OFFSET_UNIT, ModelConfig
 from napari_nucseg.preprocessing.normalize import measure_range, normalize, to_three_channels
 from napari_nucseg.sample_data import fluorescence_field, histology_field
-from napari_nucseg.training.augmentation import random_view
+from napari_nucseg.training.augmentation import random_intensity, random_view
 from napari_nucseg.training.targets import TARGET_CHANNELS
+
+FIELDS = 14
+"""Generated fields; each is made when it is first needed."""
 
 FIELD = 320
 """Height and width of the generated fields."""
 
-SPREAD = 0.4
-"""Natural logarithm of how far diameters lie from the model's own, as standard deviation."""
+DIAMETERS = (12.0, 40.0)
+"""Range of the nuclei's diameters in pixels of the fields."""
+
+SPREAD = 0.55
+"""Natural logarithm of how far nuclei lie from the model's own diameter, as standard deviation."""
+
+SCALES = (0.3, 3.0)
+"""Fields are rescaled by no more than this."""
+
+CHANGED = 0.5
+"""Share of windows whose intensities are changed before the base model looks at them."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Field:
+    """A normalised field (Y, X, 3), if it is coloured, and the scale that suits the model."""
+
+    image: FloatArray
+    color: bool
+    scale: float
 
 
 class Rehearsal:
@@ -39,23 +65,36 @@ class Rehearsal:
     def __init__(self, config: ModelConfig, engine: Engine, seed: int) -> None:
         self.config = config
         self.engine = engine
-        shape, diameter = (FIELD, FIELD), 22.0
-        fields = [
-            fluorescence_field(shape, diameter, touching=0.6, seed=seed),
-            fluorescence_field(shape, diameter, exposure=0.2, seed=seed + 1),
-            histology_field(shape, diameter, seed=seed),
-            histology_field(shape, diameter, touching=0.5, seed=seed + 1),
-        ]
-        self.scale = config.diameter / diameter
-        self.images = [(_normalized(field.image, config), field.axes == "YXS") for field in fields]
+        self.seed = seed
+        self._field = cache(self._draw)
 
-    def view(self, size: int, rng: Generator) -> tuple[FloatArray, FloatArray, bool]:
-        """Return an image (size, size, 3), its targets (size, size, 6), and if it is coloured."""
-        image, color = self.images[rng.integers(len(self.images))]
-        scale = self.scale * float(np.exp(rng.normal(0.0, SPREAD)))
-        nothing = np.zeros(image.shape[:2], np.int32)
-        view = random_view(image, nothing, min(max(scale, 0.4), 2.5), size, rng, 1.0)
-        return view.image, soft_targets(self.engine.predict(view.image), self.config), color
+    def view(self, size: int, rng: Generator) -> tuple[FloatArray, FloatArray]:
+        """Return an image (size, size, 3) and its targets (size, size, 6)."""
+        field = self._field(int(rng.integers(FIELDS)))
+        scale = np.clip(field.scale * np.exp(rng.normal(0.0, SPREAD)), *SCALES)
+        nothing = np.zeros(field.image.shape[:2], np.int32)
+        image = random_view(field.image, nothing, float(scale), size, rng, 1.0).image
+        if rng.random() < CHANGED:
+            image = random_intensity(image, field.color, rng, 1.0)
+        return image, soft_targets(self.engine.predict(image), self.config)
+
+    def _draw(self, number: int) -> _Field:
+        """Generate one field: of five, two show fluorescence, one light ground, two tissue."""
+        rng = np.random.default_rng((self.seed, number))
+        diameter = float(np.exp(rng.uniform(*np.log(DIAMETERS))))
+        shape, seed = (FIELD, FIELD), self.seed + number
+        touching = float(rng.uniform(0.1, 0.8))
+        scale = self.config.diameter / diameter
+        if number % 5 > 2:
+            tissue = histology_field(shape, diameter, touching=touching, seed=seed)
+            return _Field(_normalized(tissue.image, self.config), True, scale)
+        exposure = float(np.exp(rng.uniform(math.log(0.05), 0.0)))
+        image = fluorescence_field(
+            shape, diameter, touching=touching, exposure=exposure, seed=seed
+        ).image
+        if number % 5 == 2:
+            image = image.max() - image
+        return _Field(_normalized(image, self.config), False, scale)
 
 
 def soft_targets(maps: FloatArray, config: ModelConfig) -> FloatArray:

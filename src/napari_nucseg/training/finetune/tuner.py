@@ -42,7 +42,12 @@ ENCODER_RATE = 0.3
 """Learning rate of the encoder relative to the decoder's."""
 
 AVERAGE = 0.9
-"""Momentum of the moving average of the weights, which is what is scored and kept."""
+"""Momentum of the moving average of the weights."""
+
+BLEND = 0.7
+"""How far the weights that are scored and kept lie from the base model's to the tuned ones. Blended
+models do as well on new images and forget less (Wortsman et al., "Robust fine-tuning of zero-shot
+models", CVPR 2022)."""
 
 WARM_UP = 10
 """Steps in which the learning rate rises."""
@@ -129,6 +134,7 @@ class Tuner:
         self.network = _load_network(parent)
         self.loss = MapsLoss(parent.config.network.outputs)
         self.model = _compile(self.network, params, self.loss)
+        self.base: list[FloatArray] = self.network.get_weights()
         self.average = WeightAverage(self.network, AVERAGE)
         self.state = State(fingerprint)
         self.best: list[FloatArray] = []
@@ -208,19 +214,25 @@ class Tuner:
 
     def _validate(self) -> None:
         began = time.monotonic()
-        self.average.swap()
+        current, blended = self.network.get_weights(), self._blended()
+        self.network.set_weights(blended)
         result = self.examination.examine(NetworkEngine(self.model))
+        self.network.set_weights(current)
         loss = self._held_out_loss(result)
         if loss < min((r["val_loss"] for r in self.state.history[1:]), default=math.inf):
             self.state.best_epoch = self.state.epoch
-            self.best = [np.array(weight) for weight in self.network.get_weights()]
+            self.best = blended
             self._best_scores = result.scores
-        self.average.swap()
         self._note(self._training_loss, loss, result.scores)
         if self.state.best_epoch == self.state.epoch:
             self._draw(result)
         self.state.done = self.state.epoch >= self.epochs or self._stagnates()
         self._seconds["validation"].append(time.monotonic() - began)
+
+    def _blended(self) -> list[FloatArray]:
+        """Return weights between the base model's and the average of the tuned ones."""
+        pairs = zip(self.base, self.average.weights, strict=True)
+        return [base + BLEND * (tuned - base) for base, tuned in pairs]
 
     def _note(self, training_loss: float | None, loss: float, scores: Scores) -> None:
         """Append to the history and report it."""

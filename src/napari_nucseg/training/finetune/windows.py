@@ -107,12 +107,10 @@ class Windows:
     def _window(self, *, first: bool, rng: Generator) -> tuple[FloatArray, FloatArray]:
         """Return an image and its targets; the first of a batch is never rehearsal."""
         if rng.random() < self.params.rehearsal and not first:
-            image, targets, color = self.rehearsal.view(SIZE, rng)
-        else:
-            source = self.sources[rng.choice(len(self.sources), p=self.chances)]
-            image, targets = _reviewed_window(source, self.params.augmentation, rng)
-            color = source.row.color
-        return random_intensity(image, color, rng, self.params.augmentation), targets
+            return self.rehearsal.view(SIZE, rng)
+        source = self.sources[rng.choice(len(self.sources), p=self.chances)]
+        image, targets = _reviewed_window(source, self.params.augmentation, rng)
+        return random_intensity(image, source.row.color, rng, self.params.augmentation), targets
 
 
 def _source(row: Row, training: AnyArray, config: ModelConfig) -> _Source:

@@ -1,0 +1,71 @@
+"""From the outlines that were found in each plane to what `segment` returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from napari_nucseg._types import AnyArray, CancelCheck, LabelArray
+from napari_nucseg.inference.job import SegmentJob
+from napari_nucseg.linking.features import describe_nuclei
+from napari_nucseg.linking.stack import link_labels
+from napari_nucseg.params import SegmentParams
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Nuclei, linked if that was asked for; see `segment.SegmentationResult`."""
+
+    labels: LabelArray
+    count: int
+    parents: Mapping[int, int] = field(default_factory=dict)
+    features: Mapping[str, AnyArray] = field(default_factory=dict)
+    messages: tuple[str, ...] = ()
+
+
+def outline_params(params: SegmentParams) -> SegmentParams:
+    """Return the parameters that outlines are found with.
+
+    What the border cuts stays until it is linked in depth: the nucleus goes as a whole then.
+    """
+    return params.model_copy(update={"drop_border": params.drop_border and not params.link_depth})
+
+
+def link_outlines(
+    outlines: LabelArray,
+    count: int,
+    job: SegmentJob,
+    params: SegmentParams,
+    cancelled: CancelCheck | None = None,
+) -> Found:
+    """Link outlines as `params` say.
+
+    Parameters
+    ----------
+    outlines : array, int32
+        Labels of all planes, numbered from 1 to `count`.
+    count : int
+    job : SegmentJob
+        Its planes, and the step between them if `params` do not say.
+    params : SegmentParams
+    cancelled : callable, optional
+        Asked before every plane.
+
+    Returns
+    -------
+    Found
+        Without linking, of `outlines` itself.
+
+    Raises
+    ------
+    Cancelled
+    """
+    if not (params.link_depth or params.link_time):
+        return Found(outlines, count)
+    axes = job.planes.output_axes
+    step = params.anisotropy or job.step
+    linked = link_labels(outlines, axes, params, step=step, cancelled=cancelled)
+    message = f"Linked from {count:,} outlines in single planes."
+    if params.link_time:
+        divisions = len(set(linked.parents.values()))
+        message += f" {divisions:,} division{'' if divisions == 1 else 's'}."
+    features = describe_nuclei(linked, axes)
+    return Found(linked.labels, linked.count, linked.parents, features, (message,))
