@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import queue
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,6 +128,7 @@ def local_client(workers: int) -> Iterator["Client"]:
                 processes=True,
                 dashboard_address=":0",
                 silence_logs=logging.CRITICAL,
+                preload=[__name__],
             )
     except (OSError, RuntimeError) as error:
         raise WorkerError(
@@ -202,6 +204,14 @@ def check_workers(client: "Client", model: str) -> None:
                 f"The worker {address} has another version or another model '{model}': expected "
                 f"{expected[0]} and sha256 {expected[1][:8]}, got {found[0]} and {found[1][:8]}."
             )
+
+
+def dask_setup(_worker: Any) -> None:
+    """Prepare a worker process that `local_client` starts; dask calls this.
+
+    Ctrl-C, which a terminal sends to all processes, is left to the one that started them.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def threads_each(workers: int) -> int:

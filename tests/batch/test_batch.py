@@ -111,11 +111,11 @@ def test_a_full_disk_stops_and_keeps_what_is_finished(images, output, table, mon
 def test_a_failure_that_passes_is_repaired(images, output, table, monkeypatch):
     seen = []
 
-    def read(item):
+    def read(item, axes):
         seen.append(item.stem)
         if seen.count("b") == 1 and item.stem == "b":
             raise ReadError("The network share was away.")
-        return original(item)
+        return original(item, axes)
 
     original = FileItem.read
     monkeypatch.setattr(FileItem, "read", read)

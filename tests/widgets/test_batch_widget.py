@@ -276,6 +276,18 @@ def test_the_copied_command_does_the_same(bench, images, tmp_path):
     assert sorted(gui) == ["a_labels.tif", "c_labels.tif"]
 
 
+def test_stacks_are_linked_as_in_python(bench, tmp_path, field):
+    (tmp_path / "in").mkdir()
+    stack = np.stack([field, field])
+    path = tmp_path / "in" / "x.tif"
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZYX"})
+    bench.run(tmp_path / "in", tmp_path / "out", diameter="14", link_depth=True)
+    expected = segment(stack, "ZYX", diameter=14, link_depth=True)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out/x_labels.tif"), expected.labels)
+    bench.widget.axes_field.value = "YX"  # nothing to link
+    assert not bench.widget.request().params.link_depth
+
+
 def test_without_a_segment_widget(bench):
     bench.press("take")
     assert bench.widget.status.value == NO_SEGMENT_WIDGET

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.executors import (
     CallerExecutor,
@@ -26,15 +24,12 @@ from napari_nucseg.batch.items import (
 )
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.record import RECORD, ParameterRecord
-from napari_nucseg.batch.work import Work
+from napari_nucseg.batch.work import Work, load_network
 from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
 from napari_nucseg.errors import InputError, ReadError, WriteError
-from napari_nucseg.inference.engine import make_engine
 from napari_nucseg.io.summary import Summary, read_rows
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.params import SegmentParams
-from napari_nucseg.preprocessing.tiling import STRIDE
-from napari_nucseg.registry import find_model
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -105,10 +100,7 @@ class Batch:
         """
         output = Path(output)
         items = find_items(inputs, output)
-        model = find_model(params.model)
-        size = model.config.fixed_size or STRIDE
-        # Raises before any image is read what would otherwise be said of each of them.
-        make_engine(model, params.engine).predict(np.zeros((size, size, 3), np.float32))
+        model = load_network(params)
         prepare_output(output)
         protect_inputs(items, output)
         record = ParameterRecord(output / RECORD, params, model, axes, overwrite=overwrite)

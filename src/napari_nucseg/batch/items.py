@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from napari_nucseg._types import AnyArray
-from napari_nucseg.errors import ReadError, WriteError
+from napari_nucseg.errors import InputError, ReadError, WriteError
 from napari_nucseg.inference.segment import SegmentationResult
 from napari_nucseg.io.inputs import (
     LABELS_SUFFIX,
@@ -59,8 +59,8 @@ class Item(Protocol):
     def absolute(self) -> "Item":
         """Return the same with absolute paths, for other processes."""
 
-    def read(self) -> LoadedImage:
-        """Read the image, or open it lazily."""
+    def read(self, axes: str | None) -> LoadedImage:
+        """Read the image, or open it lazily; `axes` are those that the user states."""
 
     def read_labels(self) -> LoadedImage:
         """Read the labels."""
@@ -115,9 +115,10 @@ class FileItem:
         """See `Item`."""
         return replace(self, source=self.source.absolute(), output=self.output.absolute())
 
-    def read(self) -> LoadedImage:
+    def read(self, axes: str | None) -> LoadedImage:
         """See `Item`."""
-        return read_image(self.source)
+        image = read_image(self.source)
+        return image if axes is None else replace(image, axes=axes)
 
     def read_labels(self) -> LoadedImage:
         """See `Item`."""
@@ -194,11 +195,11 @@ class FieldItem:
         field = replace(self.field, plate=self.field.plate.absolute())
         return replace(self, field=field, output=self.output.absolute())
 
-    def read(self) -> LoadedImage:
+    def read(self, axes: str | None) -> LoadedImage:
         """See `Item`."""
         from napari_nucseg.io.plate_field import read_field
 
-        return read_field(self.source)
+        return read_field(self.source, axes)
 
     def read_labels(self) -> LoadedImage:
         """See `Item`."""
@@ -269,6 +270,6 @@ def protect_inputs(items: Sequence[Item], output: Path) -> None:
 def count_nuclei(item: Item) -> int | None:
     """Return the number of ids in an item's labels; None if they cannot be read."""
     try:
-        return int(np.count_nonzero(np.unique(np.asarray(item.read_labels().data))))
-    except ReadError:
+        return int(np.count_nonzero(np.unique(item.read_labels().pixels())))
+    except (ReadError, InputError):
         return None

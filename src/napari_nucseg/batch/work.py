@@ -1,19 +1,30 @@
 """What is done with one image, in whatever process."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
+from napari_nucseg._native import native_messages_hidden
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.items import Item, count_nuclei
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.cluster import share_cores
 from napari_nucseg.errors import Cancelled, DiskFull, NucsegError
+from napari_nucseg.inference.engine import make_engine
 from napari_nucseg.inference.segment import segment
+from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import SegmentParams
+from napari_nucseg.preprocessing.tiling import STRIDE
+from napari_nucseg.registry import find_model
 
 _stopped: set[str] = set()
 """Runs that this process was told to stop."""
+
+_begun: set[str] = set()
+"""Runs for which this process has loaded the network."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,20 @@ class Work:
     overwrite: bool
 
 
+def load_network(params: SegmentParams) -> ModelFolder:
+    """Load the network and run it once; return its model.
+
+    Raises
+    ------
+    ModelError, EngineError
+        Rather than for each image.
+    """
+    model = find_model(params.model)
+    size = model.config.fixed_size or STRIDE
+    make_engine(model, params.engine).predict(np.zeros((size, size, 3), np.float32))
+    return model
+
+
 def segment_item(
     item: Item,
     work: Work,
@@ -50,10 +75,10 @@ def segment_item(
     start = time.perf_counter()
     disk_full = False
     try:
-        image = item.read()
+        image = item.read(work.axes)
         result = segment(
             image.data,
-            work.axes or image.axes,
+            image.axes,
             params=work.params,
             pixel_size=image.pixel_size,
             progress=progress,
@@ -68,7 +93,9 @@ def segment_item(
         message = "The image, with all that is computed from it, does not fit into memory."
     else:
         seconds = time.perf_counter() - start
-        return Outcome(Status.OK, result.count, seconds, " ".join(result.messages))
+        return Outcome(
+            Status.OK, result.count, seconds, " ".join((*image.messages, *result.messages))
+        )
     seconds = time.perf_counter() - start
     return Outcome(Status.FAILED, None, seconds, message, disk_full=disk_full)
 
@@ -86,6 +113,10 @@ def segment_on_worker(item: Item, work: Work, run: str, threads: int | None) -> 
         Cores that the process may use; None: as many as the worker was started with.
     """
     share_cores(threads)
+    if run not in _begun:
+        _begun.add(run)
+        with native_messages_hidden(), suppress(NucsegError):  # LiteRT greets; errors come again
+            load_network(work.params)
     if item.labels.exists() and not work.overwrite:  # they were not when the batch began
         message = "Finished by a worker that died afterwards."
         return Outcome(Status.OK, count_nuclei(item), message=message)

@@ -65,7 +65,7 @@ def _expand(path: Path) -> list[Path]:
         if is_zarr(path):
             raise ReadError(
                 f"{path} is a Zarr store without the metadata of an OME-Zarr plate; expected a "
-                "plate, image files or folders of them."
+                "plate, image files or folders of them. One OME-Zarr image is segmented by itself."
             )
         inside = _only_images(_list(path))
         if not inside:

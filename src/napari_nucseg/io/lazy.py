@@ -12,6 +12,7 @@ from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError, ReadError
 from napari_nucseg.io.ngff import (
+    UNPLACED,
     Placement,
     Version,
     is_colour,
@@ -32,8 +33,6 @@ DAMAGED = (
     zlib.error,
 )
 """What zarr and its codecs raise for damaged metadata and chunks."""
-
-UNPLACED = Placement({}, {}, {})
 
 
 class LazyArray:

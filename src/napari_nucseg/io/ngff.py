@@ -87,6 +87,10 @@ class Placement:
         return {axis: size for axis, size in sizes.items() if size is not None and size > 0}
 
 
+UNPLACED = Placement({}, {}, {})
+"""Of images that tell nothing about it."""
+
+
 def ngff_version(attributes: Mapping[str, Any]) -> Version:
     """Return the version that the attributes of a group are written in; 0.4 stands for older."""
     return "0.5" if "ome" in attributes else "0.4"

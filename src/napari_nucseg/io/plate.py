@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucseg.errors import ReadError
+from napari_nucseg.io.ngff import Version
 
 V2_GROUP, V2_ATTRIBUTES, V3_METADATA = ".zgroup", ".zattrs", "zarr.json"
 
@@ -50,7 +51,7 @@ def is_plate(path: Path) -> bool:
         return False
 
 
-def ome_version(group: Path) -> str:
+def ome_version(group: Path) -> Version:
     """Return ``"0.5"`` for Zarr 3, ``"0.4"`` for Zarr 2, which 0.4 and earlier are written in."""
     return "0.5" if (group / V3_METADATA).is_file() else "0.4"
 

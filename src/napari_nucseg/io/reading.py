@@ -7,6 +7,7 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import ReadError
+from napari_nucseg.io.ngff import UNPLACED, Placement
 from napari_nucseg.io.tiff import TIFF_SIGNATURES, read_tiff
 
 FORMATS = "TIFF, OME-TIFF, PNG, JPEG or BMP"
@@ -31,12 +32,22 @@ class LoadedImage:
         Micrometres by axis, only for those that the file states.
     path : Path
         Where it was read from.
+    placement : Placement
+        Of OME-Zarr images, where it lies.
+    messages : tuple of str
+        What the user should know.
     """
 
     data: AnyArray
     axes: str
     pixel_size: dict[str, float]
     path: Path
+    placement: Placement = UNPLACED
+    messages: tuple[str, ...] = ()
+
+    def pixels(self) -> AnyArray:
+        """Return all of `data` as a numpy array, also if it is lazy."""
+        return np.asarray(self.data[(slice(None),) * len(self.data.shape)])
 
 
 def read_image(path: str | Path) -> LoadedImage:

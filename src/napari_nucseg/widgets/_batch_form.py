@@ -8,9 +8,10 @@ from qtpy.QtWidgets import QPlainTextEdit
 
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.segment import LIVE_PARAMETERS
-from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.widgets._batch_run import BatchRequest
 from napari_nucseg.widgets._batch_table import BatchTable
+from napari_nucseg.widgets._link_form import LinkForm
 from napari_nucseg.widgets._look import align_labels, make_text, narrow, row
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values, show_channels
@@ -66,11 +67,16 @@ class BatchForm(Container):
         self.folder_button = PushButton(text="Folder or plate...", tooltip="Choose the input.")
         self.files_button = PushButton(text="Files...", tooltip="Choose single images.")
         self.output_button = PushButton(text="Output...", tooltip="Choose where results go.")
+        sliders = [name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS]
+        self._link = LinkForm()
         self.fields = {
             "model": field_widget("model", choices=model_choices(), widget_type="ComboBox"),
-            **{name: field_widget(name) for name in ("diameter", "channels", *LIVE_PARAMETERS)},
+            **{name: field_widget(name) for name in ("diameter", "channels", *sliders)},
             "probabilities": field_widget("probabilities"),
+            **self._link.fields,
         }
+        self.axes_field.changed.connect(self._offer_links)
+        self._offer_links()
         self.take_button = PushButton(
             text="Take from Segment", tooltip="Take the parameters of the Segment widget."
         )
@@ -98,19 +104,28 @@ class BatchForm(Container):
 
     def _rows(self) -> list[Any]:
         where = Container(widgets=[self.input_field, self.output_field, self.axes_field])
-        params = Container(widgets=[*self.fields.values(), self.workers_field])
+        plain = [field for name, field in self.fields.items() if name not in LINK_PARAMETERS]
+        params = Container(widgets=[*plain, self.workers_field])
         for group in (where, params):
             group.margins = (0, 0, 0, 0)
         return [
             where,
             row(self.folder_button, self.files_button, self.output_button),
             params,
+            self._link,
             row(self.take_button, self.overwrite_field),
             row(self.run_button, self.cancel_button),
             self.progress,
             self.status,
             row(self.open_button, self.copy_button),
         ]
+
+    def _axes(self) -> str:
+        """Return the stated axes; without them, images may have both that can be linked."""
+        return self.axes_field.value.strip().upper() or "TZ"
+
+    def _offer_links(self, _: Any = None) -> None:
+        self._link.offer(self._axes())
 
     def align(self) -> None:
         """Give all labels one width."""
@@ -153,7 +168,7 @@ class BatchForm(Container):
         return BatchRequest(
             [one for one in inputs if one],
             output,
-            make_params(read_values(self.fields)),
+            make_params({**read_values(self.fields), **self._link.unused(self._axes())}),
             self.axes_field.value.strip() or None,
             self.overwrite_field.value,
             self.workers_field.value,

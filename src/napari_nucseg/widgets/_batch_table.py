@@ -11,6 +11,9 @@ from napari_nucseg.batch.outcome import Outcome, Status
 
 COLUMNS = ("Image", "Status", "Nuclei", "Seconds")
 WAITING, RUNNING = "waiting", "running"
+NARROW = 6
+"""Letters that the columns beside the name have room for."""
+
 ROWS = 6
 """Rows that are seen without scrolling."""
 
@@ -86,6 +89,9 @@ class BatchTable(QTableView):
         self.setWordWrap(False)
         self.verticalHeader().hide()
         self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        width = NARROW * self.fontMetrics().horizontalAdvance("m")
+        for column in range(1, len(COLUMNS)):
+            self.horizontalHeader().resizeSection(column, width)
         self.setMinimumHeight((ROWS + 1) * self.verticalHeader().defaultSectionSize())
 
     @property

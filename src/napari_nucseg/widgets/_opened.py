@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from napari.layers import Image, Labels
 
 from napari_nucseg._types import AnyArray
@@ -38,15 +37,15 @@ def read_item(item: Item, axes: str | None) -> Opened:
     ------
     ReadError, InputError
     """
-    image, labels = item.read(), item.read_labels()
-    found = resolve_axes(image.data.shape, axes or image.axes)
+    image, labels = item.read(axes), item.read_labels()
+    found = resolve_axes(image.data.shape, image.axes)
     order = sorted(range(len(labels.axes)), key=lambda dim: found.index(labels.axes[dim]))
     return Opened(
         item_name(item),
-        np.asarray(image.data),
+        image.pixels(),
         found,
         image.pixel_size,
-        np.asarray(labels.data).transpose(order),
+        labels.pixels().transpose(order),
         "".join(labels.axes[dim] for dim in order),
     )
 

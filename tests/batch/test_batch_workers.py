@@ -147,11 +147,15 @@ def test_a_scheduler_without_workers(images, output, monkeypatch):
 
 
 def test_a_scheduler_that_is_lost(images, output, table):
+    for i in range(17):
+        (images / f"d{i:02}.tif").write_bytes((images / "a.tif").read_bytes())
     cluster = LocalCluster(n_workers=1, processes=False, dashboard_address=":0", silence_logs=50)
     address = cluster.scheduler_address
     batch = Batch.plan([images], output, SegmentParams(diameter="14"))
     with pytest.raises(WorkerError, match="connection to the scheduler was lost"):
         batch.run(scheduler=address, finished=lambda *_: cluster.close())
-    assert len(table()) == 1
-    assert segment_batch(images, output, diameter=14).counts[Status.OK] < 3
+    assert 0 < len(table()) < 20
+    again = segment_batch(images, output, diameter=14)
+    assert again.counts[Status.OK] + again.counts[Status.SKIPPED] == 20
+    assert again.counts[Status.SKIPPED] >= batch.counts[Status.OK]
     assert_finished(images, output, "abc")
