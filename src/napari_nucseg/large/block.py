@@ -119,7 +119,9 @@ class Run:
         return LabelPyramid.open(self.work.labels)
 
 
-def work_on(folder: str, digest: str, method: str, item: Any, threads: int | None) -> Any:
+def work_on(
+    folder: str, digest: str, name: str, method: str, item: Any, threads: int | None
+) -> Any:
     """Call a method of `Run` in a worker of dask.distributed, which needs only the folder's path.
 
     Parameters
@@ -128,6 +130,8 @@ def work_on(folder: str, digest: str, method: str, item: Any, threads: int | Non
         The work folder.
     digest : str
         Of the plan.
+    name : str
+        Of the run, for `stop_work`: one that goes on has another.
     method : str
         ``find``, ``write`` or ``shrink``.
     item : int or tuple
@@ -135,17 +139,18 @@ def work_on(folder: str, digest: str, method: str, item: Any, threads: int | Non
     threads : int or None
         Cores that the process may use; None: as many as the worker was started with.
     """
-    return getattr(_open_run(folder, digest, threads), method)(item)
+    return getattr(_open_run(folder, digest, name, threads), method)(item)
 
 
-def stop_work(folder: str, digest: str, threads: int | None) -> None:
+def stop_work(folder: str, digest: str, name: str, threads: int | None) -> None:
     """Let what this process does for a run stop within one tile."""
-    _open_run(folder, digest, threads).stop.set()
+    _open_run(folder, digest, name, threads).stop.set()
 
 
 @lru_cache(maxsize=1)
-def _open_run(folder: str, digest: str, threads: int | None) -> Run:
+def _open_run(folder: str, digest: str, name: str, threads: int | None) -> Run:
     """Open a run in a worker; what it cannot open, no other block can be read from either."""
+    del name  # part of the cache's key
     work = Work(Path(folder))
     try:
         plan = work.read_plan()
