@@ -51,8 +51,9 @@ def segment_large(
 
     Parameters
     ----------
-    source : str, Path or array
-        OME-Zarr (0.4, 0.5), a zarr array, a TIFF file; or a numpy, dask or zarr array.
+    source : str, Path, array or LazyImage
+        OME-Zarr (0.4, 0.5), a zarr array, a TIFF file; or a numpy, dask or zarr array. An
+        `io.lazy.LazyImage` is an array that knows its axes and where it lies.
     target : str or Path
         Folder to create, such as ``labels.ome.zarr``. It is there only when it is complete.
     axes, params, rgb, options
