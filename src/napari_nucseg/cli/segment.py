@@ -49,9 +49,8 @@ def segment(
         typer.Option(
             "--workers",
             min=1,
-            help="Processes that share the images, or the blocks of one OME-Zarr. One uses all "
-            "cores for each image, which is faster for large ones; as many as cores are faster for "
-            "many small ones.",
+            help="Processes that share the images, or the blocks of one OME-Zarr, and the cores. "
+            "Worth it for many small images.",
         ),
     ] = 1,
     scheduler: Annotated[

@@ -84,7 +84,7 @@ class BatchForm(Container):
             label="Processes",
             min=1,
             max=MAX_WORKERS,
-            tooltip="One uses all cores for each image; several are faster for many small images.",
+            tooltip="Processes that share the images and the cores; for many small images.",
         )
         self.overwrite_field = CheckBox(
             text="Overwrite", tooltip="Compute results that exist already again."
