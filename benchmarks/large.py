@@ -254,7 +254,7 @@ def measure_kill(arguments: argparse.Namespace) -> None:
     done: list[int] = []
 
     def kill(at: int, total: int, message: str) -> None:
-        if at >= total // 2 and not done:
+        if total > 1 and at >= total // 2 and not done:
             done.append(at)
             os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
 
