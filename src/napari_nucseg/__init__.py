@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from napari_nucseg.inference.segment import SegmentationResult as SegmentationResult
     from napari_nucseg.inference.segment import relabel as relabel
     from napari_nucseg.inference.segment import segment as segment
-    from napari_nucseg.large.segment_large import LargeResult as LargeResult
+    from napari_nucseg.large.result import LargeResult as LargeResult
     from napari_nucseg.large.segment_large import segment_large as segment_large
     from napari_nucseg.params import SegmentParams as SegmentParams
     from napari_nucseg.training.finetune.start import FineTuneResult as FineTuneResult
@@ -22,7 +22,7 @@ __version__ = _version("napari-nucseg")
 _PLACES = {
     "FineTuneParams": "napari_nucseg.finetune_params",
     "FineTuneResult": "napari_nucseg.training.finetune.start",
-    "LargeResult": "napari_nucseg.large.segment_large",
+    "LargeResult": "napari_nucseg.large.result",
     "SegmentParams": "napari_nucseg.params",
     "SegmentationResult": "napari_nucseg.inference.segment",
     "evaluate": "napari_nucseg.evaluation",

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import napari_nucseg
 from napari_nucseg._native import native_messages_hidden
+from napari_nucseg._opencv import cv2
 from napari_nucseg.errors import NucsegError, WorkerError
+from napari_nucseg.inference.engine import limit_threads
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.registry import find_model
 
@@ -217,6 +219,15 @@ def threads_each(workers: int) -> int:
     limited = hasattr(os, "sched_getaffinity")  # Linux; jobs of a cluster often are
     cores = len(os.sched_getaffinity(0)) if limited else os.cpu_count() or 1
     return max(1, cores // workers)
+
+
+def share_cores(threads: int | None) -> None:
+    """Let this worker process use so many cores; None: as many as it was started with."""
+    from distributed import get_worker
+
+    share = threads or get_worker().state.nthreads
+    limit_threads(share)
+    cv2.setNumThreads(share)
 
 
 def describe_worker(model: str) -> tuple[str, str]:

@@ -76,13 +76,13 @@ def test_blocks_are_for_zarr_only(tmp_path, field):
 INTERRUPTED = """
 import os, signal, sys
 from napari_nucseg.cli import main
-from napari_nucseg.large.segment_large import _Steps
-tell = _Steps._tell
+from napari_nucseg.large.steps import Steps
+tell = Steps._tell
 def interrupt(steps, done, message):
     tell(steps, done, message)
     if done == 3:
         os.kill(os.getpid(), signal.SIGINT)
-_Steps._tell = interrupt
+Steps._tell = interrupt
 sys.argv[0] = "napari-nucseg"
 main()
 """

@@ -10,8 +10,8 @@ from stores import read_labels, write_ome
 
 import napari_nucseg
 from napari_nucseg import segment_large
-from napari_nucseg.io.lazy import open_lazily
-from napari_nucseg.io.ngff import ngff_content
+from napari_nucseg.io.lazy import LazyImage, open_lazily
+from napari_nucseg.io.ngff import Placement, ngff_content
 from napari_nucseg.registry import find_model
 
 OPTIONS = {"diameter": 18, "block": 160}
@@ -49,6 +49,14 @@ def test_version_axes_and_place_are_those_of_the_image(tmp_path, target, field, 
     assert again.placement == open_lazily(source).placement
     if version == "0.5":
         assert group["0"].metadata.dimension_names == ("t", "z", "y", "x")
+
+
+def test_an_array_that_knows_where_it_lies(target, field):
+    units = {"Y": "micrometer", "X": "micrometer"}
+    placement = Placement({"Y": 0.5, "X": 0.5}, {"Y": 3.0, "X": 4.0}, units)
+    result = segment_large(LazyImage(field.image, "YX", placement), target, diameter="9 um")
+    assert result.diameter == 18.0
+    assert open_lazily(target).placement == placement
 
 
 def test_the_pyramid_has_every_second_pixel(target, field, monkeypatch):

@@ -11,8 +11,9 @@ from napari_nucseg._opencv import cv2
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.items import Item, count_nuclei
 from napari_nucseg.batch.outcome import Outcome, Status
+from napari_nucseg.cluster import share_cores
 from napari_nucseg.errors import Cancelled, DiskFull, NucsegError
-from napari_nucseg.inference.engine import limit_threads, make_engine
+from napari_nucseg.inference.engine import make_engine
 from napari_nucseg.inference.segment import segment
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import SegmentParams
@@ -111,11 +112,7 @@ def segment_on_worker(item: Item, work: Work, run: str, threads: int | None) -> 
     threads : int or None
         Cores that the process may use; None: as many as the worker was started with.
     """
-    from distributed import get_worker
-
-    share = threads or get_worker().state.nthreads
-    limit_threads(share)
-    cv2.setNumThreads(share)
+    share_cores(threads)
     if run not in _begun:
         _begun.add(run)
         with native_messages_hidden(), suppress(NucsegError):  # LiteRT greets; errors come again

@@ -156,9 +156,5 @@ def make_engine(model: ModelFolder, name: str = "auto") -> Engine:
 @lru_cache(maxsize=4)
 def _cached_engine(path: Path, digest: str, name: str, threads: int | None) -> Engine:
     del digest  # part of the cache's key: a model that was replaced is loaded anew
-    return new_engine(open_model(path), name, threads)
-
-
-def new_engine(model: ModelFolder, name: str = "auto", threads: int | None = None) -> Engine:
-    """Return an engine that shares nothing with others: one for each thread that segments."""
+    model = open_model(path)
     return TensorFlowEngine(model) if name == "tensorflow" else LiteRTEngine(model, threads)

@@ -88,29 +88,30 @@ def find_instances(
     array (Y, X), int32
         Consecutive labels at the image's own size, 0 is background.
     """
-    maps = plane.maps.astype(np.float32)
-    mask = maps[..., 0] >= params.foreground_threshold
+    probability = plane.maps[..., 0].astype(np.float32)
+    mask = probability >= params.foreground_threshold
     smallest = params.min_size or SMALLEST * np.pi / 4 * diameter**2
     if "offset" in config.outputs:
         start = config.first_channel("offset")
         split = SplitScale.of(params.splitting, diameter * plane.scale, smallest * plane.scale**2)
-        labels = _group_votes(mask, maps[..., start : start + 2], split)
+        labels = _group_votes(mask, plane.maps[..., start : start + 2], split)
     else:
         labels = _components(mask)
     labels = _keep_largest_parts(labels)
-    labels = _drop_uncertain(labels, maps[..., 0], params.certainty)
+    labels = _drop_uncertain(labels, probability, params.certainty)
     if labels.shape != plane.shape or plane.scale != 1.0:
         labels = _enlarge(labels, plane, params.foreground_threshold)
     return _select(labels, smallest, params.drop_border)
 
 
-def _group_votes(mask: AnyArray, offsets: FloatArray, split: SplitScale) -> LabelArray:
+def _group_votes(mask: AnyArray, offsets: AnyArray, split: SplitScale) -> LabelArray:
     """Assign every pixel of the mask to the seed nearest to its vote."""
     height, width = mask.shape
     rows, columns = np.nonzero(mask)
     vote_rows, vote_columns = _vote(mask, offsets, rows, columns)
-    votes = np.bincount(vote_rows * width + vote_columns, minlength=height * width)
-    seeds = _find_seeds(votes.reshape(height, width).astype(np.float32), split)
+    votes = np.zeros((height, width), np.float32)
+    np.add.at(votes.ravel(), vote_rows * width + vote_columns, 1)
+    seeds = _find_seeds(votes, split)
     labels = np.zeros(mask.shape, np.int32)
     if seeds.any():
         labels[rows, columns] = _nearest_seed(seeds)[vote_rows, vote_columns]
@@ -118,7 +119,7 @@ def _group_votes(mask: AnyArray, offsets: FloatArray, split: SplitScale) -> Labe
 
 
 def _vote(
-    mask: AnyArray, offsets: FloatArray, rows: AnyArray, columns: AnyArray
+    mask: AnyArray, offsets: AnyArray, rows: AnyArray, columns: AnyArray
 ) -> tuple[AnyArray, AnyArray]:
     """Return the pixel (row, column) that each pixel of the mask takes for its centre.
 
@@ -129,8 +130,8 @@ def _vote(
     y, x = rows.astype(np.float32), columns.astype(np.float32)
     for _ in range(VOTES):
         inside = mask[at_rows, at_columns]  # the offsets of the background mean nothing
-        y += offsets[at_rows, at_columns, 0] * OFFSET_UNIT * inside
-        x += offsets[at_rows, at_columns, 1] * OFFSET_UNIT * inside
+        y += offsets[at_rows, at_columns, 0].astype(np.float32) * OFFSET_UNIT * inside
+        x += offsets[at_rows, at_columns, 1].astype(np.float32) * OFFSET_UNIT * inside
         at_rows = np.clip(np.rint(y), 0, mask.shape[0] - 1).astype(np.intp)
         at_columns = np.clip(np.rint(x), 0, mask.shape[1] - 1).astype(np.intp)
     return at_rows, at_columns

@@ -109,9 +109,9 @@ def open_lazily(source: Any, axes: str | None = None, *, rgb: bool | None = None
 
     Parameters
     ----------
-    source : str, Path or array
+    source : str, Path, array or LazyImage
         OME-Zarr (0.4, 0.5; the first image at full resolution), a zarr array, a TIFF file, an
-        address that zarr opens; or a numpy, dask or zarr array.
+        address that zarr opens; a numpy, dask or zarr array; or what was opened already.
     axes : str, optional
         Instead of what the file states; guessed for plain arrays, see `axes.resolve_axes`.
     rgb : bool, optional
@@ -124,6 +124,8 @@ def open_lazily(source: Any, axes: str | None = None, *, rgb: bool | None = None
     InputError
         The axes do not fit.
     """
+    if isinstance(source, LazyImage):
+        return _checked(source)
     if not isinstance(source, str | os.PathLike):
         array = source if hasattr(source, "shape") else np.asarray(source)
         return _checked(LazyImage(array, resolve_axes(array.shape, axes, rgb=rgb)))

@@ -3,15 +3,16 @@
 import json
 from functools import cached_property, lru_cache
 from pathlib import Path
-from threading import Event, local
+from threading import Event
 from typing import Any
 
 import numpy as np
 
 from napari_nucseg._native import native_messages_hidden
 from napari_nucseg.axes import Planes
+from napari_nucseg.cluster import share_cores
 from napari_nucseg.errors import ModelError, ReadError, WorkerError
-from napari_nucseg.inference.engine import Engine, new_engine
+from napari_nucseg.inference.engine import make_engine
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.maps import predict_plane
 from napari_nucseg.io.lazy import open_lazily
@@ -34,18 +35,14 @@ class Run:
     image : array
         Axes and shape as the plan says.
     work : Work
-    threads : int
-        Cores that each engine may use.
     """
 
-    def __init__(self, plan: Plan, image: Any, work: Work, threads: int) -> None:
+    def __init__(self, plan: Plan, image: Any, work: Work) -> None:
         self.plan = plan
         self.work = work
-        self.threads = threads
         self.stop = Event()
         self._image = image
         self._grid = plan.grid
-        self._engines = local()
         self._model = find_model(plan.request.params.model)
         if self._model.hashes[LITERT] != plan.request.model_sha256:
             raise ModelError(
@@ -53,6 +50,8 @@ class Run:
                 f"plan states sha256 {plan.request.model_sha256[:12]}..., found "
                 f"{self._model.hashes[LITERT][:12]}..."
             )
+        # One for all threads: its memory is the largest part, and it keeps all cores busy.
+        self._engine = make_engine(self._model, plan.request.params.engine)
 
     def find(self, index: int) -> int:
         """Find the nuclei of a block and keep them in the work folder; return about how many.
@@ -73,7 +72,7 @@ class Run:
         maps = predict_plane(
             planes.read(self._image, block.plane, block.outer),
             plan.prepared(self._model),
-            self.load_engine(),
+            self._engine,
             tile=plan.tile,
             halo=plan.halo,
             cancelled=self.stop.is_set,
@@ -119,18 +118,10 @@ class Run:
     def _pyramid(self) -> LabelPyramid:
         return LabelPyramid.open(self.work.labels)
 
-    def load_engine(self) -> Engine:
-        """Return the engine of the current thread."""
-        if not hasattr(self._engines, "engine"):
-            name = self.plan.request.params.engine
-            self._engines.engine = new_engine(
-                self._model, "litert" if name == "auto" else name, self.threads
-            )
-        engine: Engine = self._engines.engine
-        return engine
 
-
-def work_on(folder: str, digest: str, method: str, item: Any, threads: int | None) -> Any:
+def work_on(
+    folder: str, digest: str, name: str, method: str, item: Any, threads: int | None
+) -> Any:
     """Call a method of `Run` in a worker of dask.distributed, which needs only the folder's path.
 
     Parameters
@@ -139,24 +130,27 @@ def work_on(folder: str, digest: str, method: str, item: Any, threads: int | Non
         The work folder.
     digest : str
         Of the plan.
+    name : str
+        Of the run, for `stop_work`: one that goes on has another.
     method : str
         ``find``, ``write`` or ``shrink``.
     item : int or tuple
         What the method takes.
     threads : int or None
-        Cores for an engine; None: one, as workers of a cluster have a block in each thread.
+        Cores that the process may use; None: as many as the worker was started with.
     """
-    return getattr(_open_run(folder, digest, threads or 1), method)(item)
+    return getattr(_open_run(folder, digest, name, threads), method)(item)
 
 
-def stop_work(folder: str, digest: str, threads: int | None) -> None:
+def stop_work(folder: str, digest: str, name: str, threads: int | None) -> None:
     """Let what this process does for a run stop within one tile."""
-    _open_run(folder, digest, threads or 1).stop.set()
+    _open_run(folder, digest, name, threads).stop.set()
 
 
 @lru_cache(maxsize=1)
-def _open_run(folder: str, digest: str, threads: int) -> Run:
+def _open_run(folder: str, digest: str, name: str, threads: int | None) -> Run:
     """Open a run in a worker; what it cannot open, no other block can be read from either."""
+    del name  # part of the cache's key
     work = Work(Path(folder))
     try:
         plan = work.read_plan()
@@ -169,7 +163,6 @@ def _open_run(folder: str, digest: str, threads: int) -> Run:
             f"A worker does not see the files of the run: {error} All workers must see the image "
             "and the folder of the result under the same path."
         ) from error
-    run = Run(plan, image.array, work, threads)
-    with native_messages_hidden():
-        run.load_engine()  # LiteRT greets
-    return run
+    share_cores(threads)
+    with native_messages_hidden():  # LiteRT greets
+        return Run(plan, image.array, work)

@@ -1,5 +1,6 @@
 """Where blocks are worked on: by threads of this process, or by workers of dask.distributed."""
 
+import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -109,7 +110,7 @@ class WorkersExecutor:
 
     def __init__(self, client: "Client", folder: Path, digest: str, threads: int | None) -> None:
         self._calls = ClusterCalls(client)
-        self._arguments = (str(folder), digest)
+        self._arguments = (str(folder), digest, uuid.uuid4().hex)
         self._threads = threads
 
     @property

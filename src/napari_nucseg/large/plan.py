@@ -202,6 +202,11 @@ def make_request(
     """
     if params.probabilities:
         raise InputError("Probability maps are not written for images that are cut into blocks.")
+    if params.link_depth or params.link_time:
+        raise InputError(
+            "Nuclei of images that are cut into blocks are not linked through depth or time; "
+            "segment without link_depth and link_time, or the image as a whole."
+        )
     for name, value, least in (("block", block, 1), ("overlap", overlap, 0)):
         if value is not None and value < least:
             raise InputError(f"{name} must be at least {least} pixels, got {value}.")

@@ -82,7 +82,7 @@ def test_cancelling_a_cluster_keeps_finished_blocks(client, source, target, alon
         )
     assert len(Work.beside(target).found()) >= 2
     assert not target.exists()
-    segment_large(source, target, **OPTIONS)
+    segment_large(source, target, scheduler=client, **OPTIONS)
     assert content_of(target) == alone
 
 
@@ -97,14 +97,12 @@ def test_workers_that_do_not_see_the_folder(client, source, target, monkeypatch)
         segment_large(source, target, scheduler=client, **OPTIONS)
 
 
-def test_a_plan_of_another_run_is_not_worked_on(tmp_path, source, target):
+def test_a_plan_of_another_run_is_not_worked_on(source, target):
+    work = Work.beside(target)
     with pytest.raises(Cancelled):
-        segment_large(source, target, cancelled=lambda: work.path.exists(), **OPTIONS) if (
-            work := Work.beside(target)
-        ) else None
-    assert (work.path / PLAN).exists()
+        segment_large(source, target, cancelled=lambda: (work.path / PLAN).exists(), **OPTIONS)
     with pytest.raises(WorkerError, match="another one than that of this run"):
-        block.work_on(str(work.path), "0" * 64, "find", 0, 1)
+        block.work_on(str(work.path), "0" * 64, "run", "find", 0, 1)
 
 
 def test_a_scheduler_that_cannot_be_reached(source, target, monkeypatch):

@@ -1,0 +1,190 @@
+"""The steps of a run in blocks, and what is done of them already."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from napari_nucseg._types import AnyArray, CancelCheck, Progress
+from napari_nucseg.errors import BlocksFailed
+from napari_nucseg.io.lazy import LazyImage
+from napari_nucseg.large.executors import Executor, work_through
+from napari_nucseg.large.geometry import BlockGrid, Window, describe_place, size
+from napari_nucseg.large.labels import LabelPyramid
+from napari_nucseg.large.plan import Plan
+from napari_nucseg.large.result import LargeResult
+from napari_nucseg.large.seams import Numbering, SeamCounts, number_nuclei
+from napari_nucseg.large.work import Work
+
+BlockDone = Callable[[tuple[int, ...], Window, AnyArray], None]
+"""Called as ``block_done(plane, window, labels)``, see `segment_large`."""
+
+WRITING = 20
+"""Writing so many blocks takes about as long as finding the nuclei of one."""
+
+MANY = 3
+"""Places that a message names."""
+
+
+class Steps:
+    """The steps of a run; each leaves on disk what the next one needs."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        image: LazyImage,
+        work: Work,
+        progress: Progress | None,
+        cancelled: CancelCheck | None,
+        block_done: BlockDone | None,
+    ) -> None:
+        self.plan, self.image, self.work = plan, image, work
+        self.grid: BlockGrid = plan.grid
+        self._progress, self._cancelled, self._block_done = progress, cancelled, block_done
+        self._total = len(self.grid) + -(-len(self.grid) // WRITING)
+        self._nuclei = self._shown = 0
+
+    def run(self, executor: Executor, target: Path, started: float) -> LargeResult:
+        """Do what is not done yet.
+
+        Parameters
+        ----------
+        executor : Executor
+        target : Path
+            Gets the result.
+        started : float
+            Of `time.perf_counter`, when the call began.
+
+        Raises
+        ------
+        BlocksFailed, Cancelled
+        WriteError, ModelError, EngineError, WorkerError
+        """
+        self._find(executor)
+        numbering = self._number()
+        self._write(executor)
+        seams = self._count_seams()
+        cut = self._find_cut(numbering)
+        record = {**self.plan.record, "nuclei": numbering.count}
+        record |= {"cut": list(cut), "seams": seams.to_json()}
+        pyramid = LabelPyramid.open(self.work.labels)
+        pyramid.describe(self.plan, self.image, target, record)
+        self.work.finish(target)
+        return LargeResult(
+            path=target,
+            axes=self.plan.planes.output_axes,
+            shape=self.plan.planes.output_shape,
+            count=numbering.count,
+            diameter=self.plan.diameter,
+            seconds=time.perf_counter() - started,
+            record=record,
+            messages=(*self.plan.messages, *_describe_cut(cut, self.plan.overlap)),
+            cut=cut,
+            seams=seams,
+        )
+
+    def _find(self, executor: Executor) -> None:
+        """Find the nuclei of all blocks that are not finished."""
+        there = self.work.found()
+        for index in sorted(there):
+            nuclei = self.work.read_nuclei(index)
+            self._found(index, nuclei.count_in(self.grid.at(index).inner), len(there))
+        left = [index for index in range(len(self.grid)) if index not in there]
+        finished = len(there)
+
+        def done(index: int, count: int) -> None:
+            nonlocal finished
+            finished += 1
+            self._found(index, count, finished)
+
+        self._report(failed=work_through(executor, "find", left, done, self._cancelled))
+
+    def _found(self, index: int, count: int, finished: int) -> None:
+        if self._block_done is not None:
+            block = self.grid.at(index)
+            nuclei = self.work.read_nuclei(index)
+            labels = np.zeros(size(block.inner), np.uint32)
+            numbers = np.arange(self._shown + 1, self._shown + len(nuclei) + 1, dtype=np.uint32)
+            nuclei.paint(labels, block.inner, numbers)
+            self._shown += len(nuclei)
+            self._block_done(block.plane, block.inner, labels)
+        self._nuclei += count
+        self._tell(finished, f"{self._nuclei:,} nuclei")
+
+    def _number(self) -> Numbering:
+        """Give all nuclei their ids."""
+        if self.work.numbers.exists():
+            return Numbering.read(self.work.numbers)
+        numbering = number_nuclei(self.grid, self.work.read_nuclei, self._cancelled)
+        numbering.write(self.work.numbers)
+        return numbering
+
+    def _write(self, executor: Executor) -> None:
+        """Write the labels of all blocks, then the pyramid level by level."""
+        if not self.work.labels.exists():
+            self.work.create_labels(lambda path: LabelPyramid.create(path, self.plan, self.image))
+        there = self.work.written()
+        finished = len(there)
+
+        def done(index: int, nothing: None) -> None:
+            nonlocal finished
+            finished += 1
+            self._tell(len(self.grid) + finished // WRITING, "writing")
+
+        left = [index for index in range(len(self.grid)) if index not in there]
+        self._report(failed=work_through(executor, "write", left, done, self._cancelled))
+        pyramid = LabelPyramid.open(self.work.labels)
+        for level, array in enumerate(pyramid.levels[1:], start=1):
+            windows = BlockGrid(array.shape[:-2], array.shape[-2:], self.plan.block, 0)
+            blocks = (windows.at(index) for index in range(len(windows)))
+            items = [(level, block.plane, block.inner) for block in blocks]
+            work_through(executor, "shrink", items, lambda *_: None, self._cancelled)
+        self._tell(self._total, "writing")
+
+    def _report(self, failed: dict[int, str]) -> None:
+        """Raise BlocksFailed if there are failed blocks."""
+        if not failed:
+            return
+        axes = self.plan.planes.output_axes
+        blocks = [self.grid.at(index) for index in sorted(failed)]
+        told = [
+            f"{describe_place(b.plane, axes, b.inner)}: {failed[b.index]}" for b in blocks[:MANY]
+        ]
+        more = f" And {len(blocks) - MANY} more." if len(blocks) > MANY else ""
+        raise BlocksFailed(
+            f"{len(failed)} of {len(self.grid)} blocks failed. {' '.join(told)}{more} The others "
+            "are kept: the same call goes on with the failed ones."
+        )
+
+    def _count_seams(self) -> SeamCounts:
+        total = SeamCounts()
+        for index in range(len(self.grid)):
+            total += SeamCounts(**json.loads(self.work.read_note(index)))
+        return total
+
+    def _find_cut(self, numbering: Numbering) -> tuple[str, ...]:
+        """Return the places of nuclei that are larger than the overlap."""
+        axes = self.plan.planes.output_axes
+        places = []
+        for index in range(len(self.grid)):
+            nuclei = self.work.read_nuclei(index)
+            plane = self.grid.at(index).plane
+            for i in np.flatnonzero(nuclei.cut & (numbering.of(index) > 0)).tolist():
+                places.append(describe_place(plane, axes, nuclei.box(i)))
+        return tuple(places)
+
+    def _tell(self, done: int, message: str) -> None:
+        if self._progress is not None:
+            self._progress(done, self._total, message)
+
+
+def _describe_cut(cut: tuple[str, ...], overlap: int) -> tuple[str, ...]:
+    if not cut:
+        return ()
+    more = f" and {len(cut) - MANY} more" if len(cut) > MANY else ""
+    return (
+        f"{len(cut)} nuclei reach beyond the overlap of {overlap} pixels and may be cut: "
+        f"{'; '.join(cut[:MANY])}{more}. A larger overlap keeps them whole.",
+    )
