@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -74,11 +74,11 @@ class LabelPyramid:
             raise write_error(path, error) from error
 
     @classmethod
-    def open(cls, path: Path) -> "LabelPyramid":
-        """Open for reading and writing."""
+    def open(cls, path: Path, *, mode: Literal["r", "r+"] = "r+") -> "LabelPyramid":
+        """Open for reading and, unless `mode` is ``r``, writing."""
         import zarr
 
-        group = zarr.open_group(path, mode="r+")
+        group = zarr.open_group(path, mode=mode)
         names = sorted((name for name, _ in group.arrays()), key=int)
         return cls(path, tuple(group[name] for name in names))
 
