@@ -153,7 +153,7 @@ def test_a_well_without_metadata_is_reported(tmp_path, output, table, field):
 
 def test_a_store_that_is_no_plate(tmp_path, output):
     zarr.open_group(tmp_path / "x.zarr", mode="w")
-    with pytest.raises(ReadError, match="without the metadata of an OME-Zarr plate"):
+    with pytest.raises(ReadError, match="without the metadata of an OME-Zarr image or plate"):
         segment_batch(tmp_path / "x.zarr", output)
     assert not output.exists()
 

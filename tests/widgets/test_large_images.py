@@ -12,12 +12,13 @@ from qtpy.QtWidgets import QApplication
 
 from napari_nucseg import segment_large
 from napari_nucseg.inference.engine import LiteRTEngine
+from napari_nucseg.large import rule
+from napari_nucseg.large.rule import reason_for_blocks
 from napari_nucseg.large.work import Work
 from napari_nucseg.sample_data import fluorescence_field
-from napari_nucseg.widgets import _growing, _large_rule
+from napari_nucseg.widgets import _growing
 from napari_nucseg.widgets._growing import coarseness, take_coarse
 from napari_nucseg.widgets._image_form import PLANE, SHAPES
-from napari_nucseg.widgets._large_rule import reason_for_blocks
 from napari_nucseg.widgets._time_left import BlocksLeft
 
 SCALE = 0.5
@@ -26,7 +27,7 @@ SCALE = 0.5
 @pytest.fixture
 def bench(windowless_bench, monkeypatch):
     """Images on disk are large from 10,000 pixels a plane."""
-    monkeypatch.setattr(_large_rule, "LAZY_PLANE", 10_000)
+    monkeypatch.setattr(rule, "LAZY_PLANE", 10_000)
     monkeypatch.setattr(_growing, "INTERVAL", 0)
     return windowless_bench
 

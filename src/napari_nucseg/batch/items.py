@@ -1,4 +1,4 @@
-"""What a batch consists of: image files, and fields of plates."""
+"""What a batch consists of: image files, OME-Zarr images, and fields of plates."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,16 @@ from napari_nucseg.io.inputs import (
     PLATE_LABELS_SUFFIX,
     PLATE_PROBABILITY_SUFFIX,
     PROBABILITY_SUFFIX,
+    ZARR_LABELS_SUFFIX,
+    ZARR_PROBABILITY_SUFFIX,
     find_inputs,
     image_stem,
     output_stems,
 )
-from napari_nucseg.io.plate import Field, is_plate, list_fields
+from napari_nucseg.io.plate import Field, is_ome_image, is_plate, list_fields
 from napari_nucseg.io.reading import LoadedImage, read_image
 from napari_nucseg.io.writing import write_labels, write_maps
+from napari_nucseg.large.rule import reason_for_blocks
 
 
 class Item(Protocol):
@@ -134,6 +137,44 @@ class FileItem:
 
 
 @dataclass(frozen=True)
+class ZarrItem(FileItem):
+    """An OME-Zarr image that is segmented at once, whose results are OME-Zarr."""
+
+    @property
+    def labels(self) -> Path:
+        """See `Item`."""
+        return self.output / f"{self.stem}{ZARR_LABELS_SUFFIX}"
+
+    @property
+    def probability(self) -> Path:
+        """See `Item`."""
+        return self.output / f"{self.stem}{ZARR_PROBABILITY_SUFFIX}"
+
+    def read(self, axes: str | None) -> LoadedImage:
+        """See `Item`; InputError for an image that is too large."""
+        from napari_nucseg.io.plate_field import read_field
+
+        image = read_field(self.source, axes)
+        reason = reason_for_blocks(image.data, image.axes)
+        if reason is not None:
+            raise InputError(
+                f"{self.source} is too large for a batch: {reason}. Segment it by itself, in "
+                f"blocks: napari-nucseg segment {self.source} --output {self.labels}"
+            )
+        return image
+
+    def read_labels(self) -> LoadedImage:
+        """See `Item`."""
+        from napari_nucseg.io.plate_field import read_field
+
+        return read_field(self.labels)
+
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
+        """See `Item`."""
+        _write_groups(self, result, image, overwrite=overwrite)
+
+
+@dataclass(frozen=True)
 class FieldItem:
     """A field of a plate, whose results are fields of plates of their own.
 
@@ -209,14 +250,21 @@ class FieldItem:
 
     def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
         """See `Item`."""
-        from napari_nucseg.io.plate_field import write_field
+        _write_groups(self, result, image, overwrite=overwrite)
 
-        def write(target: Path, data: AnyArray, *, overwrite: bool) -> None:
-            write_field(target, self.field, data, result.axes, image, overwrite=overwrite)
 
-        if result.probabilities is not None:
-            write(self.probability, result.probabilities, overwrite=True)
-        write(self.labels, result.labels, overwrite=overwrite)
+def _write_groups(
+    item: Item, result: SegmentationResult, image: LoadedImage, *, overwrite: bool
+) -> None:
+    """Write results as OME-Zarr."""
+    from napari_nucseg.io.plate_field import write_field
+
+    def write(target: Path, data: AnyArray, *, overwrite: bool) -> None:
+        write_field(target, item.source, data, result.axes, image, overwrite=overwrite)
+
+    if result.probabilities is not None:
+        write(item.probability, result.probabilities, overwrite=True)
+    write(item.labels, result.labels, overwrite=overwrite)
 
 
 def field_key(stem: str, well: str, field: str) -> str:
@@ -245,6 +293,8 @@ def find_items(inputs: Sequence[str | Path], output: Path) -> list[Item]:
     for source in sources:
         if source.is_file():
             items.append(FileItem(source, output, stems[source]))
+        elif is_ome_image(source):
+            items.append(ZarrItem(source, output, stems[source]))
         elif is_plate(source):
             items += [FieldItem(field, output, stems[source]) for field in list_fields(source)]
         else:

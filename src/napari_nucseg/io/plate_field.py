@@ -16,7 +16,7 @@ from napari_nucseg.errors import WriteError
 from napari_nucseg.io.atomic import write_error
 from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.io.ngff import ZARR_FORMAT, label_attributes
-from napari_nucseg.io.plate import Field, is_zarr, ome_version, plate_metadata, read_ome
+from napari_nucseg.io.plate import is_zarr, ome_version, plate_metadata, read_ome
 from napari_nucseg.io.reading import LoadedImage
 from napari_nucseg.io.writing import smallest_labels
 
@@ -88,21 +88,22 @@ def _write_group(path: Path, source: Path, ome: dict[str, Any]) -> None:
 
 
 def write_field(
-    target: Path, field: Field, data: AnyArray, axes: str, image: LoadedImage, *, overwrite: bool
+    target: Path, source: Path, data: AnyArray, axes: str, image: LoadedImage, *, overwrite: bool
 ) -> None:
-    """Write labels or maps of a field; they are there only when they are complete.
+    """Write labels or maps of a field or another OME-Zarr image; they are there once complete.
 
     Parameters
     ----------
     target : Path
         Group to write.
-    field : Field
+    source : Path
+        Group of the image.
     data : array of int or float
         Integers become a label image.
     axes : str
         Letters of TZYX.
     image : LoadedImage
-        The field's, which tells where the result lies.
+        The source, which tells where the result lies.
     overwrite : bool
         Whether an existing result may be replaced.
 
@@ -117,7 +118,7 @@ def write_field(
     try:
         for left in target.parent.glob(f".{target.name}.*.partial"):  # by a killed process
             shutil.rmtree(left)
-        _write_image(partial, field, np.asarray(data), axes, image)
+        _write_image(partial, source, np.asarray(data), axes, image)
         if target.exists():
             shutil.rmtree(target)
         os.replace(partial, target)
@@ -127,13 +128,13 @@ def write_field(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write_image(path: Path, field: Field, data: AnyArray, axes: str, image: LoadedImage) -> None:
+def _write_image(path: Path, source: Path, data: AnyArray, axes: str, image: LoadedImage) -> None:
     """Write a group with one array."""
     import zarr
 
-    version = ome_version(field.plate)
-    source = _relative(field.path, path)
-    attributes = label_attributes(version, axes, image.placement, [(LEVEL, 1)], source=source)
+    version = ome_version(source)
+    place = _relative(source, path)
+    attributes = label_attributes(version, axes, image.placement, [(LEVEL, 1)], source=place)
     if data.dtype.kind == "f":
         attributes.get("ome", attributes).pop("image-label")
     else:

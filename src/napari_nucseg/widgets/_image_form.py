@@ -8,8 +8,8 @@ from napari.layers import Image, Layer, Shapes
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError
+from napari_nucseg.large.rule import reason_for_blocks
 from napari_nucseg.params import SegmentParams
-from napari_nucseg.widgets._large_rule import reason_for_blocks
 from napari_nucseg.widgets._layers import (
     axes_choices,
     current_position,
