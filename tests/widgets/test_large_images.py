@@ -325,6 +325,35 @@ def test_what_cannot_be_done_in_blocks_is_not_offered(bench, tmp_path, source, l
     assert isinstance(bench.form.image.value, Image)
 
 
+def test_a_part_becomes_labels_that_can_be_edited(bench, source):
+    add(bench, source)
+    bench.run()
+    box = np.array([[20, 20], [20, 120], [110, 120], [110, 20]]) * SCALE
+    bench.viewer.add_shapes([box], shape_type="rectangle")
+    bench.form.what.value = SHAPES
+    labels = bench.run()
+    assert names(bench)[:2] == ["slide", "slide nuclei"]
+    assert labels is not bench.viewer.layers["slide nuclei"]
+    assert isinstance(labels.data, np.ndarray)
+    assert labels.editable
+    assert labels.data.any()
+
+
+def test_a_damaged_chunk_is_reported_and_the_rest_kept(bench, source, notices):
+    chunk = source / "0" / "0.0"
+    good = chunk.read_bytes()
+    chunk.write_bytes(b"no pixels")
+    add(bench, source)
+    bench.set(diameter="18")
+    bench.widget.run()
+    bench.wait()
+    assert names(bench) == ["slide"]
+    assert "a chunk is damaged" in bench.status
+    assert bench.status in notices
+    chunk.write_bytes(good)
+    assert bench.run().name == "slide nuclei"
+
+
 def test_time_left():
     now = iter([0.0, 10.0, 40.0, 100.0])
     left = BlocksLeft(lambda: next(now))
