@@ -119,7 +119,7 @@ def test_step_between_planes(pixel_size, step):
 
 
 def test_table_of_a_movie_of_stacks(movie):
-    table = describe_nuclei(link_labels(movie, "TZYX", BOTH), "TZYX")
+    table = describe_nuclei(link_labels(movie, "TZYX", BOTH).links, "TZYX")
     assert {name: column.tolist() for name, column in table.items()} == {
         "index": [1, 2, 3, 4],
         "first_frame": [0, 0, 1, 1],
@@ -134,7 +134,7 @@ def test_table_of_a_movie_of_stacks(movie):
 
 def test_table_counts_gaps():
     labels = stack([[], [centred(10)], [], [centred(10)]])
-    table = describe_nuclei(link_depth(labels), "ZYX")
+    table = describe_nuclei(link_depth(labels).links, "ZYX")
     assert [table[name].tolist() for name in ("first_plane", "last_plane", "planes")] == [
         [1],
         [3],

@@ -3,20 +3,20 @@
 import numpy as np
 
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
-from napari_nucseg.linking.stack import Linked
+from napari_nucseg.linking.links import Links
 from napari_nucseg.linking.table import count_table
 
 _NAMES = {"T": "frame", "Z": "plane"}
 
 
-def describe_nuclei(linked: Linked, axes: str) -> dict[str, AnyArray]:
+def describe_nuclei(links: Links, axes: str) -> dict[str, AnyArray]:
     """Return one row for each nucleus, in the columns of napari's ``features``.
 
     Parameters
     ----------
-    linked : Linked
+    links : Links
     axes : str
-        Of its labels: T and Z, then YX.
+        Of the labels: T and Z, then YX.
 
     Returns
     -------
@@ -25,18 +25,24 @@ def describe_nuclei(linked: Linked, axes: str) -> dict[str, AnyArray]:
         ``first_plane``, ``last_plane`` and ``planes``: first and last index from 0, and in how
         many the nucleus was seen; ``parent``: the id of the mother, 0 for none.
     """
-    ids = np.arange(1, linked.count + 1)
-    columns: dict[str, AnyArray] = {"index": ids}
-    for position, axis in enumerate(axes[:-2]):
-        there = np.zeros((linked.labels.shape[position], linked.count + 1), bool)
-        for number, part in enumerate(np.moveaxis(linked.labels, position, 0)):
-            there[number][part.reshape(-1)] = True
-        there = there[:, 1:]
-        name = _NAMES[axis]
-        columns[f"first_{name}"] = there.argmax(axis=0)
-        columns[f"last_{name}"] = len(there) - 1 - there[::-1].argmax(axis=0)
-        columns[f"{name}s"] = there.sum(axis=0)
-    columns["parent"] = np.array([linked.parents.get(nucleus, 0) for nucleus in ids.tolist()], int)
+    nuclei = np.arange(1, links.count + 1)
+    columns: dict[str, AnyArray] = {"index": nuclei}
+    for axis in axes[:-2]:
+        places, name = (links.frames if axis == "T" else links.planes), _NAMES[axis]
+        # A nucleus may have several outlines in a frame, or a plane: each is counted once.
+        order = np.lexsort((places, links.ids))
+        ids, steps = links.ids[order], places[order]
+        once = np.ones(len(ids), bool)
+        once[1:] = (np.diff(ids) != 0) | (np.diff(steps) != 0)
+        ids, steps = ids[once], steps[once]
+        first, after = np.searchsorted(ids, nuclei), np.searchsorted(ids, nuclei, "right")
+        columns[f"first_{name}"] = steps[first]
+        columns[f"last_{name}"] = steps[after - 1]
+        columns[f"{name}s"] = after - first
+    columns["parent"] = np.zeros(len(nuclei), np.int64)
+    if links.parents:
+        daughters, mothers = zip(*links.parents.items(), strict=True)
+        columns["parent"][np.array(daughters) - 1] = mothers
     return columns
 
 
