@@ -1,5 +1,7 @@
 """Where each linked nucleus is: the table that napari shows beside its labels."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
@@ -44,6 +46,23 @@ def describe_nuclei(links: Links, axes: str) -> dict[str, AnyArray]:
         daughters, mothers = zip(*links.parents.items(), strict=True)
         columns["parent"][np.array(daughters) - 1] = mothers
     return columns
+
+
+def track_rows(features: Mapping[str, AnyArray]) -> AnyArray:
+    """Return the tracks of a movie as the Cell Tracking Challenge writes them.
+
+    Parameters
+    ----------
+    features : mapping of str to array
+        What `describe_nuclei` returns for axes with T.
+
+    Returns
+    -------
+    array (tracks, 4), int64
+        Id, first frame, last frame (from 0), id of the mother or 0: "L B E P" in the challenge.
+    """
+    names = ("index", "first_frame", "last_frame", "parent")
+    return np.column_stack([features[name] for name in names]).astype(np.int64)
 
 
 def track_points(labels: LabelArray) -> FloatArray:
