@@ -93,8 +93,15 @@ def test_a_movie(movie, target):
     assert len(record["tracks"]) == result.count
 
 
-@pytest.mark.parametrize("axes", ["TZYX", "ZTYX"])
-@pytest.mark.parametrize("linked", [("link_depth",), ("link_time",), ("link_depth", "link_time")])
+@pytest.mark.parametrize(
+    ("axes", "linked"),
+    [
+        ("TZYX", ["link_depth"]),
+        ("TZYX", ["link_time"]),
+        ("TZYX", ["link_depth", "link_time"]),
+        ("ZTYX", ["link_depth", "link_time"]),
+    ],
+)
 def test_a_movie_of_stacks(tmp_path, target, volumes, axes, linked):
     image = volumes if axes == "TZYX" else volumes.transpose(1, 0, 2, 3)
     options = {"diameter": DIAMETER, **dict.fromkeys(linked, True)}
@@ -103,8 +110,10 @@ def test_a_movie_of_stacks(tmp_path, target, volumes, axes, linked):
     assert_same(expected.labels, read_labels(target))
 
 
-@pytest.mark.parametrize("linked", [("link_depth",), ("link_time",), ("link_depth", "link_time")])
-@pytest.mark.parametrize("block", [64, 96])
+@pytest.mark.parametrize(
+    ("linked", "block"),
+    [(["link_depth"], 96), (["link_time"], 96), (["link_depth", "link_time"], 64)],
+)
 def test_tables_of_blocks_add_up(tmp_path, target, volumes, linked, block):
     options = {"diameter": DIAMETER, "block": block, "overlap": 0}  # nuclei are cut at the seams
     segment_large(volumes, tmp_path / "outlines.zarr", "TZYX", **options)

@@ -1,20 +1,17 @@
 """What nuclei of neighbouring planes share, counted in one window of a stack or movie at a time."""
 
-import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import BinaryIO
-from zipfile import BadZipFile
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import ReadError
 from napari_nucseg.large.geometry import BlockGrid, Window
+from napari_nucseg.large.nuclei import DAMAGED
 from napari_nucseg.linking.table import Table
 from napari_nucseg.params import SegmentParams
-
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ class Counted:
             with np.load(path) as arrays:
                 table = Table(*(arrays[one.name] for one in fields(Table)))
                 return cls(table, arrays["at_border"])
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise ReadError(f"Cannot read what was counted to link in {path}: {error}.") from error
 
 

@@ -11,6 +11,7 @@ from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import ReadError
 from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.large.columns import Column, Counted
+from napari_nucseg.large.nuclei import DAMAGED
 from napari_nucseg.linking.features import describe_nuclei
 from napari_nucseg.linking.links import link_tables
 from napari_nucseg.linking.table import add_up
@@ -47,7 +48,8 @@ class OutlineLinks:
     def write(self, path: Path) -> None:
         """Write an ``.npz`` file."""
         with atomic_file(path, overwrite=True) as file:
-            np.savez_compressed(file, ids=self.ids, **self.features)
+            names, columns = list(self.features), np.stack(list(self.features.values()))
+            np.savez_compressed(file, ids=self.ids, names=names, columns=columns)
 
     @classmethod
     def read(cls, path: Path) -> "OutlineLinks":
@@ -59,9 +61,9 @@ class OutlineLinks:
         """
         try:
             with np.load(path) as arrays:
-                columns = {name: arrays[name] for name in arrays.files}
-                return cls(columns.pop("ids"), columns)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+                columns = zip(arrays["names"].tolist(), arrays["columns"], strict=True)
+                return cls(arrays["ids"], dict(columns))
+        except DAMAGED as error:
             raise ReadError(f"Cannot read the links of the nuclei in {path}: {error}.") from error
 
 
