@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, FloatArray, LabelArray
+from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray
 from napari_nucseg.linking.links import Links
 from napari_nucseg.linking.table import count_table
 
@@ -65,18 +65,24 @@ def track_rows(features: Mapping[str, AnyArray]) -> AnyArray:
     return np.column_stack([features[name] for name in names]).astype(np.int64)
 
 
-def track_points(labels: LabelArray) -> FloatArray:
+def track_points(labels: LabelArray, cancelled: CancelCheck | None = None) -> FloatArray:
     """Return the centre of each nucleus in each frame, as a Tracks layer of napari takes them.
 
     Parameters
     ----------
     labels : array (T, ..., Y, X)
+    cancelled : callable, optional
+        Asked before every frame.
 
     Returns
     -------
     array (n, 1 + ndim), float64
         Id, frame, then the mean index along each further axis; sorted by id and frame.
+
+    Raises
+    ------
+    Cancelled
     """
-    table = count_table(labels, gap=-1)  # which share pixels does not matter
+    table = count_table(labels, -1, cancelled)  # which share pixels does not matter
     order = np.lexsort((table.steps, table.ids))
     return np.column_stack([table.ids, table.steps, table.centres])[order]
