@@ -1,5 +1,9 @@
 """Stacks and movies in blocks are linked as `segment` links them."""
 
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import zarr
@@ -145,6 +149,30 @@ def test_a_run_that_is_stopped_while_linking_goes_on(
     begun = len(calls)
     segment_large(source, target, **options)
     assert not finished & set(calls[begun:])
+    assert content_of(target) == content_of(undisturbed)
+
+
+KILLED = """
+import os, signal, sys
+from napari_nucseg import segment_large
+def die(done, total, message):
+    if message == "linking":
+        os.kill(os.getpid(), signal.SIGKILL)
+options = {"diameter": 20, "block": 96, "overlap": 64, "link_depth": True}
+segment_large(sys.argv[1], sys.argv[2], progress=die, **options)
+"""
+
+
+def test_a_process_that_is_killed_while_linking(tmp_path, target, volume):
+    source = write_ome(tmp_path / "stack.ome.zarr", volume.image, "zyx")
+    undisturbed = tmp_path / "undisturbed.ome.zarr"
+    options = {"diameter": DIAMETER, "block": 96, "overlap": 64, "link_depth": True}
+    segment_large(source, undisturbed, **options)
+    command = [sys.executable, "-c", KILLED, str(source), str(target)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert 0 < len(Work.beside(target).counted()) < 4
+    segment_large(source, target, **options)
     assert content_of(target) == content_of(undisturbed)
 
 

@@ -6,7 +6,7 @@ from drawn_stacks import centred, chains, stack
 
 from napari_nucseg.errors import InputError
 from napari_nucseg.linking import link_depth, link_labels, link_time, plane_step
-from napari_nucseg.linking.features import describe_nuclei, track_points
+from napari_nucseg.linking.features import describe_labels, describe_nuclei, track_points
 from napari_nucseg.params import SegmentParams
 
 DEPTH, TIME = SegmentParams(link_depth=True), SegmentParams(link_time=True)
@@ -130,6 +130,17 @@ def test_table_of_a_movie_of_stacks(movie):
         "planes": [2, 2, 2, 2],
         "parent": [0, 0, 2, 2],
     }
+
+
+@pytest.mark.parametrize("axes", ["TZYX", "ZTYX"])
+def test_table_of_labels_is_the_same(movie, axes):
+    labels = movie if axes == "TZYX" else movie.transpose(1, 0, 2, 3)
+    linked = link_labels(labels, axes, BOTH)
+    expected = describe_nuclei(linked.links, axes)
+    found = describe_labels(linked.labels, axes, linked.parents)
+    assert list(found) == list(expected)
+    for name, column in expected.items():
+        np.testing.assert_array_equal(found[name], column)
 
 
 def test_table_counts_gaps():

@@ -28,23 +28,65 @@ def describe_nuclei(links: Links, axes: str) -> dict[str, AnyArray]:
         many the nucleus was seen; ``parent``: the id of the mother, 0 for none.
     """
     nuclei = np.arange(1, links.count + 1)
+    return _describe(nuclei, links.ids, {"T": links.frames, "Z": links.planes}, axes, links.parents)
+
+
+def describe_labels(
+    labels: LabelArray,
+    axes: str,
+    parents: Mapping[int, int],
+    cancelled: CancelCheck | None = None,
+) -> dict[str, AnyArray]:
+    """Return the same for labels that were linked and then corrected.
+
+    Parameters
+    ----------
+    labels : array
+    axes : str
+        Of the labels: T and Z, then YX.
+    parents : mapping of int to int
+        That were found when linking; nuclei that are gone are left out.
+    cancelled : callable, optional
+        Asked before every plane.
+
+    Raises
+    ------
+    Cancelled
+    """
+    stack = labels.shape[:-2]
+    table = count_table(labels.reshape(-1, *labels.shape[-2:]), -1, cancelled)
+    places = dict(zip(axes[:-2], np.unravel_index(table.steps, stack), strict=True))
+    nuclei = np.unique(table.ids)
+    there = set(nuclei.tolist())
+    left = {c: m for c, m in parents.items() if c in there and m in there}
+    return _describe(nuclei, table.ids, places, axes, left)
+
+
+def _describe(
+    nuclei: AnyArray,
+    ids: AnyArray,
+    places: Mapping[str, AnyArray],
+    axes: str,
+    parents: Mapping[int, int],
+) -> dict[str, AnyArray]:
+    """Return the columns of nuclei whose outlines have these ids, at these places by axis."""
     columns: dict[str, AnyArray] = {"index": nuclei}
     for axis in axes[:-2]:
-        places, name = (links.frames if axis == "T" else links.planes), _NAMES[axis]
+        name = _NAMES[axis]
         # A nucleus may have several outlines in a frame, or a plane: each is counted once.
-        order = np.lexsort((places, links.ids))
-        ids, steps = links.ids[order], places[order]
-        once = np.ones(len(ids), bool)
-        once[1:] = (np.diff(ids) != 0) | (np.diff(steps) != 0)
-        ids, steps = ids[once], steps[once]
-        first, after = np.searchsorted(ids, nuclei), np.searchsorted(ids, nuclei, "right")
+        order = np.lexsort((places[axis], ids))
+        own, steps = ids[order], places[axis][order]
+        once = np.ones(len(own), bool)
+        once[1:] = (np.diff(own) != 0) | (np.diff(steps) != 0)
+        own, steps = own[once], steps[once]
+        first, after = np.searchsorted(own, nuclei), np.searchsorted(own, nuclei, "right")
         columns[f"first_{name}"] = steps[first]
         columns[f"last_{name}"] = steps[after - 1]
         columns[f"{name}s"] = after - first
     columns["parent"] = np.zeros(len(nuclei), np.int64)
-    if links.parents:
-        daughters, mothers = zip(*links.parents.items(), strict=True)
-        columns["parent"][np.array(daughters) - 1] = mothers
+    if parents:
+        daughters, mothers = zip(*parents.items(), strict=True)
+        columns["parent"][np.searchsorted(nuclei, daughters)] = mothers
     return columns
 
 
