@@ -38,7 +38,7 @@ class FineTuneParams(BaseModel):
         description="'everything' adapts most, 'decoder' is quicker and changes less.",
     )
     learning_rate: float = Field(
-        default=5e-4,
+        default=4e-4,
         ge=1e-6,
         le=1e-2,
         title="Learning rate",
