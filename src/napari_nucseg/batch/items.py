@@ -4,25 +4,29 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError, ReadError, WriteError
 from napari_nucseg.inference.segment import SegmentationResult
+from napari_nucseg.io.atomic import remove_file
 from napari_nucseg.io.inputs import (
     LABELS_SUFFIX,
     PLATE_LABELS_SUFFIX,
     PLATE_PROBABILITY_SUFFIX,
     PROBABILITY_SUFFIX,
+    TRACKS_SUFFIX,
     find_inputs,
     image_stem,
     output_stems,
 )
 from napari_nucseg.io.plate import Field, is_plate, list_fields
 from napari_nucseg.io.reading import LoadedImage, read_image
+from napari_nucseg.io.tracks import write_tracks
 from napari_nucseg.io.writing import write_labels, write_maps
+from napari_nucseg.linking.features import track_rows
 
 
 class Item(Protocol):
@@ -66,7 +70,7 @@ class Item(Protocol):
         """Read the labels."""
 
     def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
-        """Write the labels, before them the probabilities if there are any."""
+        """Write the labels, before them the probabilities and the tracks if there are any."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,11 @@ class FileItem:
         return self.output / f"{self.stem}{PROBABILITY_SUFFIX}"
 
     @property
+    def tracks(self) -> Path:
+        """Where the tracks go, if nuclei are linked in time."""
+        return self.output / f"{self.stem}{TRACKS_SUFFIX}"
+
+    @property
     def contested(self) -> str | None:
         """See `Item`."""
         return self.stem.casefold() if self.stem == image_stem(self.source) else None
@@ -130,6 +139,11 @@ class FileItem:
         if result.probabilities is not None:
             maps = result.probabilities
             write_maps(self.probability, maps, result.axes, size, overwrite=True)
+        tracks = tracks_of(result)
+        if tracks is not None:
+            write_tracks(self.tracks, tracks, overwrite=True)
+        elif overwrite:
+            remove_file(self.tracks)  # of the labels that are replaced
         write_labels(self.labels, result.labels, result.axes, size, overwrite=overwrite)
 
 
@@ -211,12 +225,20 @@ class FieldItem:
         """See `Item`."""
         from napari_nucseg.io.plate_field import write_field
 
-        def write(target: Path, data: AnyArray, *, overwrite: bool) -> None:
-            write_field(target, self.field, data, result.axes, image, overwrite=overwrite)
+        def write(target: Path, data: AnyArray, **options: Any) -> None:
+            write_field(target, self.field, data, result.axes, image, **options)
 
         if result.probabilities is not None:
             write(self.probability, result.probabilities, overwrite=True)
-        write(self.labels, result.labels, overwrite=overwrite)
+        tracks = tracks_of(result)
+        record = {} if tracks is None else {"tracks": tracks.tolist()}
+        write(self.labels, result.labels, record=record, overwrite=overwrite)
+
+
+def tracks_of(result: SegmentationResult) -> AnyArray | None:
+    """Return the tracks, see `linking.features.track_rows`; None if not linked in time."""
+    linked = result.record["parameters"]["link_time"]
+    return track_rows(result.features) if linked else None
 
 
 def field_key(stem: str, well: str, field: str) -> str:

@@ -15,6 +15,9 @@ IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 LABELS_SUFFIX, PROBABILITY_SUFFIX = "_labels.tif", "_probability.tif"
 """Ends of the names of our own results."""
 
+TRACKS_SUFFIX = "_tracks.txt"
+"""Ends the name of the tracks of a movie, beside its labels."""
+
 PLATE_LABELS_SUFFIX, PLATE_PROBABILITY_SUFFIX = "_labels.zarr", "_probability.zarr"
 """The same for plates."""
 
