@@ -315,13 +315,22 @@ def test_colour_channels_and_planes(bench, tmp_path, large_field):
     np.testing.assert_array_equal(labels.data[0][:, 0].compute(), first_level(expected.path))
 
 
-def test_what_cannot_be_done_in_blocks_is_not_offered(bench, tmp_path, source, large_field):
-    bench.viewer.add_image(np.stack([large_field] * 2))
-    bench.set(probabilities=True, link_depth=True)
+def test_planes_are_linked(bench, tmp_path, large_field):
+    array = zarr.create_array(tmp_path / "stack.zarr", data=np.stack([large_field] * 2))
+    bench.viewer.add_image(array, name="stack")
+    bench.set(diameter="18", link_depth=True)
+    labels = bench.run()
+    expected = segment_large(array, tmp_path / "p.ome.zarr", "ZYX", diameter=18, link_depth=True)
+    np.testing.assert_array_equal(np.asarray(labels.data[0]), first_level(expected.path))
+    assert labels.metadata["napari_nucseg"]["count"] == expected.count > 0
+    assert list(labels.features["index"]) == list(expected.features["index"])
+
+
+def test_what_cannot_be_done_in_blocks_is_not_offered(bench, source, large_field):
+    bench.viewer.add_image(large_field)
+    bench.set(probabilities=True)
     add(bench, source)
-    params = bench.widget.params()
-    assert not params.probabilities
-    assert not params.link_depth
+    assert not bench.widget.params().probabilities
     assert isinstance(bench.form.image.value, Image)
 
 

@@ -82,6 +82,7 @@ def segment(
     """Find the nuclei in images; the same labels as in napari and Python.
 
     Writes DIR/<name>_labels.tif for every image, with --probabilities DIR/<name>_probability.tif,
+    with --link-time DIR/<name>_tracks.txt (of the Cell Tracking Challenge),
     DIR/<plate>_labels.zarr for an OME-Zarr plate, DIR/<name>_labels.ome.zarr for OME-Zarr images
     of a folder, DIR/summary.csv and DIR/parameters.json. Images whose results exist already are
     skipped, so that the same command goes on after a stop. Exit code 1: some images failed;

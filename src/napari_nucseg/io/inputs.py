@@ -17,6 +17,8 @@ LABELS_SUFFIX, PROBABILITY_SUFFIX = "_labels.tif", "_probability.tif"
 
 ZARR_LABELS_SUFFIX, ZARR_PROBABILITY_SUFFIX = "_labels.ome.zarr", "_probability.ome.zarr"
 """The same for OME-Zarr images."""
+TRACKS_SUFFIX = "_tracks.txt"
+"""Ends the name of the tracks of a movie, beside its labels."""
 
 PLATE_LABELS_SUFFIX, PLATE_PROBABILITY_SUFFIX = "_labels.zarr", "_probability.zarr"
 """The same for plates."""

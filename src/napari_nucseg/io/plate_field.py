@@ -6,6 +6,7 @@ version and with its wells. The plate itself is never written to.
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import WriteError
 from napari_nucseg.io.atomic import write_error
 from napari_nucseg.io.lazy import open_lazily
-from napari_nucseg.io.ngff import ZARR_FORMAT, label_attributes
+from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, label_attributes
 from napari_nucseg.io.plate import is_zarr, ome_version, plate_metadata, read_ome
 from napari_nucseg.io.reading import LoadedImage
 from napari_nucseg.io.writing import smallest_labels
@@ -88,7 +89,14 @@ def _write_group(path: Path, source: Path, ome: dict[str, Any]) -> None:
 
 
 def write_field(
-    target: Path, source: Path, data: AnyArray, axes: str, image: LoadedImage, *, overwrite: bool
+    target: Path,
+    source: Path,
+    data: AnyArray,
+    axes: str,
+    image: LoadedImage,
+    *,
+    record: Mapping[str, Any] | None = None,
+    overwrite: bool,
 ) -> None:
     """Write labels or maps of a field or another OME-Zarr image; they are there once complete.
 
@@ -104,6 +112,8 @@ def write_field(
         Letters of TZYX.
     image : LoadedImage
         The source, which tells where the result lies.
+    record : mapping, optional
+        More about the result, for the attribute ``napari-nucseg``; JSON-ready.
     overwrite : bool
         Whether an existing result may be replaced.
 
@@ -112,6 +122,8 @@ def write_field(
     WriteError
         If it exists and `overwrite` is false, or cannot be written.
     """
+    import zarr
+
     if target.exists() and not overwrite:
         raise WriteError(f"{target} exists already; allow overwriting or choose another place.")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
@@ -119,6 +131,8 @@ def write_field(
         for left in target.parent.glob(f".{target.name}.*.partial"):  # by a killed process
             shutil.rmtree(left)
         _write_image(partial, source, np.asarray(data), axes, image)
+        if record:
+            zarr.open_group(partial, mode="r+").attrs[RECORD] = dict(record)
         if target.exists():
             shutil.rmtree(target)
         os.replace(partial, target)

@@ -10,7 +10,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray
 from napari_nucseg.io.atomic import write_error
 from napari_nucseg.io.lazy import LazyImage
-from napari_nucseg.io.ngff import ZARR_FORMAT, Version, label_attributes
+from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, Version, label_attributes
 from napari_nucseg.large.geometry import Window
 from napari_nucseg.large.plan import Plan
 
@@ -19,9 +19,6 @@ SMALLEST = 1024
 
 DEFAULT_VERSION: Version = "0.4"
 """Of the result for images that are no OME-Zarr: what most programs open."""
-
-RECORD = "napari-nucseg"
-"""Attribute of the group with how the labels came about."""
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ class LargeRun:
             **result_geometry(request.source, request.axes, {}),
             **look,
         )
+        labels.features = dict(result.features)
         layers.insert(min(place, len(layers)), labels)
         return labels
 

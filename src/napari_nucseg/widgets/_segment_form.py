@@ -100,7 +100,7 @@ class SegmentForm(Container):
         InputError
             One of them cannot be used.
         """
-        hidden = set(self._link.unused(self._linkable))
+        hidden = set(self._link.unused(self.image_form.stacked))
         if self.image_form.reason_for_blocks:
             hidden.add("probabilities")
         if "C" not in (self.image_form.axes.value or ""):
@@ -108,18 +108,13 @@ class SegmentForm(Container):
         fields = {name: field for name, field in self.fields.items() if name not in hidden}
         return make_params(read_values(fields))  # what is hidden, from an image before, is not used
 
-    @property
-    def _linkable(self) -> str:
-        """Those of T and Z whose planes can be linked: not those of blocks."""
-        return "" if self.image_form.reason_for_blocks else self.image_form.stacked
-
     def offer(self, _: Any = None) -> None:
         """Show what the chosen image leaves open."""
         reason = self.image_form.reason_for_blocks
         self.large_form.offer(self.image_form.image.value, reason)
         self.fields["probabilities"].visible = reason is None
         self._live_title.value = LIVE_TITLE if reason is None else LARGE_TITLE
-        self._link.offer(self._linkable)
+        self._link.offer(self.image_form.stacked)
 
     def align(self) -> None:
         """Give all labels one width."""
