@@ -12,7 +12,7 @@ from napari_nucseg.io.ngff import Placement
 from napari_nucseg.io.plate import is_zarr, ome_version
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.large.result import LargeResult
-from napari_nucseg.large.segment_large import segment_large
+from napari_nucseg.large.segment_large import check_target, segment_large
 from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._growing import GrowingLabels
 from napari_nucseg.widgets._image_form import Request
@@ -45,6 +45,11 @@ class LargeRun:
     ----------
     task : Task of LargeResult
     growing : GrowingLabels
+
+    Raises
+    ------
+    InputError, WriteError
+        The axes do not fit; the target exists or cannot be written.
     """
 
     def __init__(
@@ -56,6 +61,8 @@ class LargeRun:
         ended: Callable[[Task[Any]], None],
         progressed: Progress,
     ) -> None:
+        prepare_output(target.parent)
+        check_target(target, overwrite=overwrite)  # before a layer comes and goes
         self._viewer, self.request = viewer, request
         self.target, self._overwrite = target, overwrite
         self._progressed, self._time = progressed, BlocksLeft()
@@ -112,7 +119,6 @@ class LargeRun:
         return messages.large_summary(self.task.result, self.request.pixel_size)
 
     def _work(self, progress: Progress, cancelled: CancelCheck) -> LargeResult:
-        prepare_output(self.target.parent)
         return segment_large(
             self._image,
             self.target,
