@@ -4,7 +4,7 @@ A base model is fine-tuned on 1, 2 and 5 corrected regions of 256 x 256 pixels, 
 some animals or patients, and scored on images of others, and on the validation groups of DSB2018,
 which it should not forget. AP at IoU 0.5 on the other animals or patients counts the nuclei of all
 images together, as some images hold five; the gain of the mean over images stands beside it. What
-is forgotten is the mean over images, after most regions. The diameter is estimated, as a user would.
+is forgotten is the mean over images, after most regions. The diameter is estimated.
 """
 
 import argparse

@@ -126,7 +126,7 @@ def run_measured(
                 total = 0
                 for member in [tree, *tree.children(recursive=True)]:
                     try:
-                        total += member.memory_info().rss
+                        total += resident(member)
                     except psutil.NoSuchProcess:
                         continue
                 peak = max(peak, total)
@@ -138,6 +138,12 @@ def run_measured(
     if process.returncode:
         raise SystemExit(f"the run failed with exit code {process.returncode}")
     return {**json.loads(output.splitlines()[-1]), "peak": peak / 1e9}
+
+
+def resident(process: Any) -> int:
+    """Return the resident bytes of a process; on Linux pages that it shares count in parts."""
+    memory = process.memory_full_info()
+    return int(getattr(memory, "pss", memory.rss))
 
 
 def measure_blocks(arguments: argparse.Namespace) -> None:

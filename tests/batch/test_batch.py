@@ -161,6 +161,19 @@ def test_an_output_that_cannot_be_written(images, output, monkeypatch):
         segment_batch(images, output)
 
 
+def test_tracks_lie_beside_the_labels(tmp_path, output, field):
+    movie = np.stack([field, np.roll(field, 2, axis=0), np.roll(field, 4, axis=0)])
+    tifffile.imwrite(tmp_path / "m.tif", movie, imagej=True, metadata={"axes": "TYX"})
+    segment_batch(tmp_path / "m.tif", output, diameter=14, link_time=True)
+    expected = segment(movie, "TYX", diameter=14, link_time=True).features
+    columns = np.loadtxt(output / "m_tracks.txt", dtype=int).T
+    names = ("index", "first_frame", "last_frame", "parent")
+    for name, column in zip(names, columns, strict=True):
+        np.testing.assert_array_equal(column, expected[name])
+    segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
+    assert not (output / "m_tracks.txt").exists()  # the labels are others now
+
+
 def test_other_files_are_left_alone(images, output):
     (images / "notes.txt").write_text("notes")
     (images / "sub").mkdir()

@@ -85,6 +85,14 @@ def test_probabilities_have_a_plate_of_their_own(plate, output, field):
     np.testing.assert_array_equal(written.pixels(), maps)
 
 
+def test_tracks_are_in_the_attributes_of_the_labels(plate, output):
+    segment_batch(plate, output, axes="TYX", diameter=14, link_time=True)
+    labels = output / "screen_labels.zarr" / "A/1/0"
+    count = int(read_field(labels).pixels().max())
+    tracks = zarr.open_group(labels, mode="r").attrs["napari-nucseg"]["tracks"]
+    assert tracks == [[nucleus, 0, 0, 0] for nucleus in range(1, count + 1)]
+
+
 def test_what_is_finished_is_skipped(plate, output, table):
     segment_batch(plate, output, diameter=14)
     first = table()
@@ -153,7 +161,7 @@ def test_a_well_without_metadata_is_reported(tmp_path, output, table, field):
 
 def test_a_store_that_is_no_plate(tmp_path, output):
     zarr.open_group(tmp_path / "x.zarr", mode="w")
-    with pytest.raises(ReadError, match="without the metadata of an OME-Zarr plate"):
+    with pytest.raises(ReadError, match="without the metadata of an OME-Zarr image or plate"):
         segment_batch(tmp_path / "x.zarr", output)
     assert not output.exists()
 

@@ -152,7 +152,7 @@ def test_a_nucleus_larger_than_the_overlap(target):
         ({"overlap": -1}, "overlap must be at least 0 pixels, got -1"),
         ({"block": 32, "overlap": 96, "diameter": 18}, "at least the overlap, 96 pixels"),
         ({"probabilities": True}, "Probability maps are not written"),
-        ({"link_depth": True}, "are not linked through depth or time"),
+        ({"link_depth": True}, "link_depth needs an image with the axis Z"),
         ({"min_sise": 3}, "unknown parameter 'min_sise'"),
     ],
 )

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tifffile
 from stores import content_of, read_labels
@@ -42,8 +43,23 @@ def test_any_image_becomes_zarr_if_asked_for(tmp_path, target, field):
     assert read_labels(target).max() > 0
 
 
+@pytest.mark.parametrize("name", ["cells.ome.zarr", "cells_labels.zarr"])
+def test_tracks_lie_beside_the_labels(tmp_path, field, name):
+    movie, tracks = tmp_path / "movie.tif", tmp_path / "cells_tracks.txt"
+    frames = np.stack([field.image, field.image])
+    tifffile.imwrite(movie, frames, imagej=True, metadata={"axes": "TYX"})
+    tracks.write_text("mine")
+    refused = run(movie, "--output", tmp_path / name, "--link-time")
+    assert refused.exit_code == 1
+    assert "cells_tracks.txt exists already" in refused.stderr
+    assert tracks.read_text() == "mine"
+    assert run(movie, "--output", tmp_path / name, "--link-time", "--overwrite").exit_code == 0
+    count = read_labels(tmp_path / name).max()
+    assert len(tracks.read_text().splitlines()) == count > 0
+
+
 def test_what_exists_is_replaced_only_if_asked_for(source, target):
-    target.mkdir()
+    assert run(source, "--output", target).exit_code == 0
     refused = run(source, "--output", target)
     assert refused.exit_code == 1
     assert "exists already" in refused.stderr

@@ -3,9 +3,10 @@
 import os
 import signal
 
+import numpy as np
 import pytest
 from distributed import Client, LocalCluster
-from stores import content_of
+from stores import content_of, write_ome
 
 from napari_nucseg import cluster, segment_large
 from napari_nucseg.errors import Cancelled, InputError, WorkerError
@@ -51,6 +52,15 @@ def test_a_worker_that_is_killed(client, source, target, alone):
     segment_large(source, target, scheduler=client, block_done=kill_one, **OPTIONS)
     assert killed
     assert content_of(target) == alone
+
+
+def test_workers_link_the_same(client, tmp_path, target, field):
+    source = write_ome(tmp_path / "stack.ome.zarr", np.stack([field.image] * 2), "zyx")
+    options = {**OPTIONS, "link_depth": True}
+    alone = segment_large(source, tmp_path / "alone.ome.zarr", **options)
+    result = segment_large(source, target, scheduler=client, **options)
+    assert content_of(target) == content_of(alone.path)
+    assert result.features["planes"].tolist() == [2] * result.count
 
 
 def test_a_cluster_by_its_address_goes_on_with_what_threads_began(client, source, target, alone):

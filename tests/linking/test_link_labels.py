@@ -6,7 +6,7 @@ from drawn_stacks import centred, chains, stack
 
 from napari_nucseg.errors import InputError
 from napari_nucseg.linking import link_depth, link_labels, link_time, plane_step
-from napari_nucseg.linking.features import describe_nuclei, track_points
+from napari_nucseg.linking.features import describe_labels, describe_nuclei, track_points
 from napari_nucseg.params import SegmentParams
 
 DEPTH, TIME = SegmentParams(link_depth=True), SegmentParams(link_time=True)
@@ -119,7 +119,7 @@ def test_step_between_planes(pixel_size, step):
 
 
 def test_table_of_a_movie_of_stacks(movie):
-    table = describe_nuclei(link_labels(movie, "TZYX", BOTH), "TZYX")
+    table = describe_nuclei(link_labels(movie, "TZYX", BOTH).links, "TZYX")
     assert {name: column.tolist() for name, column in table.items()} == {
         "index": [1, 2, 3, 4],
         "first_frame": [0, 0, 1, 1],
@@ -132,9 +132,20 @@ def test_table_of_a_movie_of_stacks(movie):
     }
 
 
+@pytest.mark.parametrize("axes", ["TZYX", "ZTYX"])
+def test_table_of_labels_is_the_same(movie, axes):
+    labels = movie if axes == "TZYX" else movie.transpose(1, 0, 2, 3)
+    linked = link_labels(labels, axes, BOTH)
+    expected = describe_nuclei(linked.links, axes)
+    found = describe_labels(linked.labels, axes, linked.parents)
+    assert list(found) == list(expected)
+    for name, column in expected.items():
+        np.testing.assert_array_equal(found[name], column)
+
+
 def test_table_counts_gaps():
     labels = stack([[], [centred(10)], [], [centred(10)]])
-    table = describe_nuclei(link_depth(labels), "ZYX")
+    table = describe_nuclei(link_depth(labels).links, "ZYX")
     assert [table[name].tolist() for name in ("first_plane", "last_plane", "planes")] == [
         [1],
         [3],

@@ -298,6 +298,17 @@ def test_stacks_are_linked_as_in_python(bench, tmp_path, field):
     assert not bench.widget.request().params.link_depth
 
 
+def test_tracks_of_movies_are_those_of_the_shell(bench, tmp_path, field):
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, np.stack([field, field]), imagej=True, metadata={"axes": "TYX"})
+    bench.run(path, tmp_path / "gui", diameter="14", link_time=True)
+    arguments = [path, "--output", tmp_path / "cli", "--diameter", "14", "--link-time"]
+    CliRunner().invoke(make_app(), ["segment", *map(str, arguments)])
+    gui, cli = ((tmp_path / name / "x_tracks.txt").read_text() for name in ("gui", "cli"))
+    assert gui == cli
+    assert gui.splitlines()[0] == "1 0 1 0"
+
+
 def test_without_a_segment_widget(bench):
     bench.press("take")
     assert bench.widget.status.value == NO_SEGMENT_WIDGET

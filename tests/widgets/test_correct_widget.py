@@ -477,3 +477,41 @@ def test_everything_is_refused_until_the_labels_were_read(correcting, monkeypatc
     correcting.widget.choose_free_id()
     correcting.wait()
     assert correcting.widget.ready
+
+
+@pytest.fixture
+def linked_movie(correcting):
+    """Two frames: nucleus 1 divides into 2 and 3; as the widget for segmenting leaves it."""
+    labels = np.zeros((2, 40, 40), np.int32)
+    labels[0, 10:20, 10:20] = 1
+    labels[1, 10:20, 4:12], labels[1, 10:20, 18:26] = 2, 3
+    record = {"axes": "TYX", "parameters": {"link_time": True}, "parents": {"2": 1, "3": 1}}
+    return correcting.add(labels, metadata={"napari_nucseg": record}, name="movie")
+
+
+def table_of(layer):
+    return {name: layer.features[name].tolist() for name in layer.features}
+
+
+def test_the_table_of_linked_nuclei_follows(correcting, linked_movie):
+    before = {
+        "index": [1, 2, 3],
+        "first_frame": [0, 1, 1],
+        "last_frame": [0, 1, 1],
+        "frames": [1, 1, 1],
+        "parent": [0, 1, 1],
+    }
+    assert table_of(linked_movie) == before
+    linked_movie.data_setitem(np.nonzero(linked_movie.data == 1), 0)
+    correcting.wait()
+    assert table_of(linked_movie)["index"] == [2, 3]
+    assert table_of(linked_movie)["parent"] == [0, 0]
+    correcting.undo()
+    assert table_of(linked_movie) == before
+
+
+def test_a_table_with_columns_of_others_is_left_alone(correcting, linked_movie):
+    linked_movie.features = {"index": [1, 2, 3], "brightness": [0.1, 0.2, 0.3]}
+    linked_movie.data_setitem(np.nonzero(linked_movie.data == 1), 0)
+    correcting.wait()
+    assert table_of(linked_movie) == {"index": [1, 2, 3], "brightness": [0.1, 0.2, 0.3]}

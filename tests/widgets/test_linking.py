@@ -1,5 +1,7 @@
 """Linking in the widget: shown where it means something, live, and as tracks."""
 
+import threading
+
 import numpy as np
 import pytest
 from napari.layers import Tracks
@@ -8,8 +10,11 @@ from napari_nucseg import segment
 from napari_nucseg.inference.engine import LiteRTEngine
 from napari_nucseg.params import LINK_PARAMETERS, SegmentParams
 from napari_nucseg.sample_data import time_lapse, z_stack
+from napari_nucseg.widgets import _tracks
 from napari_nucseg.widgets._image_form import PLANE, SHAPES, WHOLE
+from napari_nucseg.widgets._live import estimate_maps, maps_size
 
+TIMEOUT = 60_000
 SIZE = (1.0, 0.35, 0.35)
 MICROMETRES = ("um", "um", "um")
 
@@ -37,6 +42,14 @@ def open_stack(bench, volume):
 
 def open_movie(bench, movie):
     return bench.viewer.add_image(movie.image, name="movie", axis_labels=("t", "y", "x"))
+
+
+def show_tracks(bench):
+    """Press the button, wait until it is done, return the uppermost layer."""
+    button = bench.widget.tracks_button
+    button.native.click()
+    bench.qtbot.waitUntil(lambda: not button.busy, timeout=TIMEOUT)
+    return bench.viewer.layers[-1]
 
 
 def shown(bench):
@@ -143,8 +156,7 @@ def test_tracks(bench, movie):
     bench.set(link_time=True)
     labels = bench.run()
     parents = labels.metadata["napari_nucseg"]["parents"]
-    bench.widget.tracks_button.native.click()
-    tracks = bench.viewer.layers[-1]
+    tracks = show_tracks(bench)
     assert isinstance(tracks, Tracks)
     assert tracks.name == "movie nuclei tracks"
     assert {str(c): m for c, (m,) in tracks.graph.items()} == parents
@@ -162,8 +174,7 @@ def test_tracks_of_corrected_labels(bench, movie):
     labels = bench.run()
     child, mother = next(iter(labels.metadata["napari_nucseg"]["parents"].items()))
     labels.data[labels.data == mother] = 0
-    bench.widget.tracks_button.native.click()
-    tracks = bench.viewer.layers[-1]
+    tracks = show_tracks(bench)
     assert int(child) not in tracks.graph
     assert mother not in tracks.data[:, 0]
 
@@ -172,5 +183,36 @@ def test_no_tracks_without_nuclei(bench):
     bench.viewer.add_image(np.zeros((3, 64, 64), np.uint8), axis_labels=("t", "y", "x"))
     bench.set(link_time=True)
     bench.run()
+    assert show_tracks(bench) is bench.viewer.layers[1]
+
+
+def test_paths_are_computed_in_a_thread(bench, movie, monkeypatch):
+    open_movie(bench, movie)
+    bench.set(link_time=True)
+    labels = bench.run()
+    main, threads, follow = threading.current_thread(), [], _tracks.track_points
+
+    def note(*arguments):
+        threads.append(threading.current_thread())
+        return follow(*arguments)
+
+    monkeypatch.setattr(_tracks, "track_points", note)
+    assert isinstance(show_tracks(bench), Tracks)
+    assert main not in threads
     bench.widget.tracks_button.native.click()
-    assert len(bench.viewer.layers) == 2
+    labels.data = labels.data.copy()  # the paths are of another array now
+    bench.qtbot.waitUntil(lambda: not bench.widget.tracks_button.busy, timeout=TIMEOUT)
+    assert len(threads) == 2
+    assert len(bench.viewer.layers) == 3
+
+
+def test_kept_outlines_count_as_memory(bench, movie):
+    open_movie(bench, movie)
+    bench.run()
+    maps = maps_size(bench.widget._live.shown.result)
+    plain = estimate_maps(bench.widget._live.shown.request)
+    bench.set(link_time=True)
+    labels = bench.run()
+    shown = bench.widget._live.shown
+    assert maps_size(shown.result) == maps + 4 * labels.data.size
+    assert estimate_maps(shown.request) == plain + 4 * labels.data.size

@@ -1,28 +1,35 @@
-"""What a batch consists of: image files, and fields of plates."""
+"""What a batch consists of: image files, OME-Zarr images, and fields of plates."""
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError, ReadError, WriteError
 from napari_nucseg.inference.segment import SegmentationResult
+from napari_nucseg.io.atomic import remove_file
 from napari_nucseg.io.inputs import (
     LABELS_SUFFIX,
     PLATE_LABELS_SUFFIX,
     PLATE_PROBABILITY_SUFFIX,
     PROBABILITY_SUFFIX,
+    TRACKS_SUFFIX,
+    ZARR_LABELS_SUFFIX,
+    ZARR_PROBABILITY_SUFFIX,
     find_inputs,
     image_stem,
     output_stems,
 )
-from napari_nucseg.io.plate import Field, is_plate, list_fields
+from napari_nucseg.io.plate import Field, is_ome_image, is_plate, list_fields
 from napari_nucseg.io.reading import LoadedImage, read_image
+from napari_nucseg.io.tracks import write_tracks
 from napari_nucseg.io.writing import write_labels, write_maps
+from napari_nucseg.large.rule import reason_for_blocks
+from napari_nucseg.linking.features import track_rows
 
 
 class Item(Protocol):
@@ -66,7 +73,7 @@ class Item(Protocol):
         """Read the labels."""
 
     def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
-        """Write the labels, before them the probabilities if there are any."""
+        """Write the labels, before them the probabilities and the tracks if there are any."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,11 @@ class FileItem:
         return self.output / f"{self.stem}{PROBABILITY_SUFFIX}"
 
     @property
+    def tracks(self) -> Path:
+        """Where the tracks go, if nuclei are linked in time."""
+        return self.output / f"{self.stem}{TRACKS_SUFFIX}"
+
+    @property
     def contested(self) -> str | None:
         """See `Item`."""
         return self.stem.casefold() if self.stem == image_stem(self.source) else None
@@ -130,7 +142,55 @@ class FileItem:
         if result.probabilities is not None:
             maps = result.probabilities
             write_maps(self.probability, maps, result.axes, size, overwrite=True)
+        self.write_tracks(result, overwrite=overwrite)
         write_labels(self.labels, result.labels, result.axes, size, overwrite=overwrite)
+
+    def write_tracks(self, result: SegmentationResult, *, overwrite: bool) -> None:
+        """Write the tracks, or remove those of the labels that are replaced."""
+        tracks = tracks_of(result)
+        if tracks is not None:
+            write_tracks(self.tracks, tracks, overwrite=True)
+        elif overwrite:
+            remove_file(self.tracks)
+
+
+@dataclass(frozen=True)
+class ZarrItem(FileItem):
+    """An OME-Zarr image that is segmented at once, whose results are OME-Zarr."""
+
+    @property
+    def labels(self) -> Path:
+        """See `Item`."""
+        return self.output / f"{self.stem}{ZARR_LABELS_SUFFIX}"
+
+    @property
+    def probability(self) -> Path:
+        """See `Item`."""
+        return self.output / f"{self.stem}{ZARR_PROBABILITY_SUFFIX}"
+
+    def read(self, axes: str | None) -> LoadedImage:
+        """See `Item`; InputError for an image that is too large."""
+        from napari_nucseg.io.plate_field import read_field
+
+        image = read_field(self.source, axes)
+        reason = reason_for_blocks(image.data, image.axes)
+        if reason is not None:
+            raise InputError(
+                f"{self.source} is too large for a batch: {reason}. Segment it by itself, in "
+                f"blocks: napari-nucseg segment {self.source} --output {self.labels}"
+            )
+        return image
+
+    def read_labels(self) -> LoadedImage:
+        """See `Item`."""
+        from napari_nucseg.io.plate_field import read_field
+
+        return read_field(self.labels)
+
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
+        """See `Item`."""
+        self.write_tracks(result, overwrite=overwrite)
+        _write_groups(self, result, image, overwrite=overwrite)
 
 
 @dataclass(frozen=True)
@@ -209,14 +269,29 @@ class FieldItem:
 
     def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
         """See `Item`."""
-        from napari_nucseg.io.plate_field import write_field
+        _write_groups(self, result, image, overwrite=overwrite)
 
-        def write(target: Path, data: AnyArray, *, overwrite: bool) -> None:
-            write_field(target, self.field, data, result.axes, image, overwrite=overwrite)
 
-        if result.probabilities is not None:
-            write(self.probability, result.probabilities, overwrite=True)
-        write(self.labels, result.labels, overwrite=overwrite)
+def _write_groups(
+    item: Item, result: SegmentationResult, image: LoadedImage, *, overwrite: bool
+) -> None:
+    """Write results as OME-Zarr; the tracks are in the attributes of the labels."""
+    from napari_nucseg.io.plate_field import write_field
+
+    def write(target: Path, data: AnyArray, **options: Any) -> None:
+        write_field(target, item.source, data, result.axes, image, **options)
+
+    if result.probabilities is not None:
+        write(item.probability, result.probabilities, overwrite=True)
+    tracks = tracks_of(result)
+    record = {} if tracks is None else {"tracks": tracks.tolist()}
+    write(item.labels, result.labels, record=record, overwrite=overwrite)
+
+
+def tracks_of(result: SegmentationResult) -> AnyArray | None:
+    """Return the tracks, see `linking.features.track_rows`; None if not linked in time."""
+    linked = result.record["parameters"]["link_time"]
+    return track_rows(result.features) if linked else None
 
 
 def field_key(stem: str, well: str, field: str) -> str:
@@ -245,6 +320,8 @@ def find_items(inputs: Sequence[str | Path], output: Path) -> list[Item]:
     for source in sources:
         if source.is_file():
             items.append(FileItem(source, output, stems[source]))
+        elif is_ome_image(source):
+            items.append(ZarrItem(source, output, stems[source]))
         elif is_plate(source):
             items += [FieldItem(field, output, stems[source]) for field in list_fields(source)]
         else:

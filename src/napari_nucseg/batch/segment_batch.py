@@ -36,7 +36,7 @@ def segment_batch(
     Parameters
     ----------
     inputs : str, Path or sequence of them
-        Image files, folders, patterns and OME-Zarr plates.
+        Image files, folders, patterns, OME-Zarr images and plates.
     output : str or Path
         Folder for the results, created if it is missing.
     params : SegmentParams, optional

@@ -16,8 +16,8 @@ def segment(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Images, folders of images, patterns such as 'day1/*.tif', OME-Zarr plates, or "
-            "one OME-Zarr image.",
+            help="Images, folders of images, patterns such as 'day1/*.tif', OME-Zarr plates and "
+            "images.",
             show_default=False,
         ),
     ],
@@ -82,9 +82,11 @@ def segment(
     """Find the nuclei in images; the same labels as in napari and Python.
 
     Writes DIR/<name>_labels.tif for every image, with --probabilities DIR/<name>_probability.tif,
-    DIR/<plate>_labels.zarr for an OME-Zarr plate, DIR/summary.csv and DIR/parameters.json. Images
-    whose results exist already are skipped, so that the same command goes on after a stop. Exit
-    code 1: some images failed; summary.csv says why.
+    with --link-time DIR/<name>_tracks.txt (of the Cell Tracking Challenge),
+    DIR/<plate>_labels.zarr for an OME-Zarr plate, DIR/<name>_labels.ome.zarr for OME-Zarr images
+    of a folder, DIR/summary.csv and DIR/parameters.json. Images whose results exist already are
+    skipped, so that the same command goes on after a stop. Exit code 1: some images failed;
+    summary.csv says why.
 
     One OME-Zarr image, or any image where DIR ends with .zarr, is segmented in blocks with little
     memory, however large it is, and its labels become an OME-Zarr. The same command goes on after

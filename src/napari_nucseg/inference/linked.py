@@ -63,9 +63,15 @@ def link_outlines(
     axes = job.planes.output_axes
     step = params.anisotropy or job.step
     linked = link_labels(outlines, axes, params, step=step, cancelled=cancelled)
-    message = f"Linked from {count:,} outlines in single planes."
-    if params.link_time:
-        divisions = len(set(linked.parents.values()))
-        message += f" {divisions:,} division{'' if divisions == 1 else 's'}."
-    features = describe_nuclei(linked, axes)
+    features = describe_nuclei(linked.links, axes)
+    message = describe_links(count, linked.parents, params)
     return Found(linked.labels, linked.count, linked.parents, features, (message,))
+
+
+def describe_links(outlines: int, parents: Mapping[int, int], params: SegmentParams) -> str:
+    """Say in a sentence what was linked."""
+    message = f"Linked from {outlines:,} outlines in single planes."
+    if params.link_time:
+        divisions = len(set(parents.values()))
+        message += f" {divisions:,} division{'' if divisions == 1 else 's'}."
+    return message

@@ -54,6 +54,19 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
         raise write_error(path, error) from error
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file if it is there.
+
+    Raises
+    ------
+    WriteError
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
 def write_error(path: Path, error: OSError) -> WriteError:
     """Return the error to raise for what the system said when `path` was written."""
     kind = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else WriteError

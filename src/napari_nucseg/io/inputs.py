@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from napari_nucseg.errors import ReadError
-from napari_nucseg.io.plate import is_plate, is_zarr
+from napari_nucseg.io.plate import is_ome_image, is_plate, is_zarr
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 """Suffixes of image files, in lower case."""
@@ -15,26 +15,32 @@ IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 LABELS_SUFFIX, PROBABILITY_SUFFIX = "_labels.tif", "_probability.tif"
 """Ends of the names of our own results."""
 
+ZARR_LABELS_SUFFIX, ZARR_PROBABILITY_SUFFIX = "_labels.ome.zarr", "_probability.ome.zarr"
+"""The same for OME-Zarr images."""
+TRACKS_SUFFIX = "_tracks.txt"
+"""Ends the name of the tracks of a movie, beside its labels."""
+
 PLATE_LABELS_SUFFIX, PLATE_PROBABILITY_SUFFIX = "_labels.zarr", "_probability.zarr"
 """The same for plates."""
 
 _RESULTS = (
     *(LABELS_SUFFIX, LABELS_SUFFIX + "f", PROBABILITY_SUFFIX, PROBABILITY_SUFFIX + "f"),
     *(PLATE_LABELS_SUFFIX, PLATE_PROBABILITY_SUFFIX),
+    *(ZARR_LABELS_SUFFIX, ZARR_PROBABILITY_SUFFIX),
 )
 
 _OME_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr")
 
 
 def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
-    """Find image files and plates.
+    """Find image files, OME-Zarr images and plates.
 
     Parameters
     ----------
     arguments : sequence of str or Path
-        Files and OME-Zarr plates, which are taken as they are; folders, of which the images and
-        plates directly inside are taken; patterns with ``*``, ``?``, ``[]`` or ``**``. Of folders
-        and patterns, hidden files, files without a known suffix and our own results
+        Files, OME-Zarr images and plates, which are taken as they are; folders, of which those
+        directly inside are taken; patterns with ``*``, ``?``, ``[]`` or ``**``. Of folders and
+        patterns, hidden files, files without a known suffix and our own results
         (``*_labels.tif``, ``*_probability.zarr``) are left out.
 
     Returns
@@ -59,13 +65,13 @@ def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
 def _expand(path: Path) -> list[Path]:
     """Return the image files that one argument stands for."""
     suffixes = ", ".join(IMAGE_SUFFIXES)
-    if path.is_file() or is_plate(path):
+    if path.is_file() or is_plate(path) or is_ome_image(path):
         return [path]
     if path.is_dir():
         if is_zarr(path):
             raise ReadError(
-                f"{path} is a Zarr store without the metadata of an OME-Zarr plate; expected a "
-                "plate, image files or folders of them. One OME-Zarr image is segmented by itself."
+                f"{path} is a Zarr store without the metadata of an OME-Zarr image or plate; "
+                "expected one, image files or folders of them."
             )
         inside = _only_images(_list(path))
         if not inside:
@@ -92,7 +98,7 @@ def _only_images(paths: Iterable[Path]) -> list[Path]:
         for path in paths
         if not path.name.startswith(".")
         and not path.name.lower().endswith(_RESULTS)
-        and (_is_image(path) or (path.suffix.lower() == ".zarr" and is_plate(path)))
+        and (_is_image(path) or (path.suffix.lower() == ".zarr" and _is_ome(path)))
     )
 
 
@@ -106,6 +112,10 @@ def _list(folder: Path) -> list[Path]:
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+
+
+def _is_ome(path: Path) -> bool:
+    return is_plate(path) or is_ome_image(path)
 
 
 def image_stem(path: Path) -> str:

@@ -14,6 +14,9 @@ from napari_nucseg.io.pixel_size import micrometres
 
 Version = Literal["0.4", "0.5"]
 
+RECORD = "napari-nucseg"
+"""Attribute of a group of labels with how they came about."""
+
 ZARR_FORMAT: dict[Version, Literal[2, 3]] = {"0.4": 2, "0.5": 3}
 
 _LETTERS = {"time": "T", "channel": "C"}

@@ -51,6 +51,15 @@ def is_plate(path: Path) -> bool:
         return False
 
 
+def is_ome_image(path: Path) -> bool:
+    """Tell whether a folder is an OME-Zarr image, which labels are not."""
+    try:
+        found = read_ome(path) if is_zarr(path) else {}
+    except ReadError:
+        return False
+    return "multiscales" in found and "image-label" not in found
+
+
 def ome_version(group: Path) -> Version:
     """Return ``"0.5"`` for Zarr 3, ``"0.4"`` for Zarr 2, which 0.4 and earlier are written in."""
     return "0.5" if (group / V3_METADATA).is_file() else "0.4"

@@ -6,6 +6,7 @@ version and with its wells. The plate itself is never written to.
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import WriteError
 from napari_nucseg.io.atomic import write_error
 from napari_nucseg.io.lazy import open_lazily
-from napari_nucseg.io.ngff import ZARR_FORMAT, label_attributes
-from napari_nucseg.io.plate import Field, is_zarr, ome_version, plate_metadata, read_ome
+from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, label_attributes
+from napari_nucseg.io.plate import is_zarr, ome_version, plate_metadata, read_ome
 from napari_nucseg.io.reading import LoadedImage
 from napari_nucseg.io.writing import smallest_labels
 
@@ -88,21 +89,31 @@ def _write_group(path: Path, source: Path, ome: dict[str, Any]) -> None:
 
 
 def write_field(
-    target: Path, field: Field, data: AnyArray, axes: str, image: LoadedImage, *, overwrite: bool
+    target: Path,
+    source: Path,
+    data: AnyArray,
+    axes: str,
+    image: LoadedImage,
+    *,
+    record: Mapping[str, Any] | None = None,
+    overwrite: bool,
 ) -> None:
-    """Write labels or maps of a field; they are there only when they are complete.
+    """Write labels or maps of a field or another OME-Zarr image; they are there once complete.
 
     Parameters
     ----------
     target : Path
         Group to write.
-    field : Field
+    source : Path
+        Group of the image.
     data : array of int or float
         Integers become a label image.
     axes : str
         Letters of TZYX.
     image : LoadedImage
-        The field's, which tells where the result lies.
+        The source, which tells where the result lies.
+    record : mapping, optional
+        More about the result, for the attribute ``napari-nucseg``; JSON-ready.
     overwrite : bool
         Whether an existing result may be replaced.
 
@@ -111,13 +122,17 @@ def write_field(
     WriteError
         If it exists and `overwrite` is false, or cannot be written.
     """
+    import zarr
+
     if target.exists() and not overwrite:
         raise WriteError(f"{target} exists already; allow overwriting or choose another place.")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         for left in target.parent.glob(f".{target.name}.*.partial"):  # by a killed process
             shutil.rmtree(left)
-        _write_image(partial, field, np.asarray(data), axes, image)
+        _write_image(partial, source, np.asarray(data), axes, image)
+        if record:
+            zarr.open_group(partial, mode="r+").attrs[RECORD] = dict(record)
         if target.exists():
             shutil.rmtree(target)
         os.replace(partial, target)
@@ -127,13 +142,13 @@ def write_field(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write_image(path: Path, field: Field, data: AnyArray, axes: str, image: LoadedImage) -> None:
+def _write_image(path: Path, source: Path, data: AnyArray, axes: str, image: LoadedImage) -> None:
     """Write a group with one array."""
     import zarr
 
-    version = ome_version(field.plate)
-    source = _relative(field.path, path)
-    attributes = label_attributes(version, axes, image.placement, [(LEVEL, 1)], source=source)
+    version = ome_version(source)
+    place = _relative(source, path)
+    attributes = label_attributes(version, axes, image.placement, [(LEVEL, 1)], source=place)
     if data.dtype.kind == "f":
         attributes.get("ome", attributes).pop("image-label")
     else:

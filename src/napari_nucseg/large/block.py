@@ -1,6 +1,7 @@
 """What is done with one block, in whatever process."""
 
 import json
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Event, Lock
@@ -9,19 +10,24 @@ from typing import Any
 import numpy as np
 
 from napari_nucseg._native import native_messages_hidden
+from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import Planes
 from napari_nucseg.cluster import share_cores
 from napari_nucseg.errors import ModelError, ReadError, WorkerError
 from napari_nucseg.inference.engine import make_engine
 from napari_nucseg.inference.instances import find_instances
+from napari_nucseg.inference.linked import outline_params
 from napari_nucseg.inference.maps import predict_plane
 from napari_nucseg.io.lazy import open_lazily
+from napari_nucseg.large.columns import Counted, ids_at_border
 from napari_nucseg.large.geometry import Block, Window, size
 from napari_nucseg.large.labels import LabelPyramid
+from napari_nucseg.large.links import OutlineLinks
 from napari_nucseg.large.nuclei import Nuclei
 from napari_nucseg.large.plan import Plan
 from napari_nucseg.large.seams import Numbering, SeamCounts
 from napari_nucseg.large.work import Work
+from napari_nucseg.linking.table import count_table
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.registry import find_model
 
@@ -46,6 +52,7 @@ class Run:
         self.stop = Event()
         self._image = image
         self._grid = plan.grid
+        self._columns = plan.columns
         self._model = find_model(plan.request.params.model)
         if self._model.hashes[LITERT] != plan.request.model_sha256:
             raise ModelError(
@@ -85,19 +92,39 @@ class Run:
         labels = find_instances(maps, self._model.config.network, params, plan.diameter)
         nuclei = Nuclei.of(labels, block.outer, self._grid.shape)
         keep = nuclei.owned_by(block.inner, plan.tolerance)
-        if plan.request.params.drop_border:
+        if outline_params(plan.request.params).drop_border:
             keep &= ~nuclei.at_border(self._grid.shape)
         return nuclei.take(keep)
+
+    def count(self, index: int) -> None:
+        """Count what nuclei of neighbouring planes share in a column, and keep it."""
+        params = self.plan.request.params
+        at_border = [np.zeros(0, np.int64)]
+
+        def planes() -> Iterator[AnyArray]:
+            for number in self._columns[index].blocks:
+                block = self._grid.at(number)
+                labels = self.draw(block)[0]
+                if params.drop_border:
+                    at_border.append(ids_at_border(labels, block.inner, self._grid.shape))
+                yield labels
+
+        rows, columns = self._grid.at(self._columns[index].blocks[0]).inner
+        table = count_table(planes(), params.link_gap, self.stop.is_set)
+        table = table.moved(rows.start, columns.start)
+        self.work.write_counted(index, Counted(table, np.unique(np.concatenate(at_border))))
 
     def write(self, index: int) -> None:
         """Write the labels of a block into the result."""
         block = self._grid.at(index)
         canvas, counts = self.draw(block)
+        if self._columns:
+            canvas = self._links.ids[canvas]
         self._pyramid.write(0, block.plane, block.inner, canvas)
         self.work.mark_written(index, json.dumps(counts.to_json()).encode())
 
     def draw(self, block: Block) -> tuple[Any, SeamCounts]:
-        """Return the final labels of a block's inner window, and what was counted at its seams."""
+        """Return the outlines in a block's inner window, and what was counted at its seams."""
         # One pixel more, above and to the left: what lies on both sides of the seams.
         rows, columns = (slice(max(0, part.start - 1), part.stop) for part in block.inner)
         window: Window = (rows, columns)
@@ -118,6 +145,10 @@ class Run:
         return Numbering.read(self.work.numbers)
 
     @cached_property
+    def _links(self) -> OutlineLinks:
+        return OutlineLinks.read(self.work.links)
+
+    @cached_property
     def _pyramid(self) -> LabelPyramid:
         return LabelPyramid.open(self.work.labels)
 
@@ -136,7 +167,7 @@ def work_on(
     name : str
         Of the run, for `stop_work`: one that goes on has another.
     method : str
-        ``find``, ``write`` or ``shrink``.
+        ``find``, ``count``, ``write`` or ``shrink``.
     item : int or tuple
         What the method takes.
     threads : int or None

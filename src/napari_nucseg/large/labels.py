@@ -3,14 +3,14 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.io.atomic import write_error
 from napari_nucseg.io.lazy import LazyImage
-from napari_nucseg.io.ngff import ZARR_FORMAT, Version, label_attributes
+from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, Version, label_attributes
 from napari_nucseg.large.geometry import Window
 from napari_nucseg.large.plan import Plan
 
@@ -19,9 +19,6 @@ SMALLEST = 1024
 
 DEFAULT_VERSION: Version = "0.4"
 """Of the result for images that are no OME-Zarr: what most programs open."""
-
-RECORD = "napari-nucseg"
-"""Attribute of the group with how the labels came about."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +71,11 @@ class LabelPyramid:
             raise write_error(path, error) from error
 
     @classmethod
-    def open(cls, path: Path) -> "LabelPyramid":
-        """Open for reading and writing."""
+    def open(cls, path: Path, *, mode: Literal["r", "r+"] = "r+") -> "LabelPyramid":
+        """Open for reading and, unless `mode` is ``r``, writing."""
         import zarr
 
-        group = zarr.open_group(path, mode="r+")
+        group = zarr.open_group(path, mode=mode)
         names = sorted((name for name, _ in group.arrays()), key=int)
         return cls(path, tuple(group[name] for name in names))
 

@@ -14,7 +14,8 @@ from napari_nucseg._types import AnyArray, LabelArray
 from napari_nucseg.errors import ReadError
 from napari_nucseg.large.geometry import Window, common, size, within
 
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error)
+DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error)
+"""What reading an ``.npz`` raises that is not whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,5 +171,5 @@ def read_nuclei(path: Path) -> Nuclei:
     try:
         with open(path, "rb") as file, np.load(file) as arrays:
             return Nuclei(*(arrays[name] for name in ("boxes", "centres", "cut", "bits")))
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise ReadError(f"Cannot read the nuclei of a block in {path}: {error}.") from error

@@ -16,6 +16,7 @@ from napari_nucseg.inference.job import HALO, SegmentJob, resolve_job
 from napari_nucseg.inference.maps import PlaneInput
 from napari_nucseg.inference.segment import make_record
 from napari_nucseg.io.lazy import LazyImage
+from napari_nucseg.large.columns import Column, columns_to_link
 from napari_nucseg.large.geometry import BlockGrid
 from napari_nucseg.model.folder import LITERT, ModelFolder
 from napari_nucseg.params import SegmentParams
@@ -121,6 +122,8 @@ class Plan(Frozen):
         In pixels of the image.
     tolerance : float
         How far outside of a block the centre of its nuclei may lie, in pixels.
+    step : float
+        From plane to plane in pixels of Y and X.
     record : dict
         See `inference.segment.SegmentationResult`.
     messages : tuple of str
@@ -141,6 +144,7 @@ class Plan(Frozen):
     overlap: int
     chunk: int
     tolerance: float
+    step: float
     record: dict[str, Any]
     messages: tuple[str, ...]
 
@@ -154,6 +158,11 @@ class Plan(Frozen):
         """All blocks."""
         *stack, height, width = self.planes.output_shape
         return BlockGrid(tuple(stack), (height, width), self.block, self.overlap)
+
+    @property
+    def columns(self) -> list[Column]:
+        """What is counted to link nuclei through planes and frames; nothing if they are not."""
+        return columns_to_link(self.grid, self.planes.output_axes, self.request.params)
 
     @property
     def digest(self) -> str:
@@ -202,11 +211,6 @@ def make_request(
     """
     if params.probabilities:
         raise InputError("Probability maps are not written for images that are cut into blocks.")
-    if params.link_depth or params.link_time:
-        raise InputError(
-            "Nuclei of images that are cut into blocks are not linked through depth or time; "
-            "segment without link_depth and link_time, or the image as a whole."
-        )
     for name, value, least in (("block", block, 1), ("overlap", overlap, 0)):
         if value is not None and value < least:
             raise InputError(f"{name} must be at least {least} pixels, got {value}.")
@@ -262,6 +266,7 @@ def make_plan(image: LazyImage, request: Request, cancelled: CancelCheck | None)
         overlap=overlap,
         chunk=_chunk(block),
         tolerance=TOLERANCE * job.diameter,
+        step=request.params.anisotropy or job.step,
         record={**make_record(job, request.params), "block": block, "overlap": overlap},
         messages=(*image.messages, *job.messages),
     )

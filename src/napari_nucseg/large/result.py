@@ -1,10 +1,11 @@
 """What comes back from `segment_large`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from napari_nucseg._types import AnyArray
 from napari_nucseg.large.seams import SeamCounts
 
 
@@ -20,7 +21,7 @@ class LargeResult:
         Axes of the labels: those of the image without C and S.
     shape : tuple of int
     count : int
-        Number of nuclei; ids are 1 to `count`.
+        Number of ids, which are 1 to `count`: nuclei, in 3D if linked in depth, or tracks.
     diameter : float
         Typical diameter in pixels that was used.
     seconds : float
@@ -32,6 +33,10 @@ class LargeResult:
     cut : tuple of str
         Places of nuclei that reach beyond what a block saw, and so may be cut.
     seams : SeamCounts
+    parents : dict of int to int
+        Id of each daughter of a division, and of her mother.
+    features : dict of str to array
+        One row for each linked nucleus, see `linking.features.describe_nuclei`; else empty.
     """
 
     path: Path
@@ -44,3 +49,5 @@ class LargeResult:
     messages: tuple[str, ...]
     cut: tuple[str, ...]
     seams: SeamCounts
+    parents: Mapping[int, int] = field(default_factory=dict)
+    features: Mapping[str, AnyArray] = field(default_factory=dict, repr=False)

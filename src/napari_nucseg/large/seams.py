@@ -46,6 +46,10 @@ class Numbering:
         """Return the ids of the nuclei of a block."""
         return self.ids[self.starts[block] : self.starts[block + 1]]
 
+    def renamed(self, ids: AnyArray) -> "Numbering":
+        """Return other ids: `ids` has one for each of the present ones, and 0 at 0."""
+        return Numbering(self.starts, ids[self.ids])
+
     def write(self, path: Path) -> None:
         """Write an ``.npz`` file."""
         with atomic_file(path, overwrite=True) as file:

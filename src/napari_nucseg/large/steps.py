@@ -4,19 +4,23 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, Progress
 from napari_nucseg.errors import BlocksFailed, ReadError
+from napari_nucseg.inference.linked import describe_links
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.large.executors import Executor, work_through
 from napari_nucseg.large.geometry import BlockGrid, Window, describe_place, size
 from napari_nucseg.large.labels import LabelPyramid
+from napari_nucseg.large.links import OutlineLinks, link_columns
 from napari_nucseg.large.plan import Plan
 from napari_nucseg.large.result import LargeResult
 from napari_nucseg.large.seams import Numbering, SeamCounts, number_nuclei
 from napari_nucseg.large.work import Work
+from napari_nucseg.linking.features import track_rows
 
 BlockDone = Callable[[tuple[int, ...], Window, AnyArray], None]
 """Called as ``block_done(plane, window, labels)``, see `segment_large`."""
@@ -43,7 +47,9 @@ class Steps:
         self.plan, self.image, self.work = plan, image, work
         self.grid: BlockGrid = plan.grid
         self._progress, self._cancelled, self._block_done = progress, cancelled, block_done
-        self._total = len(self.grid) + -(-len(self.grid) // WRITING)
+        self.columns = plan.columns
+        self._counting = sum(len(column.blocks) for column in self.columns)
+        self._total = len(self.grid) + -(-(self._counting + len(self.grid)) // WRITING)
         self._nuclei = self._shown = 0
 
     def run(
@@ -68,11 +74,13 @@ class Steps:
         """
         self._find(executor)
         numbering = self._number()
+        links = self._link(executor, numbering)
         self._write(executor)
+        final = numbering if links is None else numbering.renamed(links.ids)
         seams = self._count_seams()
-        cut = self._find_cut(numbering)
-        record = {**self.plan.record, "nuclei": numbering.count}
-        record |= {"cut": list(cut), "seams": seams.to_json()}
+        cut = self._find_cut(final)
+        record = {**self.plan.record, "nuclei": final.count}
+        record |= {"cut": list(cut), "seams": seams.to_json(), **self._lineage(links)}
         pyramid = LabelPyramid.open(self.work.labels)
         pyramid.describe(self.plan, self.image, target, record)
         self.work.finish(target, overwrite=overwrite)
@@ -80,13 +88,19 @@ class Steps:
             path=target,
             axes=self.plan.planes.output_axes,
             shape=self.plan.planes.output_shape,
-            count=numbering.count,
+            count=final.count,
             diameter=self.plan.diameter,
             seconds=time.perf_counter() - started,
             record=record,
-            messages=(*self.plan.messages, *_describe_cut(cut, self.plan.overlap)),
+            messages=(
+                *self.plan.messages,
+                *self._describe_links(numbering.count, links),
+                *_describe_cut(cut, self.plan.overlap),
+            ),
             cut=cut,
             seams=seams,
+            parents={} if links is None else links.parents,
+            features={} if links is None else links.features,
         )
 
     def _find(self, executor: Executor) -> None:
@@ -129,6 +143,48 @@ class Steps:
         numbering.write(self.work.numbers)
         return numbering
 
+    def _link(self, executor: Executor, outlines: Numbering) -> OutlineLinks | None:
+        """Link the nuclei of all planes, if that was asked for."""
+        if not self.columns:
+            return None
+        if self.work.links.exists():
+            return OutlineLinks.read(self.work.links)
+        there = self.work.counted()
+        finished = sum(len(self.columns[index].blocks) for index in there)
+
+        def done(index: int, nothing: None) -> None:
+            nonlocal finished
+            finished += len(self.columns[index].blocks)
+            self._tell(len(self.grid) + finished // WRITING, "linking")
+
+        left = [index for index in range(len(self.columns)) if index not in there]
+        failed = work_through(executor, "count", left, done, self._cancelled)
+        self._report({self.columns[index].blocks[0]: why for index, why in failed.items()})
+        links = link_columns(
+            self.columns,
+            self.work.read_counted,
+            outlines.count,
+            self.plan.planes.output_axes,
+            self.plan.request.params,
+            self.plan.step,
+        )
+        links.write(self.work.links)
+        return links
+
+    def _lineage(self, links: OutlineLinks | None) -> dict[str, Any]:
+        """Return what the record says of divisions and tracks."""
+        if links is None:
+            return {}
+        lineage: dict[str, Any] = {"parents": {str(c): m for c, m in links.parents.items()}}
+        if self.plan.request.params.link_time:
+            lineage["tracks"] = track_rows(links.features).tolist()
+        return lineage
+
+    def _describe_links(self, outlines: int, links: OutlineLinks | None) -> tuple[str, ...]:
+        if links is None:
+            return ()
+        return (describe_links(outlines, links.parents, self.plan.request.params),)
+
     def _write(self, executor: Executor) -> None:
         """Write the labels of all blocks, then the pyramid level by level."""
         if not self.work.labels.exists():
@@ -139,7 +195,7 @@ class Steps:
         def done(index: int, nothing: None) -> None:
             nonlocal finished
             finished += 1
-            self._tell(len(self.grid) + finished // WRITING, "writing")
+            self._tell(len(self.grid) + (self._counting + finished) // WRITING, "writing")
 
         left = [index for index in range(len(self.grid)) if index not in there]
         self._report(failed=work_through(executor, "write", left, done, self._cancelled))

@@ -13,13 +13,16 @@ from typing import Any
 
 from napari_nucseg.errors import InputError, ReadError, WriteError
 from napari_nucseg.io.atomic import atomic_file, write_error
+from napari_nucseg.large.columns import Counted
 from napari_nucseg.large.nuclei import Nuclei, read_nuclei
 from napari_nucseg.large.plan import Plan, Request, read_plan
 
-PLAN, NUCLEI, NUMBERS, WRITTEN, LABELS = (
+PLAN, NUCLEI, NUMBERS, COUNTED, LINKS, WRITTEN, LABELS = (
     "plan.json",
     "nuclei",
     "numbers.npz",
+    "counted",
+    "links.npz",
     "written",
     "labels.zarr",
 )
@@ -98,6 +101,11 @@ class Work:
         return self.path / NUMBERS
 
     @property
+    def links(self) -> Path:
+        """File with what becomes of those ids where nuclei are linked."""
+        return self.path / LINKS
+
+    @property
     def labels(self) -> Path:
         """The result, until it is complete."""
         return self.path / LABELS
@@ -154,7 +162,7 @@ class Work:
         WriteError
         """
         try:
-            for name in (NUCLEI, WRITTEN):
+            for name in (NUCLEI, COUNTED, WRITTEN):
                 (self.path / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(self.path, error) from error
@@ -178,6 +186,24 @@ class Work:
     def found(self) -> set[int]:
         """Return the blocks whose nuclei are there."""
         return _numbers(self.path / NUCLEI)
+
+    def write_counted(self, column: int, counted: Counted) -> None:
+        """Keep what was counted in a column."""
+        with atomic_file(self._counted(column), overwrite=True) as file:
+            counted.write(file)
+
+    def read_counted(self, column: int) -> Counted:
+        """Read what was counted in a column.
+
+        Raises
+        ------
+        ReadError
+        """
+        return Counted.read(self._counted(column))
+
+    def counted(self) -> set[int]:
+        """Return the columns that are counted."""
+        return _numbers(self.path / COUNTED)
 
     def create_labels(self, create: Callable[[Path], None]) -> None:
         """Let `create` make an empty result at a path; it is complete or not there.
@@ -266,6 +292,9 @@ class Work:
 
     def _nuclei(self, block: int) -> Path:
         return self.path / NUCLEI / f"{block}.npz"
+
+    def _counted(self, column: int) -> Path:
+        return self.path / COUNTED / f"{column}.npz"
 
     def _written(self, block: int) -> Path:
         return self.path / WRITTEN / f"{block}.json"

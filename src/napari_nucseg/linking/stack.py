@@ -1,17 +1,15 @@
 """Labels in, linked labels out: stacks, movies, and movies of stacks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, LabelArray
 from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError
-from napari_nucseg.linking.depth import chain_planes
+from napari_nucseg.linking.links import Links, link_tables, link_volumes, linked_already
 from napari_nucseg.linking.table import Table, count_table, renumber, rows_at_border
-from napari_nucseg.linking.tracks import chain_frames
 from napari_nucseg.params import SegmentParams
 
 _DEFAULT = SegmentParams()
@@ -25,15 +23,22 @@ class Linked:
     ----------
     labels : array, int32
         Of the shape that was given; ids are consecutive, in order of their first plane or frame.
-    count : int
-        Nuclei in 3D, or tracks.
-    parents : dict of int to int
-        Id of each daughter of a division, and of her mother.
+    links : Links
+        The new id of each outline.
     """
 
     labels: LabelArray
-    count: int
-    parents: Mapping[int, int] = field(default_factory=dict)
+    links: Links
+
+    @property
+    def count(self) -> int:
+        """Nuclei in 3D, or tracks."""
+        return self.links.count
+
+    @property
+    def parents(self) -> Mapping[int, int]:
+        """Id of each daughter of a division, and of her mother."""
+        return self.links.parents
 
 
 def plane_step(pixel_size: Mapping[str, float] | None) -> float:
@@ -96,29 +101,17 @@ def link_labels(
     """
     axes = resolve_axes(labels.shape, axes)
     check_linking(axes, params)
-    in_time = partial(
-        link_time, overlap=params.link_overlap, gap=params.link_gap, step=step, cancelled=cancelled
-    )
-    in_depth = partial(
-        link_depth,
-        overlap=params.link_overlap,
-        gap=params.link_gap,
-        min_planes=params.min_planes,
-        drop_border=params.drop_border,
-        step=step,
-        cancelled=cancelled,
-    )
-    if "T" not in axes or "Z" not in axes:
-        return in_depth(labels) if params.link_depth else in_time(labels)
-    order = [axes.index(axis) for axis in "TZYX"]
-    movie = labels.transpose(order)
+    _check(labels, axes)
+    movie = _as_movie(labels, axes)
+    depth, border, time = [], [], []
     if params.link_depth:
-        linked = _join([in_depth(volume) for volume in movie], 0)
-        linked = in_time(linked.labels) if params.link_time else linked
-    else:
-        linked = _join([in_time(movie[:, plane]) for plane in range(movie.shape[1])], 1)
-    back = np.ascontiguousarray(linked.labels.transpose(np.argsort(order)))
-    return Linked(back, linked.count, linked.parents)
+        depth = [count_table(volume, params.link_gap, cancelled) for volume in movie]
+        if params.drop_border:
+            border = [rows_at_border(v, table) for v, table in zip(movie, depth, strict=True)]
+    if params.link_time or not params.link_depth:
+        time = _count_frames(movie, params, cancelled)
+    links = link_tables(depth, time, params, border=border or None, step=step)
+    return _write(labels, axes, links)
 
 
 def link_depth(
@@ -152,11 +145,16 @@ def link_depth(
     Cancelled
     """
     _check(labels, "ZYX")
-    table = count_table(labels, gap, cancelled)
-    nuclei = chain_planes(table, overlap=overlap, gap=gap, step=step)
-    cut = rows_at_border(labels, table) if drop_border else np.zeros(len(table), bool)
-    kept = [rows for rows in nuclei if len(rows) >= min_planes and not cut[rows].any()]
-    return Linked(_write(labels, table, kept), len(kept))
+    params = _DEFAULT.model_copy(
+        update={
+            "link_depth": True,
+            "link_overlap": overlap,
+            "link_gap": gap,
+            "min_planes": min_planes,
+            "drop_border": drop_border,
+        }
+    )
+    return link_labels(labels, "ZYX", params, step=step, cancelled=cancelled)
 
 
 def link_time(
@@ -187,14 +185,14 @@ def link_time(
     Cancelled
     """
     _check(labels, "TYX or TZYX")
-    table = count_table(labels, gap, cancelled)
-    spacing = (1.0, 1.0) if labels.ndim == 3 else (step, 1.0, 1.0)
-    tracks, parents = chain_frames(table, overlap=overlap, gap=gap, spacing=spacing)
-    return Linked(
-        _write(labels, table, tracks),
-        len(tracks),
-        {child + 1: parent + 1 for child, parent in parents.items()},
+    params = _DEFAULT.model_copy(
+        update={"link_time": True, "link_overlap": overlap, "link_gap": gap}
     )
+    if labels.ndim == 3:
+        return link_labels(labels, "TYX", params, step=step, cancelled=cancelled)
+    tables = _count_frames(labels, params, cancelled)
+    links = link_volumes(linked_already(tables), tables, params, step=step)
+    return _write(labels, "TZYX", links)
 
 
 def _check(labels: AnyArray, axes: str) -> None:
@@ -210,23 +208,25 @@ def _check(labels: AnyArray, axes: str) -> None:
         raise InputError(f"Labels must not have ids below 0, got {lowest}.")
 
 
-def _write(labels: LabelArray, table: Table, chains: list[AnyArray]) -> LabelArray:
-    """Return labels that are numbered by the chains from 1; what is in none is removed."""
-    ids = np.zeros(len(table), np.int32)
-    for number, rows in enumerate(chains, start=1):
-        ids[rows] = number
+def _as_movie(labels: LabelArray, axes: str) -> LabelArray:
+    """Return a view with the axes TZYX; those that are not there have length 1."""
+    missing = "".join(axis for axis in "TZ" if axis not in axes)
+    view = labels[(np.newaxis,) * len(missing)]
+    return view.transpose([(missing + axes).index(axis) for axis in "TZYX"])
+
+
+def _count_frames(
+    movie: LabelArray, params: SegmentParams, cancelled: CancelCheck | None
+) -> list[Table]:
+    """Count the frames of each plane of labels TZYX."""
+    planes = range(movie.shape[1])
+    return [count_table(movie[:, plane], params.link_gap, cancelled) for plane in planes]
+
+
+def _write(labels: LabelArray, axes: str, links: Links) -> Linked:
+    """Return labels with the new ids; what has none is removed."""
     result = np.zeros(labels.shape, np.int32)
-    for number, frame in enumerate(labels):
-        own = table.rows_of(number)
-        result[number] = renumber(frame, table.ids[own], ids[own])
-    return result
-
-
-def _join(parts: list[Linked], axis: int) -> Linked:
-    """Stack parts along a new axis; their ids go on from part to part."""
-    labels, parents, count = [], {}, 0
-    for part in parts:
-        labels.append(np.where(part.labels > 0, part.labels + np.int32(count), np.int32(0)))
-        parents.update({child + count: mother + count for child, mother in part.parents.items()})
-        count += part.count
-    return Linked(np.stack(labels, axis), count, parents)
+    old, new = _as_movie(labels, axes), _as_movie(result, axes)
+    for frame, plane in np.ndindex(*old.shape[:2]):
+        new[frame, plane] = renumber(old[frame, plane], *links.of(frame, plane))
+    return Linked(result, links)

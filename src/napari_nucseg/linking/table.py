@@ -5,8 +5,9 @@ labels larger than memory can be linked from tables that were counted part by pa
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,8 +33,8 @@ class Table:
         Id in that step, ascending within it.
     areas : array (n,), int64
         Pixels (voxels where a step is a volume).
-    centres : array (n, ndim of a step), float64
-        Mean index along each axis.
+    sums : array (n, ndim of a step), float64
+        Of the indices of its pixels along each axis; whole numbers, so that parts add up exactly.
     first, second : arrays (m,), int64
         Rows that share pixels, `first` in the earlier step.
     shared : array (m,), int64
@@ -43,13 +44,18 @@ class Table:
     steps: AnyArray
     ids: AnyArray
     areas: AnyArray
-    centres: FloatArray
+    sums: FloatArray
     first: AnyArray
     second: AnyArray
     shared: AnyArray
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def centres(self) -> FloatArray:
+        """Mean index along each axis, (n, ndim of a step)."""
+        return np.asarray(self.sums / self.areas[:, np.newaxis])
 
     @property
     def gaps(self) -> AnyArray:
@@ -69,7 +75,7 @@ class Table:
         thickness : float
             Of a plane in pixels of Y and X; counts where a step is a volume.
         """
-        if self.centres.shape[1] == 2:
+        if self.sums.shape[1] == 2:
             return np.sqrt(4 * self.areas / math.pi)
         return np.cbrt(6 * self.areas * thickness / math.pi)
 
@@ -78,9 +84,72 @@ class Table:
         begin, end = np.searchsorted(self.steps, [step, step + 1])
         return slice(int(begin), int(end))
 
+    def moved(self, *offset: int) -> "Table":
+        """Return the table with indices that are counted from elsewhere, by axis of a step."""
+        return replace(self, sums=self.sums + self.areas[:, np.newaxis] * np.array(offset))
+
+    def lifted(self, plane: int) -> "Table":
+        """Return the table of planes (Y, X) as one of volumes (Z, Y, X)."""
+        return replace(self, sums=np.column_stack([self.areas * float(plane), self.sums]))
+
+    def renamed(self, ids: AnyArray) -> "Table":
+        """Return the table with other ids, one for each row; for `add_up`, as it is not in order.
+
+        Rows that get 0 are left out.
+        """
+        kept = ids > 0
+        place = np.cumsum(kept) - 1
+        pairs = kept[self.first] & kept[self.second]
+        return Table(
+            self.steps[kept],
+            ids[kept].astype(np.int64),
+            self.areas[kept],
+            self.sums[kept],
+            place[self.first[pairs]],
+            place[self.second[pairs]],
+            self.shared[pairs],
+        )
+
+
+def add_up(parts: Sequence[Table]) -> Table:
+    """Return the table of labels that were counted part by part.
+
+    Parameters
+    ----------
+    parts : sequence of Table
+        At least one. Rows of the same step and id are parts of one nucleus; indices are counted
+        from the same corner, see `Table.moved`.
+    """
+    steps, ids, areas, sums, shared = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("steps", "ids", "areas", "sums", "shared")
+    )
+    order = np.lexsort((ids, steps))
+    steps, ids = steps[order], ids[order]
+    begins = np.ones(len(order), bool)
+    begins[1:] = (np.diff(steps) != 0) | (np.diff(ids) != 0)
+    row = np.zeros(len(order), np.int64)
+    row[order] = np.cumsum(begins) - 1
+    count = int(begins.sum())
+    offsets = np.cumsum([0, *(len(part) for part in parts)])
+    first, second = (
+        row[np.concatenate([getattr(p, name) + o for p, o in zip(parts, offsets, strict=False)])]
+        for name in ("first", "second")
+    )
+    pairs, index = np.unique(first * count + second, return_inverse=True)
+    return Table(
+        steps[begins],
+        ids[begins],
+        np.bincount(row, areas, count).astype(np.int64),
+        np.column_stack([np.bincount(row, axis, count) for axis in sums.T]),
+        pairs // max(count, 1),
+        pairs % max(count, 1),
+        np.bincount(index, shared, len(pairs)).astype(np.int64),
+    )
+
 
 def count_table(
-    labels: LabelArray | Sequence[LabelArray],
+    labels: LabelArray | Iterable[LabelArray],
     gap: int = 0,
     cancelled: CancelCheck | None = None,
 ) -> Table:
@@ -88,8 +157,9 @@ def count_table(
 
     Parameters
     ----------
-    labels : array (steps, Y, X) or (steps, Z, Y, X), integer
-        0 is background; ids need to be unique only within a step.
+    labels : array (steps, Y, X) or (steps, Z, Y, X), or iterable of its steps, integer
+        0 is background; ids need to be unique only within a step. Of an iterable, no more than
+        `gap` + 2 steps are in memory.
     gap : int
         Steps that a nucleus may be missing in: so much further pixels are compared.
     cancelled : callable, optional
@@ -101,15 +171,17 @@ def count_table(
     """
     steps, pairs = [], []
     offsets = [0]
+    recent: deque[tuple[int, LabelArray]] = deque(maxlen=gap + 1)
     for number, frame in enumerate(labels):
         if cancelled is not None and cancelled():
             raise Cancelled("Linking was cancelled.")
-        ids, areas, centres = _count(frame)
-        steps.append((np.full(len(ids), number), ids, areas, centres))
+        ids, areas, sums = _count(frame)
+        steps.append((np.full(len(ids), number), ids, areas, sums))
         offsets.append(offsets[-1] + len(ids))
-        for earlier in range(max(0, number - gap - 1), number):
-            first, second, shared = _count_shared(labels[earlier], frame, steps[earlier][1], ids)
+        for earlier, before in recent:
+            first, second, shared = _count_shared(before, frame, steps[earlier][1], ids)
             pairs.append((first + offsets[earlier], second + offsets[number], shared))
+        recent.append((number, frame))
     columns = [np.concatenate(column) for column in zip(*steps, strict=True)]
     if not pairs:
         pairs = [(np.zeros(0, np.int64),) * 3]
@@ -151,7 +223,7 @@ def renumber(frame: LabelArray, ids: AnyArray, new_ids: AnyArray) -> LabelArray:
 
 
 def _count(frame: LabelArray) -> tuple[AnyArray, AnyArray, FloatArray]:
-    """Return ids, areas and centres of the nuclei of one step."""
+    """Return ids, areas and sums of the indices of the nuclei of one step."""
     flat = np.ascontiguousarray(frame).reshape(-1)
     inside = np.flatnonzero(flat)
     values = flat[inside]
@@ -159,7 +231,7 @@ def _count(frame: LabelArray) -> tuple[AnyArray, AnyArray, FloatArray]:
     index = _positions(values, ids)
     areas = np.bincount(index, minlength=len(ids))
     sums = [np.bincount(index, axis, len(ids)) for axis in np.unravel_index(inside, frame.shape)]
-    return ids, areas, np.column_stack(sums) / areas[:, np.newaxis]
+    return ids, areas, np.column_stack(sums)
 
 
 def _count_shared(

@@ -11,6 +11,7 @@ from napari_nucseg.batch.batch import Batch
 from napari_nucseg.batch.items import Item
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.params import SegmentParams
+from napari_nucseg.widgets._time_left import duration
 from napari_nucseg.widgets._worker import Task
 
 
@@ -123,13 +124,4 @@ class TimeLeft:
         if not self._worked or self.done == self.total:
             return text
         seconds = (self._clock() - self._begun) / self._worked * (self.total - self.done)
-        return f"{text}, {_duration(seconds)} left"
-
-
-def _duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+        return f"{text}, {duration(seconds)} left"

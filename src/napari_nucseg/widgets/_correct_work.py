@@ -1,6 +1,7 @@
 """What the widget for correcting does in threads."""
 
 import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,8 @@ class Analysis:
     changes: Changes
     doubts: tuple[Doubt, ...]
     nuclei: Nuclei
+    features: Mapping[str, AnyArray] | None
+    """One row for each nucleus, if they are linked."""
 
 
 def read_labels(
@@ -80,13 +83,15 @@ def analyse(
     labels: LabelArray,
     probability: AnyArray | None,
     time_axis: int | None,
+    describe: Callable[[LabelArray, CancelCheck], Mapping[str, AnyArray]] | None,
     _progress: Progress,
     cancelled: CancelCheck,
 ) -> Analysis:
-    """Compare with the prediction and rank the nuclei."""
+    """Compare with the prediction, rank the nuclei, and describe linked ones."""
     changes = find_changes(predicted, labels)
     doubts = rank_nuclei(labels, probability, cancelled, time_axis=time_axis)
-    return Analysis(changes, doubts, measure(labels))
+    features = None if describe is None else describe(labels, cancelled)
+    return Analysis(changes, doubts, measure(labels), features)
 
 
 def read_saved(

@@ -1,6 +1,7 @@
 """What the package knows about a labels layer that is being corrected; kept in its metadata."""
 
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,18 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 
-from napari_nucseg._types import AnyArray
+from napari_nucseg._types import AnyArray, CancelCheck, LabelArray
 from napari_nucseg.correction.autosave import autosave_folder
 from napari_nucseg.correction.drawing import ellipse_vertices
 from napari_nucseg.correction.review import Position, Reviewed
 from napari_nucseg.correction.snapshot import Snapshot
 from napari_nucseg.errors import InputError
+from napari_nucseg.linking.features import describe_labels
 from napari_nucseg.widgets import _correct_messages as messages
 from napari_nucseg.widgets._results import RECORD
+
+Features = Mapping[str, AnyArray]
+"""One row for each nucleus, see `linking.features.describe_nuclei`."""
 
 CORRECTION = "napari_nucseg_correction"
 """Key in `layer.metadata` of the layer's `Correction`."""
@@ -92,11 +97,33 @@ def check_layer(layer: Labels) -> None:
         raise InputError(messages.on_disk(layer.name, "read-only"))
 
 
+def label_axes(layer: Labels) -> str:
+    """Return the axes of labels by what was segmented; nothing if that does not fit."""
+    axes = "".join(a for a in layer.metadata.get(RECORD, {}).get("axes", "") if a not in "CS")
+    return axes if len(axes) == layer.ndim else ""
+
+
+def linked_features(layer: Labels) -> Callable[[LabelArray, CancelCheck], Features] | None:
+    """Return what makes the table of nuclei of corrected labels; None if they were not linked.
+
+    What is returned may be called in a thread.
+    """
+    record = layer.metadata.get(RECORD, {})
+    made_with, axes = record.get("parameters", {}), label_axes(layer)
+    if not axes or not (made_with.get("link_depth") or made_with.get("link_time")):
+        return None
+    parents = {int(child): int(mother) for child, mother in record.get("parents", {}).items()}
+
+    def describe(labels: LabelArray, cancelled: CancelCheck) -> Features:
+        return describe_labels(labels, axes, parents, cancelled)
+
+    return describe
+
+
 def time_axis(layer: Labels) -> int | None:
     """Return which axis of the labels is time, by what was segmented or by its label."""
-    record = layer.metadata.get(RECORD, {})
-    axes = "".join(a for a in record.get("axes", "") if a not in "CS")
-    if "T" in axes and len(axes) == layer.ndim:
+    axes = label_axes(layer)
+    if "T" in axes:
         return axes.index("T")
     named = [n for n, label in enumerate(layer.axis_labels[:-2]) if str(label).lower() in _TIME]
     return named[0] if named else None

@@ -25,8 +25,10 @@ from napari_nucseg.widgets._correct_work import (
 from napari_nucseg.widgets._correction import (
     CORRECTION,
     Correction,
+    Features,
     begin,
     correction_of,
+    linked_features,
     probability_of,
     time_axis,
 )
@@ -287,7 +289,9 @@ class Corrector:
                 image = probability.data
             else:
                 self._say(messages.probability_shape(probability.name), False)
-        return partial(analyse, state.predicted, self.layer.data, image, time_axis(self.layer))
+        layer = self.layer
+        describe = linked_features(layer)
+        return partial(analyse, state.predicted, layer.data, image, time_axis(layer), describe)
 
     def _analysed(self, task: Task[Analysis]) -> None:
         if self._closed:
@@ -296,7 +300,13 @@ class Corrector:
             self._report(task)
         else:
             self.analysis = task.result
+            self._show_features(task.result.features)
             self._show_analysis(task.result)
+
+    def _show_features(self, features: Features | None) -> None:
+        """Bring the table of linked nuclei up to date, unless somebody has added to it."""
+        if features is not None and not self._reading and set(self.layer.features) <= set(features):
+            self.layer.features = features
 
     def _save_work(self) -> Work | None:
         state = self.state

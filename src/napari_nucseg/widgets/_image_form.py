@@ -8,6 +8,7 @@ from napari.layers import Image, Layer, Shapes
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError
+from napari_nucseg.large.rule import reason_for_blocks
 from napari_nucseg.params import SegmentParams
 from napari_nucseg.widgets._layers import (
     axes_choices,
@@ -164,6 +165,14 @@ class ImageForm(Container):
         """Those of the axes T and Z that what is to be segmented has."""
         axes = self.axes.value or ""
         return "" if self.what.value == PLANE else "".join(axis for axis in axes if axis in "TZ")
+
+    @property
+    def reason_for_blocks(self) -> str | None:
+        """Why what is to be segmented is cut into blocks; None if it is segmented at once."""
+        layer, axes = self.image.value, self.axes.value
+        if layer is None or not axes or self.what.value not in (WHOLE, WHOLE_IMAGE):
+            return None
+        return reason_for_blocks(full_resolution(layer), axes)
 
     def request(self, params: SegmentParams) -> Request:
         """Return what to segment.

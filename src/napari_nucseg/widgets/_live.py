@@ -23,7 +23,7 @@ DELAY = 120
 
 
 def estimate_maps(request: Request) -> float:
-    """Return how many bytes the maps of a request will take.
+    """Return how many bytes the maps of a request, and the outlines that it links, will take.
 
     The scale is known beforehand only if the diameter was given in pixels; else it is taken as 1.
     """
@@ -37,12 +37,14 @@ def estimate_maps(request: Request) -> float:
     if request.params.diameter != "auto":
         number, unit = parse_diameter(request.params.diameter)
         scale = 1.0 if unit else config.scale_for(number)
-    return 2.0 * planes * config.network.channels * scale**2
+    linked = request.params.link_depth or request.params.link_time
+    return 2.0 * planes * config.network.channels * scale**2 + 4.0 * planes * linked
 
 
 def maps_size(result: SegmentationResult) -> int:
-    """Return the bytes of the maps that a result keeps."""
-    return sum(maps.maps.nbytes for maps in result.maps)
+    """Return the bytes of the maps that a result keeps, and of the outlines before linking."""
+    outlines = 0 if result.outlines is None else result.outlines.nbytes
+    return sum(maps.maps.nbytes for maps in result.maps) + outlines
 
 
 @dataclass(frozen=True, eq=False)

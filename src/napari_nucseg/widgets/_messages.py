@@ -5,20 +5,26 @@ from collections.abc import Mapping
 from napari.utils.notifications import show_error, show_warning
 
 from napari_nucseg.inference.segment import SegmentationResult
+from napari_nucseg.large.result import LargeResult
 
 __all__ = [
     "CANCELLED",
     "CLOSED",
+    "GOES_ON",
     "NO_IMAGE",
     "NO_SHAPES",
     "command_copied",
     "edited",
     "failed",
+    "large_cancelled",
+    "large_summary",
     "model_lost",
     "not_kept",
     "show_error",
     "show_warning",
+    "source_changed_large",
     "source_removed",
+    "source_removed_large",
     "summary",
 ]
 
@@ -26,18 +32,41 @@ NO_IMAGE = "Open an image first, then press Run: there is no image layer to segm
 CANCELLED = "Cancelled; nothing was changed."
 NO_SHAPES = "Add a shapes layer and draw a rectangle, an ellipse or a polygon in it."
 CLOSED = "The widget was closed."
+GOES_ON = "\nGoing on with an unfinished run: what was finished is not done again."
 
 
 def summary(result: SegmentationResult, pixel_size: Mapping[str, float]) -> str:
     """Return what was found, e.g. ``412 nuclei in 0.8 s (model nuclei, diameter 19 px)``."""
+    return "\n".join([_found(result, result.seconds["total"], pixel_size), *result.messages])
+
+
+def large_summary(result: LargeResult, pixel_size: Mapping[str, float]) -> str:
+    """Return what was found in blocks, where it is, and how it is corrected."""
+    return "\n".join(
+        [
+            _found(result, result.seconds, pixel_size),
+            *result.messages,
+            f"The labels are on disk: {result.path}. To correct a part, draw a shape around it and "
+            "segment 'inside the shapes', which gives labels that can be edited.",
+        ]
+    )
+
+
+def large_cancelled(target: str) -> str:
+    """Return what becomes of a run in blocks that was stopped."""
+    return f"Cancelled; finished blocks are kept beside {target}, and Run goes on with the others."
+
+
+def _found(
+    result: SegmentationResult | LargeResult, seconds: float, pixel_size: Mapping[str, float]
+) -> str:
     noun = "nucleus" if result.count == 1 else "nuclei"
     facts = [f"model {result.record['model']}", f"diameter {result.diameter:.3g} px"]
     if "Y" in pixel_size and "X" in pixel_size:
         size = (pixel_size["Y"] * pixel_size["X"]) ** 0.5
         facts.append(f"{result.diameter * size:.3g} µm")
     facts.append("estimated" if result.record["diameter_estimated"] else "given")
-    found = f"{result.count:,} {noun} in {result.seconds['total']:.1f} s ({', '.join(facts)})"
-    return "\n".join([found, *result.messages])
+    return f"{result.count:,} {noun} in {seconds:.1f} s ({', '.join(facts)})"
 
 
 def not_kept(size: float) -> str:
@@ -59,6 +88,22 @@ def edited(name: str) -> str:
 def source_removed(name: str) -> str:
     """Return why a run's result is not shown."""
     return f"'{name}' was removed while it was being segmented, so the result was dropped."
+
+
+def source_removed_large(name: str, target: str) -> str:
+    """Return why a run in blocks has stopped."""
+    return (
+        f"'{name}' was removed while it was being segmented, so the run was stopped; finished "
+        f"blocks are kept beside {target}."
+    )
+
+
+def source_changed_large(name: str, target: str) -> str:
+    """Return why the result of a run in blocks is not shown."""
+    return (
+        f"'{name}' got an image of another shape while it was being segmented, so the result is "
+        f"not shown; it is in {target}."
+    )
 
 
 def source_changed(name: str) -> str:

@@ -4,24 +4,20 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from magicgui.widgets import Container, Label, ProgressBar, PushButton
 from napari.layers import Layer
 from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._types import CancelCheck, Progress
-from napari_nucseg.command_line import command_line
 from napari_nucseg.errors import NucsegError
-from napari_nucseg.inference.job import given_diameter
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, segment
-from napari_nucseg.linking.stack import plane_step
-from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params, parse_diameter
 from napari_nucseg.widgets import _messages as messages
+from napari_nucseg.widgets._command import copied_command
 from napari_nucseg.widgets._dock import DockWatcher
-from napari_nucseg.widgets._image_form import ImageForm, Request
+from napari_nucseg.widgets._image_form import Request
+from napari_nucseg.widgets._large_run import LargeRun
 from napari_nucseg.widgets._layers import result_geometry
-from napari_nucseg.widgets._link_form import LinkForm
 from napari_nucseg.widgets._live import (
     MAX_MAPS,
     LiveUpdates,
@@ -30,20 +26,13 @@ from napari_nucseg.widgets._live import (
     make_shown,
     maps_size,
 )
-from napari_nucseg.widgets._look import align_labels, make_text, narrow
-from napari_nucseg.widgets._model_choice import ModelChoice, model_choices
-from napari_nucseg.widgets._params_form import field_widget, read_values
+from napari_nucseg.widgets._model_choice import ModelChoice
 from napari_nucseg.widgets._results import Kind, Looked, ResultLayers
-from napari_nucseg.widgets._tracks import TracksButton
+from napari_nucseg.widgets._segment_form import SegmentForm
 from napari_nucseg.widgets._worker import Task
 
-SLIDERS = tuple(name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS)
 
-OUTPUT = "nuclei"
-"""Output folder in the copied command."""
-
-
-class SegmentWidget(Container):
+class SegmentWidget(SegmentForm):
     """Segments the nuclei of an image layer into a labels layer.
 
     Parameters
@@ -52,10 +41,6 @@ class SegmentWidget(Container):
 
     Attributes
     ----------
-    image_form : ImageForm
-        Image, axes, channels and part to segment.
-    fields : dict of str to magicgui widget
-        One per parameter of `SegmentParams` that the widget offers.
     finished : psygnal.Signal
         Emitted in the main thread after a run ended, in whatever way.
     """
@@ -65,31 +50,13 @@ class SegmentWidget(Container):
     def __init__(self, napari_viewer: Any) -> None:
         self._viewer = napari_viewer
         self._results = ResultLayers(napari_viewer)
-        self._task: Task[Shown] | None = None
+        self._task: Task[Any] | None = None
+        self._large: LargeRun | None = None
         self._request: Request | None = None
         self._reason: str | None = None
+        self._aloud = False
         self._before: Shown | None = None
-        self.image_form = ImageForm(napari_viewer)
-        self._link = LinkForm()
-        self.fields = {
-            "channels": self.image_form.channels,
-            "model": field_widget("model", choices=model_choices(), widget_type="ComboBox"),
-            **{name: field_widget(name) for name in ("diameter", *SLIDERS)},
-            **self._link.fields,
-            "probabilities": field_widget("probabilities"),
-        }
-        self.run_button = PushButton(text="Run", tooltip="Segment the nuclei.")
-        self.cancel_button = PushButton(
-            text="Cancel", tooltip="Stop; nothing is changed.", enabled=False
-        )
-        self.progress = ProgressBar(visible=False)
-        self.status = Label(value="")
-        self.copy_button = PushButton(
-            text="Copy as command",
-            tooltip="Copy the shell line that does the same to the clipboard.",
-        )
-        self.tracks_button = TracksButton(napari_viewer)
-        super().__init__(widgets=self._rows(), labels=False)
+        super().__init__(napari_viewer)
         self._live = LiveUpdates(
             self.native,
             self._live_values,
@@ -98,37 +65,8 @@ class SegmentWidget(Container):
             self._show_update,
             self._show_problem,
         )
-        self._polish()
+        self._watcher = DockWatcher(self.native, self._close, self.align)
         self._connect()
-        self._offer_links()
-
-    def _rows(self) -> list[Any]:
-        fields = self.fields
-        main = Container(widgets=[fields["model"], fields["diameter"], fields["probabilities"]])
-        live = Container(widgets=[fields[name] for name in SLIDERS])
-        buttons = Container(
-            widgets=[self.run_button, self.cancel_button], layout="horizontal", labels=False
-        )
-        for group in (main, live, buttons):
-            group.margins = (0, 0, 0, 0)
-        return [
-            self.image_form,
-            main,
-            buttons,
-            self.progress,
-            Label(value="<b>Adjust the result</b> (without running again)"),
-            live,
-            self._link,
-            self.status,
-            self.tracks_button,
-            self.copy_button,
-        ]
-
-    def _polish(self) -> None:
-        form = self.image_form
-        narrow([form.image, form.axes, form.what, form.shapes, self.fields["model"]])
-        make_text(self.status)
-        self._watcher = DockWatcher(self.native, self._close, self._align)
 
     def _connect(self) -> None:
         self.run_button.changed.connect(self.run)
@@ -136,8 +74,6 @@ class SegmentWidget(Container):
         self.copy_button.changed.connect(self.copy_command)
         for name in LIVE_PARAMETERS:
             self.fields[name].changed.connect(self._live_changed)
-        for box in (self.image_form.axes, self.image_form.what):
-            box.changed.connect(self._offer_links)
         layers = self._viewer.layers
         layers.selection.events.active.connect(self._follow)
         layers.events.removed.connect(self._layer_removed)
@@ -155,72 +91,78 @@ class SegmentWidget(Container):
         """Whether the labels are being adjusted, or are about to be."""
         return self._live.busy
 
-    def params(self) -> SegmentParams:
-        """Return the parameters in the form.
-
-        Raises
-        ------
-        InputError
-            One of them cannot be used.
-        """
-        hidden = set(self._link.unused(self.image_form.stacked))
-        if "C" not in (self.image_form.axes.value or ""):
-            hidden.add("channels")
-        fields = {name: field for name, field in self.fields.items() if name not in hidden}
-        return make_params(read_values(fields))  # what is hidden, from an image before, is not used
-
     def run(self) -> None:
         """Segment the chosen image in a thread; a press during a run is ignored."""
         if self.running:
             return
         try:
+            self.offer()  # a layer does not tell of new data
             request = self.image_form.request(self.params())
-            expected = estimate_maps(request)
+            if self.image_form.reason_for_blocks is None:
+                start = self._start_at_once(request)
+            else:
+                start = self._start_in_blocks(request)
         except NucsegError as error:
             self._show_error(error)
             return
         self._before = self._live.shown
         self._live.stop()
-        self._request, self._reason = request, None
+        self._request, self._reason, self._aloud = request, None, False
         self._set_running(True)
+        start()
+
+    def _start_at_once(self, request: Request) -> Callable[[], None]:
+        keep = estimate_maps(request) <= MAX_MAPS
         self._task = Task(
-            partial(_segment, request, expected <= MAX_MAPS, self._results.look_at(request.source)),
+            partial(_segment, request, keep, self._results.look_at(request.source)),
             f"segmenting '{request.name}'",
             self._run_finished,
             self._show_progress,
         )
-        self._task.start()
+        return self._task.start
+
+    def _start_in_blocks(self, request: Request) -> Callable[[], None]:
+        form = self.large_form
+        target, overwrite = form.target(), form.overwrite.value
+        self._large = LargeRun(
+            self._viewer, request, target, overwrite, self._run_finished, self._show_blocks
+        )
+        self._task = self._large.task
+        return self._large.start
 
     def cancel(self) -> None:
-        """Stop the run within one tile; nothing is changed."""
-        self._stop(messages.CANCELLED)
+        """Stop the run within one tile; nothing is changed, and finished blocks are kept."""
+        large = self._large
+        self._stop(
+            messages.CANCELLED if large is None else messages.large_cancelled(str(large.target))
+        )
 
-    def _stop(self, reason: str) -> None:
+    def _stop(self, reason: str, *, aloud: bool = False) -> None:
         if self._task is not None and not self._task.cancelled:
-            self._reason = reason
+            self._reason, self._aloud = reason, aloud
             self._task.cancel()
 
     def copy_command(self) -> None:
         """Copy the equivalent shell line to the clipboard."""
         try:
             request = self.image_form.request(self.params())
-            params = _portable(request)
+            large = self.image_form.reason_for_blocks is not None
+            form = self.large_form
+            line, text = copied_command(
+                request,
+                form.target() if large else None,
+                overwrite=large and bool(form.overwrite.value),
+            )
         except NucsegError as error:
             self._show_error(error)
             return
-        path = request.source.source.path
-        line = command_line(str(path or request.name), OUTPUT, request.axes, params)
         QApplication.clipboard().setText(line)
-        part = bool(request.position) or request.region is not None
-        self.status.value = messages.command_copied(line, has_path=bool(path), part=part)
+        self.status.value = text
 
     def reset_choices(self, *_: Any) -> None:
         """Read the layer list again; napari calls this when layers come, go or are renamed."""
         if isalive(self.native):
             self.image_form.refresh()
-
-    def _offer_links(self, _: Any = None) -> None:
-        self._link.offer(self.image_form.stacked)
 
     def _follow(self, _event: Any = None) -> None:
         if isalive(self.native):
@@ -228,10 +170,13 @@ class SegmentWidget(Container):
 
     def _layer_removed(self, event: Any) -> None:
         if self.running and self._request is not None and event.value is self._request.source:
-            self._stop(messages.source_removed(self._request.name))
-
-    def _align(self) -> None:
-        align_labels([*self.image_form, *self.fields.values()])
+            name, large = self._request.name, self._large
+            reason = (
+                messages.source_removed(name)
+                if large is None
+                else messages.source_removed_large(name, str(large.target))
+            )
+            self._stop(reason, aloud=True)
 
     def _close(self) -> None:
         self._before = None
@@ -252,8 +197,16 @@ class SegmentWidget(Container):
             self.progress.value = done
             self.status.value = f"Tile {done:,} of {total:,}: {message}"
 
-    def _run_finished(self, task: Task[Shown]) -> None:
+    def _show_blocks(self, done: int, total: int, text: str) -> None:
+        if self.running and isalive(self.native):
+            self.progress.max = total
+            self.progress.value = done
+            self.status.value = text
+
+    def _run_finished(self, task: Task[Any]) -> None:
         self._task = None
+        large, self._large = self._large, None
+        place = 0 if large is None or task.abandoned else large.close()
         if not isalive(self.native):
             return
         self._set_running(False)
@@ -261,23 +214,34 @@ class SegmentWidget(Container):
             self._show_cancelled(task)
         elif task.result is None:
             self._show_problem(task)
-        elif not task.result.request.is_current():
-            self._before = None  # its labels are of another image too
-            self.status.value = messages.source_changed(task.result.request.name)
-            messages.show_warning(self.status.value)
         else:
-            self._before = None
-            self._show_result(task.result)
+            self._before = None  # its labels are replaced, or of another image
+            if self._request is None or not self._request.is_current():
+                self._show_changed(large)
+            elif large is None:
+                self._show_result(task.result)
+            else:
+                self._viewer.layers.selection.active = large.show(place)
+                self.status.value = large.summary()
         if self._before is not None:
             self._live.start(self._before)  # the labels of the run before are still there
         self._before = None
         self.finished.emit()
 
+    def _show_changed(self, large: LargeRun | None) -> None:
+        name = "" if self._request is None else self._request.name
+        self.status.value = (
+            messages.source_changed(name)
+            if large is None
+            else messages.source_changed_large(name, str(large.target))
+        )
+        messages.show_warning(self.status.value)
+
     def _show_cancelled(self, task: Task[Shown]) -> None:
         """Say why there is no result; a user who did not press Cancel is told aloud."""
         self.status.value = self._reason or messages.CANCELLED
-        if self._reason not in (None, messages.CANCELLED, messages.CLOSED) and not task.abandoned:
-            messages.show_warning(self._reason)
+        if self._aloud and not task.abandoned:
+            messages.show_warning(self.status.value)
 
     def _model_lost(self, name: str) -> None:
         self.status.value = messages.model_lost(name, self.fields["model"].value)
@@ -353,18 +317,6 @@ class SegmentWidget(Container):
     def _show_update(self, shown: Shown) -> None:
         self._put_labels(shown)
         self.status.value = messages.summary(shown.result, shown.request.pixel_size)
-
-
-def _portable(request: Request) -> SegmentParams:
-    """Return the parameters with lengths as pixels: the file may not know the layer's scale."""
-    params = request.params
-    changes: dict[str, Any] = {}
-    pixels = given_diameter(params, request.pixel_size)
-    if pixels is not None and parse_diameter(params.diameter)[1]:
-        changes["diameter"] = repr(pixels)
-    if (params.link_depth or params.link_time) and "Z" in request.image_axes:
-        changes["anisotropy"] = params.anisotropy or plane_step(request.pixel_size)
-    return params.model_copy(update=changes)
 
 
 def _segment(

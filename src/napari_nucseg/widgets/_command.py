@@ -1,0 +1,60 @@
+"""The shell line that does what the form says."""
+
+from pathlib import Path
+from typing import Any
+
+from napari_nucseg.command_line import command_line
+from napari_nucseg.errors import ReadError
+from napari_nucseg.inference.job import given_diameter
+from napari_nucseg.io.plate import is_zarr, read_ome
+from napari_nucseg.linking.stack import plane_step
+from napari_nucseg.params import SegmentParams, parse_diameter
+from napari_nucseg.widgets import _messages as messages
+from napari_nucseg.widgets._image_form import Request
+from napari_nucseg.widgets._large_form import source_path
+
+OUTPUT = "nuclei"
+"""Output folder in the copied command."""
+
+
+def copied_command(request: Request, target: Path | None, *, overwrite: bool) -> tuple[str, str]:
+    """Return the line, and what to say about it.
+
+    Parameters
+    ----------
+    request : Request
+    target : Path or None
+        Of a run in blocks.
+    overwrite : bool
+    """
+    path = source_path(request.source)
+    axes = None if path is not None and _states_axes(path) else request.axes
+    line = command_line(
+        path or request.name,
+        OUTPUT if target is None else str(target),
+        axes,
+        _portable(request),
+        overwrite=overwrite,
+    )
+    part = bool(request.position) or request.region is not None
+    return line, messages.command_copied(line, has_path=path is not None, part=part)
+
+
+def _states_axes(path: str) -> bool:
+    """Tell whether an image is an OME-Zarr, whose axes the layer may show in another order."""
+    try:
+        return is_zarr(Path(path)) and "multiscales" in read_ome(Path(path))
+    except ReadError:
+        return False
+
+
+def _portable(request: Request) -> SegmentParams:
+    """Return the parameters with lengths as pixels: the file may not know the layer's scale."""
+    params = request.params
+    changes: dict[str, Any] = {}
+    pixels = given_diameter(params, request.pixel_size)
+    if pixels is not None and parse_diameter(params.diameter)[1]:
+        changes["diameter"] = repr(pixels)
+    if (params.link_depth or params.link_time) and "Z" in request.image_axes:
+        changes["anisotropy"] = params.anisotropy or plane_step(request.pixel_size)
+    return params.model_copy(update=changes)

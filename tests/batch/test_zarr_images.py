@@ -1,0 +1,56 @@
+"""OME-Zarr images in a folder, each one item of a batch."""
+
+import numpy as np
+import pytest
+import zarr
+from plates import multiscale
+
+from napari_nucseg import segment, segment_batch
+from napari_nucseg.batch.outcome import Status
+from napari_nucseg.io.plate import read_ome
+from napari_nucseg.io.plate_field import read_field
+from napari_nucseg.large import rule
+
+
+@pytest.fixture(params=["0.4", "0.5"])
+def with_zarr(request, images, field):
+    """The folder of images, with the OME-Zarr image d.ome.zarr (C, Y, X)."""
+    newer = request.param == "0.5"
+    group = zarr.open_group(images / "d.ome.zarr", mode="w", zarr_format=3 if newer else 2)
+    content = {"multiscales": [multiscale()]}
+    group.attrs.update({"ome": {"version": "0.5", **content}} if newer else content)
+    group.create_array("0", data=field[None], chunks=(1, 64, 64))
+    return images
+
+
+def test_ome_zarr_images_of_a_folder(with_zarr, output, table, field):
+    batch = segment_batch(with_zarr, output, diameter="7 um", probabilities=True, axes=None)
+    failed = [row for row in table() if row["status"] == "failed"]
+    assert [row["file"][-5:] for row in failed] == ["a.tif", "b.tif", "c.tif"]  # no pixel size
+    written = read_field(output / "d_labels.ome.zarr")
+    np.testing.assert_array_equal(written.pixels(), segment(field, diameter=14).labels)
+    assert dict(written.placement.translation) == {"Y": 7.0, "X": 9.0}
+    source = read_ome(output / "d_labels.ome.zarr")["image-label"]["source"]["image"]
+    assert source == "../../images/d.ome.zarr"
+    assert (output / "d_probability.ome.zarr").is_dir()
+    assert batch.counts[Status.OK] == 1
+
+
+def test_ome_zarr_images_are_skipped_and_results_are_no_inputs(with_zarr, output):
+    assert segment_batch(with_zarr, output, diameter=14).counts == {Status.OK: 4}
+    assert segment_batch(with_zarr, output, diameter=14).counts == {Status.SKIPPED: 4}
+    one = segment_batch(with_zarr / "d.ome.zarr", output, diameter=14, overwrite=True)
+    assert one.counts == {Status.OK: 1}
+    group = zarr.open_group(with_zarr / "d_labels.ome.zarr", mode="w", zarr_format=2)
+    group.attrs["multiscales"] = [multiscale()]
+    assert segment_batch(with_zarr, output, diameter=14).counts == {Status.SKIPPED: 4}
+
+
+def test_large_ome_zarr_images_are_for_the_command_of_one(with_zarr, output, table, monkeypatch):
+    monkeypatch.setattr(rule, "LAZY_PLANE", 5000)
+    batch = segment_batch(with_zarr, output, diameter=14)
+    assert batch.counts == {Status.OK: 3, Status.FAILED: 1}
+    (row,) = [row for row in table() if row["status"] == "failed"]
+    assert "9,216 pixels, more than 5,000" in row["message"]
+    command = f"napari-nucseg segment {with_zarr}/d.ome.zarr --output {output}/d_labels.ome.zarr"
+    assert command in row["message"]
