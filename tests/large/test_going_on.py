@@ -12,7 +12,7 @@ from stores import content_of, read_labels
 
 import napari_nucseg
 from napari_nucseg import segment_large
-from napari_nucseg.errors import Cancelled, DiskFull, WriteError
+from napari_nucseg.errors import Cancelled, DiskFull, InputError, WriteError
 from napari_nucseg.large.block import Run
 from napari_nucseg.large.work import PLAN, Work
 
@@ -144,7 +144,7 @@ def test_another_version_is_refused(source, target, monkeypatch):
 
 
 def test_an_existing_target_is_refused(source, target):
-    target.mkdir()
+    segment_large(source, target, **OPTIONS)
     (target / "mine").write_text("mine")
     with pytest.raises(WriteError, match="exists already; allow overwriting"):
         segment_large(source, target, **OPTIONS)
@@ -177,6 +177,68 @@ def test_the_image_is_never_replaced(source, target):
         with pytest.raises(WriteError, match="holds the image itself"):
             segment_large(source, place, overwrite=True, **OPTIONS)
     assert content_of(source) == before
+
+
+def test_an_image_behind_a_link_is_never_replaced(source, tmp_path):
+    link = tmp_path / "link.ome.zarr"
+    link.symlink_to(source, target_is_directory=True)
+    before = content_of(source)
+    with pytest.raises(WriteError, match="holds the image itself"):
+        segment_large(link, source, overwrite=True, **OPTIONS)
+    assert content_of(source) == before
+
+
+def test_a_folder_of_the_user_is_never_replaced(source, target):
+    target.mkdir()
+    (target / "mine").write_text("mine")
+    with pytest.raises(WriteError, match="is no Zarr, so it is not replaced"):
+        segment_large(source, target, overwrite=True, **OPTIONS)
+    assert (target / "mine").read_text() == "mine"
+
+
+def test_what_appears_during_the_run_is_kept(source, target, undisturbed):
+    def progress(done, total, message):
+        target.mkdir(exist_ok=True)
+
+    with pytest.raises(WriteError, match="has come into being during the run"):
+        segment_large(source, target, progress=progress, **OPTIONS)
+    target.rmdir()  # it is empty still
+    segment_large(source, target, **OPTIONS)
+    assert content_of(target) == undisturbed
+
+
+def test_two_runs_do_not_share_a_target(source, target, undisturbed):
+    refused = []
+
+    def progress(done, total, message):
+        if not refused:
+            with pytest.raises(InputError, match="Another run works in"):
+                segment_large(source, target, **OPTIONS)
+            refused.append(True)
+
+    segment_large(source, target, progress=progress, **OPTIONS)
+    assert refused
+    assert content_of(target) == undisturbed
+    assert not Work.beside(target).path.exists()
+
+
+def test_marks_of_a_result_that_is_gone_count_for_nothing(source, target, undisturbed, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Work, "remove", lambda _: None)  # killed before the last step
+        segment_large(source, target, **OPTIONS)
+    assert len(Work.beside(target).written()) == BLOCKS
+    segment_large(source, target, overwrite=True, **OPTIONS)
+    assert content_of(target) == undisturbed
+
+
+def test_a_damaged_block_is_found_once_more(source, target, undisturbed):
+    progress, cancelled = cancel_after(7)
+    with pytest.raises(Cancelled):
+        segment_large(source, target, progress=progress, cancelled=cancelled, **OPTIONS)
+    for path in (Work.beside(target).path / "nuclei").glob("*.npz"):
+        path.write_bytes(path.read_bytes()[:50])
+    segment_large(source, target, **OPTIONS)
+    assert content_of(target) == undisturbed
 
 
 def test_no_such_folder_and_a_folder_without_permission(source, tmp_path, monkeypatch):

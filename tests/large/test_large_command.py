@@ -59,7 +59,7 @@ def test_tracks_lie_beside_the_labels(tmp_path, field, name):
 
 
 def test_what_exists_is_replaced_only_if_asked_for(source, target):
-    target.mkdir()
+    assert run(source, "--output", target).exit_code == 0
     refused = run(source, "--output", target)
     assert refused.exit_code == 1
     assert "exists already" in refused.stderr

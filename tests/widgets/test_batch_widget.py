@@ -1,6 +1,7 @@
 """The widget that segments a folder: what the shell does, with progress and cancelling."""
 
 import csv
+import os
 import shlex
 import threading
 
@@ -257,6 +258,15 @@ def test_choosing_proposes_an_output(bench, images, monkeypatch):
     bench.press("output")
     bench.press("folder")
     assert widget.output_field.value == "/elsewhere"  # the user's own stays
+
+
+def test_a_whole_drive_and_very_many_files_can_be_chosen(bench):
+    root = os.path.abspath(os.sep)
+    bench.widget.set_inputs([root])
+    assert bench.widget.output_field.value == os.path.join(root, "nuclei")
+    files = [f"{root}folder/image_{i:05}.tif" for i in range(1000)]  # longer than a path may be
+    bench.widget.set_inputs(files)
+    assert list(bench.widget.request().inputs) == files
 
 
 def test_the_copied_command_does_the_same(bench, images, tmp_path):

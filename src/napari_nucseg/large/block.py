@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,9 @@ from napari_nucseg.large.work import Work
 from napari_nucseg.linking.table import count_table
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.registry import find_model
+
+_opening = Lock()
+"""A cache alone would let threads that begin together each open a run that none can stop."""
 
 
 class Run:
@@ -170,12 +173,18 @@ def work_on(
     threads : int or None
         Cores that the process may use; None: as many as the worker was started with.
     """
-    return getattr(_open_run(folder, digest, name, threads), method)(item)
+    return getattr(_run(folder, digest, name, threads), method)(item)
 
 
 def stop_work(folder: str, digest: str, name: str, threads: int | None) -> None:
     """Let what this process does for a run stop within one tile."""
-    _open_run(folder, digest, name, threads).stop.set()
+    _run(folder, digest, name, threads).stop.set()
+
+
+def _run(folder: str, digest: str, name: str, threads: int | None) -> Run:
+    """Return the one run of all threads of a worker."""
+    with _opening:
+        return _open_run(folder, digest, name, threads)
 
 
 @lru_cache(maxsize=1)

@@ -169,7 +169,7 @@ def read_nuclei(path: Path) -> Nuclei:
         The file is missing or damaged.
     """
     try:
-        with np.load(path) as arrays:
+        with open(path, "rb") as file, np.load(file) as arrays:
             return Nuclei(*(arrays[name] for name in ("boxes", "centres", "cut", "bits")))
     except DAMAGED as error:
         raise ReadError(f"Cannot read the nuclei of a block in {path}: {error}.") from error

@@ -11,6 +11,7 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
 from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.io.lazy import LazyImage, open_lazily
+from napari_nucseg.io.plate import is_zarr
 from napari_nucseg.large.block import Run
 from napari_nucseg.large.executors import Executor, ThreadsExecutor, WorkersExecutor
 from napari_nucseg.large.plan import make_plan, make_request
@@ -85,7 +86,7 @@ def segment_large(
     Raises
     ------
     InputError, ReadError, ModelError, EngineError
-        The image, a parameter or the model cannot be used.
+        The image, a parameter or the model cannot be used; another run writes the same target.
     WriteError
         The target exists or cannot be written.
     WorkerError
@@ -107,14 +108,15 @@ def segment_large(
     place = check_target(Path(target), overwrite=overwrite)
     image = open_lazily(source, axes, rgb=rgb)
     _check_workers_argument(image, workers, scheduler)
-    _keep_source(image, place)
+    _protect(image, place)
     known = dict(image.placement.pixel_size if pixel_size is None else pixel_size)
     request = make_request(
         image, params, axes=axes, rgb=rgb, pixel_size=known, block=block, overlap=overlap
     )
     work = Work.beside(place)
-    plan = work.earlier_plan(request, overwrite=overwrite)
-    with _client(workers, scheduler) as client:
+    with work.alone(), _client(workers, scheduler) as client:
+        check_target(place, overwrite=overwrite)  # once more: another run may just have ended
+        plan = work.earlier_plan(request, overwrite=overwrite)
         if client is not None:
             check_workers(client, params.model)
         if plan is None:
@@ -124,7 +126,7 @@ def segment_large(
             work.start(plan)
         steps = Steps(plan, image, work, progress, cancelled, block_done)
         with _executor(steps, client, workers) as executor:
-            return steps.run(executor, place, started)
+            return steps.run(executor, place, started, overwrite=overwrite)
 
 
 @contextlib.contextmanager
@@ -176,10 +178,13 @@ def check_target(target: Path, *, overwrite: bool) -> Path:
     return target
 
 
-def _keep_source(image: LazyImage, target: Path) -> None:
-    """Raise WriteError if the target would replace the image or lie around it."""
-    if image.path is not None and Path(image.path).is_relative_to(target):
+def _protect(image: LazyImage, target: Path) -> None:
+    """Raise WriteError if the target would replace the image, lie around it, or is no Zarr."""
+    local = image.path is not None and "://" not in image.path
+    if local and Path(str(image.path)).resolve().is_relative_to(target.resolve()):
         raise WriteError(f"{target} holds the image itself; choose another place.")
+    if target.exists() and not is_zarr(target):
+        raise WriteError(f"{target} is no Zarr, so it is not replaced; choose another place.")
 
 
 def _check_workers_argument(image: LazyImage, workers: int | None, scheduler: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, Progress
-from napari_nucseg.errors import BlocksFailed
+from napari_nucseg.errors import BlocksFailed, ReadError
 from napari_nucseg.inference.linked import describe_links
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.large.executors import Executor, work_through
@@ -52,7 +52,9 @@ class Steps:
         self._total = len(self.grid) + -(-(self._counting + len(self.grid)) // WRITING)
         self._nuclei = self._shown = 0
 
-    def run(self, executor: Executor, target: Path, started: float) -> LargeResult:
+    def run(
+        self, executor: Executor, target: Path, started: float, *, overwrite: bool
+    ) -> LargeResult:
         """Do what is not done yet.
 
         Parameters
@@ -62,6 +64,8 @@ class Steps:
             Gets the result.
         started : float
             Of `time.perf_counter`, when the call began.
+        overwrite : bool
+            Whether `target` may be replaced.
 
         Raises
         ------
@@ -79,7 +83,7 @@ class Steps:
         record |= {"cut": list(cut), "seams": seams.to_json(), **self._lineage(links)}
         pyramid = LabelPyramid.open(self.work.labels)
         pyramid.describe(self.plan, self.image, target, record)
-        self.work.finish(target)
+        self.work.finish(target, overwrite=overwrite)
         return LargeResult(
             path=target,
             axes=self.plan.planes.output_axes,
@@ -103,7 +107,11 @@ class Steps:
         """Find the nuclei of all blocks that are not finished."""
         there = self.work.found()
         for index in sorted(there):
-            nuclei = self.work.read_nuclei(index)
+            try:
+                nuclei = self.work.read_nuclei(index)
+            except ReadError:  # damaged, as by a power failure: found once more
+                there.discard(index)
+                continue
             self._found(index, nuclei.count_in(self.grid.at(index).inner), len(there))
         left = [index for index in range(len(self.grid)) if index not in there]
         finished = len(there)

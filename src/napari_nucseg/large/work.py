@@ -4,12 +4,14 @@ It lies beside the target, and each file in it is complete or not there, so that
 killed goes on where it was. Only the last step gives the result its name.
 """
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from napari_nucseg.errors import ReadError, WriteError
+from napari_nucseg.errors import InputError, ReadError, WriteError
 from napari_nucseg.io.atomic import atomic_file, write_error
 from napari_nucseg.large.columns import Counted
 from napari_nucseg.large.nuclei import Nuclei, read_nuclei
@@ -24,6 +26,9 @@ PLAN, NUCLEI, NUMBERS, COUNTED, LINKS, WRITTEN, LABELS = (
     "written",
     "labels.zarr",
 )
+
+LOCK = ".lock"
+"""Held by the process that leads the run; the system lets go of it however that process ends."""
 
 
 class Work:
@@ -41,6 +46,54 @@ class Work:
     def beside(cls, target: Path) -> "Work":
         """Return the work folder of a target."""
         return cls(target.with_name(f".{target.name}.work"))
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Have the folder to oneself while the block runs; create it, remove it if nothing is left.
+
+        Raises
+        ------
+        InputError
+            Another process, or another thread, leads a run in it.
+        WriteError
+            It cannot be written.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / LOCK, timeout=0)
+        try:
+            self.path.mkdir(exist_ok=True)
+            lock.acquire()
+        except Timeout as error:
+            raise InputError(
+                f"Another run works in {self.path}; wait for its end, or choose another place for "
+                "the result."
+            ) from error
+        except NotImplementedError:  # some file systems of clusters have no locks
+            pass
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        try:
+            yield
+        finally:
+            self._leave(lock)
+
+    def _leave(self, lock: Any) -> None:
+        """Release the lock; without a plan, remove what is left of the folder."""
+        if (self.path / PLAN).exists():
+            lock.release()
+            return
+        with contextlib.suppress(WriteError):
+            self.remove()
+        try:
+            (self.path / LOCK).unlink(missing_ok=True)  # while it is held, so that none follows
+        except OSError:  # Windows keeps an open file
+            lock.release()
+            with contextlib.suppress(OSError):
+                (self.path / LOCK).unlink(missing_ok=True)
+        lock.release()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     @property
     def numbers(self) -> Path:
@@ -80,7 +133,7 @@ class Work:
         ------
         WriteError
             An unfinished run was asked for something else, and `overwrite` is false. If it is true,
-            that run is removed.
+            that run is removed, or cannot be.
         """
         if not (self.path / PLAN).exists():
             self.remove()
@@ -155,6 +208,8 @@ class Work:
     def create_labels(self, create: Callable[[Path], None]) -> None:
         """Let `create` make an empty result at a path; it is complete or not there.
 
+        Blocks that were written went to an earlier result, so they are to be written again.
+
         Raises
         ------
         WriteError
@@ -163,6 +218,8 @@ class Work:
         shutil.rmtree(partial, ignore_errors=True)
         create(partial)
         try:
+            for mark in (self.path / WRITTEN).iterdir():
+                mark.unlink()
             os.replace(partial, self.labels)
         except OSError as error:
             raise write_error(self.labels, error) from error
@@ -183,25 +240,55 @@ class Work:
         """Return the blocks whose labels are in the result."""
         return _numbers(self.path / WRITTEN)
 
-    def finish(self, target: Path) -> None:
-        """Give the result its name, in place of what has it, and remove the folder.
+    def finish(self, target: Path, *, overwrite: bool) -> None:
+        """Give the result its name, and remove what is in the folder.
+
+        Parameters
+        ----------
+        target : Path
+        overwrite : bool
+            Whether it may take the place of what has appeared there.
 
         Raises
         ------
         WriteError
+            The result stays in the folder.
         """
+        if target.exists() and not overwrite:
+            raise WriteError(
+                f"{target} has come into being during the run; move it, and the same call puts the "
+                "result there."
+            )
         replaced = self.path / "replaced"
         try:
             if target.exists():
                 os.replace(target, replaced)
             os.replace(self.labels, target)
         except OSError as error:
+            if replaced.exists() and not target.exists():
+                with contextlib.suppress(OSError):
+                    os.replace(replaced, target)
             raise write_error(target, error) from error
-        self.remove()
+        with contextlib.suppress(WriteError):  # the result is where it should be
+            self.remove()
 
     def remove(self) -> None:
-        """Remove the folder and all in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove all but the lock; the plan first, as nothing counts without one.
+
+        Raises
+        ------
+        WriteError
+            Something stays, which another run would take for its own.
+        """
+        try:
+            (self.path / PLAN).unlink(missing_ok=True)
+            for entry in self.path.iterdir():
+                if entry.is_dir():
+                    shutil.rmtree(entry)
+                elif entry.name != LOCK:
+                    entry.unlink()
+        except OSError as error:
+            raise write_error(self.path, error) from error
 
     def _nuclei(self, block: int) -> Path:
         return self.path / NUCLEI / f"{block}.npz"

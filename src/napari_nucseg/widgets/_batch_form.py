@@ -1,5 +1,6 @@
 """The form of the batch widget: where images are, where results go, the parameters."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,8 @@ class BatchForm(Container):
             raise InputError("Choose what to segment first: a folder, files or a plate.")
         if not output:
             raise InputError("Choose an output folder for the results first.")
-        whole = SEPARATOR.strip() not in text or Path(text).exists()
+        # Not Path.exists, which raises for a text that is too long for a path.
+        whole = SEPARATOR.strip() not in text or os.path.exists(text)
         inputs = [text] if whole else [one.strip() for one in text.split(SEPARATOR.strip())]
         return BatchRequest(
             [one for one in inputs if one],
@@ -196,4 +198,6 @@ def _beside(inputs: str) -> str:
         return ""
     path = Path(inputs.split(SEPARATOR)[0])
     folder = path.parent if path.is_file() else path
+    if not folder.name:  # a drive, which has nothing beside it
+        return str(folder / "nuclei")
     return str(folder.with_name(f"{folder.stem}_nuclei"))
