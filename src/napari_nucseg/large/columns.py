@@ -89,7 +89,7 @@ class Counted:
             The file is missing or damaged.
         """
         try:
-            with np.load(path) as arrays:
+            with open(path, "rb") as file, np.load(file) as arrays:
                 table = Table(*(arrays[one.name] for one in fields(Table)))
                 return cls(table, arrays["at_border"])
         except DAMAGED as error:

@@ -60,7 +60,7 @@ class OutlineLinks:
         ReadError
         """
         try:
-            with np.load(path) as arrays:
+            with open(path, "rb") as file, np.load(file) as arrays:
                 columns = zip(arrays["names"].tolist(), arrays["columns"], strict=True)
                 return cls(arrays["ids"], dict(columns))
         except DAMAGED as error:

@@ -10,7 +10,7 @@ from napari_nucseg._types import AnyArray, CancelCheck
 from napari_nucseg.errors import Cancelled, InputError, ReadError
 from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.large.geometry import BlockGrid, Window, common, size, within
-from napari_nucseg.large.nuclei import Nuclei
+from napari_nucseg.large.nuclei import DAMAGED, Nuclei
 
 LINES = 16
 """Lines within a block, along each axis, that its seams are compared with."""
@@ -64,9 +64,9 @@ class Numbering:
         ReadError
         """
         try:
-            with np.load(path) as arrays:
+            with open(path, "rb") as file, np.load(file) as arrays:
                 return cls(arrays["starts"], arrays["ids"])
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except DAMAGED as error:
             raise ReadError(f"Cannot read the ids of the nuclei in {path}: {error}.") from error
 
 

@@ -1,5 +1,6 @@
 """The steps of a run in blocks, and what is done of them already."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -137,7 +138,7 @@ class Steps:
 
     def _number(self) -> Numbering:
         """Give all nuclei their ids."""
-        if self.work.numbers.exists():
+        with contextlib.suppress(ReadError):  # missing, or damaged as by a power failure
             return Numbering.read(self.work.numbers)
         numbering = number_nuclei(self.grid, self.work.read_nuclei, self._cancelled)
         numbering.write(self.work.numbers)
@@ -147,9 +148,9 @@ class Steps:
         """Link the nuclei of all planes, if that was asked for."""
         if not self.columns:
             return None
-        if self.work.links.exists():
+        with contextlib.suppress(ReadError):  # as for ids
             return OutlineLinks.read(self.work.links)
-        there = self.work.counted()
+        there = {index for index in self.work.counted() if self._is_counted(index)}
         finished = sum(len(self.columns[index].blocks) for index in there)
 
         def done(index: int, nothing: None) -> None:
@@ -170,6 +171,14 @@ class Steps:
         )
         links.write(self.work.links)
         return links
+
+    def _is_counted(self, column: int) -> bool:
+        """Tell whether what was counted in a column can be read."""
+        try:
+            self.work.read_counted(column)
+        except ReadError:
+            return False
+        return True
 
     def _lineage(self, links: OutlineLinks | None) -> dict[str, Any]:
         """Return what the record says of divisions and tracks."""
