@@ -21,7 +21,8 @@ class LargeResult:
         Axes of the labels: those of the image without C and S.
     shape : tuple of int
     count : int
-        Number of ids, which are 1 to `count`: nuclei, in 3D if linked in depth, or tracks.
+        Number of ids, which are 1 to `count`: nuclei, in 3D if linked in depth, or tracks. Where
+        blocks disagree, one that others cover completely may have no pixel.
     diameter : float
         Typical diameter in pixels that was used.
     seconds : float
