@@ -48,7 +48,7 @@ def segment_large(
     """Find the nuclei in an image of any size, block by block, and write labels as OME-Zarr.
 
     The labels are those of `segment`, whatever the blocks, their order and the workers. A run that
-    was stopped, however it was, goes on when the same is asked for again.
+    was stopped, other than by a power cut, goes on when the same is asked for again.
 
     Parameters
     ----------
