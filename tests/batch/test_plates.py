@@ -1,6 +1,7 @@
 """OME-Zarr plates: every field of every well is an image."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -12,7 +13,7 @@ from napari_nucseg import segment, segment_batch
 from napari_nucseg.batch.outcome import Status
 from napari_nucseg.errors import ReadError, WriteError
 from napari_nucseg.io.plate import is_plate, list_fields, read_ome
-from napari_nucseg.io.plate_field import read_field
+from napari_nucseg.io.plate_field import read_field, write_field
 
 FIELDS = [(well, name) for well, names in WELLS.items() for name in names]
 
@@ -112,6 +113,28 @@ def test_overwrite(plate, output):
     assert batch.counts == {Status.OK: 3}
     assert not read_field(output / "screen_labels.zarr" / "A/1/0").pixels().any()
     assert not list(output.rglob("*.partial"))
+
+
+def test_the_old_field_stays_if_the_new_one_cannot_take_its_place(plate, tmp_path, monkeypatch):
+    source, target = plate / "A" / "1" / "0", tmp_path / "field"
+    image = read_field(source)
+    labels = np.ones((8, 8), np.int32)
+    write_field(target, source, labels, "YX", image, overwrite=False)
+    before, replace = files(target), os.replace
+
+    def refuse(old, new):
+        if str(old).endswith(".partial"):
+            raise PermissionError(13, "Permission denied")
+        replace(old, new)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(WriteError):
+            write_field(target, source, labels * 2, "YX", image, overwrite=True)
+    assert files(target) == before
+    write_field(target, source, labels * 2, "YX", image, overwrite=True)
+    assert (zarr.open_group(target, mode="r")["0"][...] == 2).all()
+    assert not list(tmp_path.glob(".field.*"))
 
 
 def test_a_damaged_field_does_not_stop_the_rest(plate, output, table):

@@ -133,13 +133,26 @@ def write_field(
         _write_image(partial, source, np.asarray(data), axes, image)
         if record:
             zarr.open_group(partial, mode="r+").attrs[RECORD] = dict(record)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(partial, target)
+        _put(partial, target)
     except OSError as error:
         raise write_error(target, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _put(partial: Path, target: Path) -> None:
+    """Give a complete group its name; an earlier one is removed only then."""
+    replaced = target.with_name(f".{target.name}.{os.getpid()}.replaced")
+    if target.exists():
+        os.replace(target, replaced)
+    try:
+        os.replace(partial, target)
+    except OSError:
+        if replaced.exists() and not target.exists():
+            os.replace(replaced, target)
+        raise
+    for left in target.parent.glob(f".{target.name}.*.replaced"):  # also by a killed process
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _write_image(path: Path, source: Path, data: AnyArray, axes: str, image: LoadedImage) -> None:
