@@ -49,8 +49,7 @@ def segment(
         typer.Option(
             "--workers",
             min=1,
-            help="Processes that share the images, or the blocks of one OME-Zarr, and the cores. "
-            "Worth it for many small images.",
+            help="Processes that share the images, or the blocks of one OME-Zarr, and the cores.",
         ),
     ] = 1,
     scheduler: Annotated[
