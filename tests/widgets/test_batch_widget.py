@@ -3,11 +3,11 @@
 import csv
 import os
 import shlex
-import threading
 
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 from typer.testing import CliRunner
@@ -15,9 +15,7 @@ from typer.testing import CliRunner
 from napari_nucseg import segment
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.cli import make_app
-from napari_nucseg.inference.engine import LiteRTEngine
 from napari_nucseg.params import SegmentParams
-from napari_nucseg.preprocessing.tiling import STRIDE
 from napari_nucseg.widgets._batch_run import TimeLeft
 from napari_nucseg.widgets.batch_widget import NO_SEGMENT_WIDGET, BatchWidget
 
@@ -123,25 +121,8 @@ def test_results_are_skipped_unless_overwritten(bench, images, tmp_path):
     assert bench.run().startswith("3 of 3 files segmented")
 
 
-@pytest.fixture
-def slow_images(monkeypatch):
-    """Let the network wait in the first tile of an image; returns (has begun, may go on)."""
-    begun, go_on = threading.Event(), threading.Event()
-    predict = LiteRTEngine.predict
-
-    def wait_and_predict(self, tile):
-        if tile.shape[0] > STRIDE:  # not the check of the model
-            begun.set()
-            go_on.wait(60)
-        return predict(self, tile)
-
-    monkeypatch.setattr(LiteRTEngine, "predict", wait_and_predict)
-    yield begun, go_on
-    go_on.set()
-
-
-def test_cancelling_takes_effect_within_a_tile(bench, images, tmp_path, slow_images):
-    begun, go_on = slow_images
+def test_cancelling_takes_effect_within_a_tile(bench, images, tmp_path, slow_network):
+    begun, go_on = slow_network
     output = tmp_path / "out"
     widget = bench.widget
     widget.input_field.value, widget.output_field.value = str(images), str(output)
@@ -195,7 +176,6 @@ def test_open_a_stack_with_channels(bench, tmp_path, field):
 
 
 def test_a_plate(bench, tmp_path, field):
-    zarr = pytest.importorskip("zarr")
     plate = tmp_path / "screen.zarr"
     wells = [{"path": "A/1", "rowIndex": 0, "columnIndex": 0}]
     zarr.open_group(plate, mode="w", zarr_format=2).attrs["plate"] = {
@@ -328,9 +308,9 @@ def test_parameters_of_the_segment_widget(without_opengl, make_napari_viewer):
 
 
 def test_closing_the_dock_cancels(
-    without_opengl, make_napari_viewer, qtbot, images, tmp_path, slow_images
+    without_opengl, make_napari_viewer, qtbot, images, tmp_path, slow_network
 ):
-    begun, go_on = slow_images
+    begun, go_on = slow_network
     viewer = make_napari_viewer()
     dock, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", DOCK)
     output = tmp_path / "out"
