@@ -3,6 +3,7 @@
 The Qt application is made before anything imports OpenCV, which points Qt to its own plugins.
 """
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,31 @@ def take_offscreen() -> tuple[str, bytes]:
     picture : bytes
         PNG.
     """
+    picture = _work_offscreen()
+    # Deletes the widget and its tasks now. Left to PyQt6 6.11, which deletes at exit what is still
+    # there, every second process ended with a segmentation fault.
+    gc.collect()
+    return picture
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write the picture; what is there already was checked before."""
+    with atomic_file(path.absolute(), overwrite=True) as file:
+        file.write(content)
+
+
+def _open_window() -> tuple[Any, Any]:
+    """Open napari on the sample with the widget docked, and press Run."""
+    import napari
+
+    viewer: Any = napari.Viewer()
+    viewer.open_sample(PLUGIN, SAMPLE)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
+    _run(viewer, widget)
+    return viewer, widget
+
+
+def _work_offscreen() -> tuple[str, bytes]:
     from napari.components import ViewerModel
     from napari.qt import get_qapp, get_stylesheet
     from npe2 import PluginManager
@@ -94,23 +120,6 @@ def take_offscreen() -> tuple[str, bytes]:
     content = _draw(widget.native.grab(), _outlined(viewer), found)
     widget.close()
     return found, content
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write the picture; what is there already was checked before."""
-    with atomic_file(path.absolute(), overwrite=True) as file:
-        file.write(content)
-
-
-def _open_window() -> tuple[Any, Any]:
-    """Open napari on the sample with the widget docked, and press Run."""
-    import napari
-
-    viewer: Any = napari.Viewer()
-    viewer.open_sample(PLUGIN, SAMPLE)
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
-    _run(viewer, widget)
-    return viewer, widget
 
 
 def _run(viewer: Any, widget: Any) -> None:
