@@ -10,6 +10,7 @@ from stores import read_labels, write_ome
 
 import napari_nucseg
 from napari_nucseg import segment_large
+from napari_nucseg.errors import InputError
 from napari_nucseg.io.lazy import LazyImage, open_lazily
 from napari_nucseg.io.ngff import Placement, ngff_content
 from napari_nucseg.registry import find_model
@@ -138,3 +139,65 @@ def test_axes_of_tiff_files(tmp_path, axes, options, expected):
     np.testing.assert_array_equal(read, whole)
     key = (0, *(slice(0, n) for n in lazy.array.shape[1:]))
     np.testing.assert_array_equal(lazy.array[key], whole[0])
+
+
+def test_the_pixel_size_of_the_caller_is_the_scale_of_the_labels(target, field, monkeypatch):
+    monkeypatch.setattr("napari_nucseg.large.labels.SMALLEST", 100)
+    given = {"Y": 0.25, "X": 0.5}
+    segment_large(field.image, target, diameter=18, block=96, pixel_size=given)
+    (multiscale,) = zarr.open_group(target, mode="r").attrs["multiscales"]
+    assert [axis["unit"] for axis in multiscale["axes"]] == ["micrometer", "micrometer"]
+    scales = [d["coordinateTransformations"][0]["scale"] for d in multiscale["datasets"]]
+    assert scales == [[0.25, 0.5], [0.5, 1.0], [1.0, 2.0]]
+    assert open_lazily(target).placement.pixel_size == given
+
+
+def test_the_pixel_size_of_the_caller_stands_before_that_of_the_image(tmp_path, target, field):
+    source = write_ome(tmp_path / "i.zarr", np.stack([field.image] * 2), "zyx", shift=7.0)
+    segment_large(source, target, pixel_size={"Y": 0.25, "X": 0.25}, **OPTIONS)
+    placement = open_lazily(target).placement
+    assert placement.scale == {"Z": 2.0, "Y": 0.25, "X": 0.25}
+    assert placement.translation == {"Z": 0.0, "Y": 7.0, "X": 7.0}
+
+
+def test_other_pixels_leave_the_first_one_where_it_is():
+    stated = Placement(
+        {"T": 3.0, "Z": 2000.0, "Y": -500.0, "X": 1.0},
+        {"T": 1.0, "Z": 4000.0, "Y": 1000.0, "X": 8.0},
+        {"T": "second", "Z": "nanometer", "Y": "nanometer"},
+    )
+    other = stated.resized({"Z": 2.0, "Y": 0.25, "X": 0.25})
+    assert other.scale == {"T": 3.0, "Z": 2000.0, "Y": -0.25, "X": 0.25}
+    assert other.translation == {"T": 1.0, "Z": 4000.0, "Y": 1.0, "X": 2.0}
+    assert other.units == {
+        "T": "second",
+        "Z": "nanometer",  # as it was stated already
+        "Y": "micrometer",
+        "X": "micrometer",
+    }
+    assert other.pixel_size == {"Z": 2.0, "Y": 0.25, "X": 0.25}
+
+
+@pytest.mark.parametrize("given", [{"Y": 0}, {"Y": float("nan")}, {"y": 1}, {"X": "1"}, 0.5])
+def test_no_pixel_size(field, target, given):
+    with pytest.raises(InputError, match="pixel_size must map some of the axes Z, Y and X"):
+        segment_large(field.image, target, pixel_size=given, **OPTIONS)
+
+
+def test_a_tiff_file_is_closed(tmp_path, target, field, monkeypatch):
+    tifffile.imwrite(tmp_path / "i.tif", field.image)
+    closed, close = [], tifffile.TiffFile.close
+    monkeypatch.setattr(
+        tifffile.TiffFile, "close", lambda tif: closed.append(tif.filename) or close(tif)
+    )
+    image = open_lazily(tmp_path / "i.tif")
+    assert not closed
+    segment_large(image, target, **OPTIONS)
+    assert not closed  # the caller may go on reading
+    image.close()
+    assert closed == [str(tmp_path / "i.tif")]
+    segment_large(tmp_path / "i.tif", target, overwrite=True, **OPTIONS)
+    assert len(closed) == 2
+    with pytest.raises(InputError, match="One letter per axis"):
+        open_lazily(tmp_path / "i.tif", "ZYX")
+    assert len(closed) == 3

@@ -8,7 +8,7 @@ import pytest
 from napari_nucseg.errors import Cancelled, InputError
 from napari_nucseg.large import seams
 from napari_nucseg.large.geometry import BlockGrid
-from napari_nucseg.large.nuclei import Nuclei, read_nuclei
+from napari_nucseg.large.nuclei import Nuclei
 from napari_nucseg.large.seams import SeamCounts, number_nuclei
 
 GRID = BlockGrid((), (64, 64), 32, 16)
@@ -156,9 +156,8 @@ def test_nuclei_survive_the_disk(tmp_path):
     labels[3, 3] = 1
     labels[10:20, 24:40] = np.tri(10, 16, dtype=int) * 2
     nuclei = see(GRID, labels)[0]
-    with open(tmp_path / "n.npz", "wb") as file:
-        nuclei.write(file)
-    again = read_nuclei(tmp_path / "n.npz")
+    nuclei.write(tmp_path / "n.npz")
+    again = Nuclei.read(tmp_path / "n.npz")
     assert len(again) == len(nuclei) == 2
     for i in range(2):
         assert again.box(i) == nuclei.box(i)
@@ -179,3 +178,33 @@ def test_counts_at_seams():
     assert counts + border == SeamCounts(
         16, 6, counts.inside_pixels + border.inside_pixels, counts.inside_ends + border.inside_ends
     )
+
+
+def test_a_nucleus_that_others_cover_has_no_id():
+    """Three nuclei of earlier blocks cover a fourth one, none of them by more than half."""
+    seen = [np.zeros((64, 64), np.int32) for _ in range(4)]
+    square(seen[3], 1, 30, 30, 8)  # centre 33.5: of the last block
+    square(seen[3], 2, 45, 45)
+    square(seen[0], 1, 26, 26, 8)  # the upper left quarter
+    seen[1][26:34, 34:42] = 1  # the upper right one
+    seen[2][34:38, 26:38] = 1  # the lower half
+    found = [see(GRID, labels)[index] for index, labels in enumerate(seen)]
+    assert [len(nuclei) for nuclei in found] == [1, 1, 1, 2]
+    numbering = number(GRID, found)
+    assert numbering.of(3).tolist() == [0, 4]
+    drawn = draw(GRID, found, numbering)
+    assert np.unique(drawn).tolist() == list(range(numbering.count + 1)) == [0, 1, 2, 3, 4]
+    found[2] = found[2].take(np.zeros(1, bool))
+    assert number(GRID, found).of(3).tolist() == [3, 4]  # its lower half is seen
+
+
+def test_a_nucleus_covered_from_two_blocks_away():
+    grid = BlockGrid((), (32, 96), 32, 32)
+    first, second, third = (np.zeros((32, 96), np.int32) for _ in range(3))
+    first[10:20, 20:42] = 1  # centre 30.5
+    second[10:20, 50:62] = 1  # centre 55.5
+    third[10:20, 34:90] = 1
+    third[10:20, 42:90] = 0
+    found = [see(grid, labels, 30)[i] for i, labels in enumerate((first, second, third))]
+    assert [len(nuclei) for nuclei in found] == [1, 1, 1]
+    assert number(grid, found).ids.tolist() == [1, 2, 0]

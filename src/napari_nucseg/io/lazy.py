@@ -4,14 +4,16 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError, ReadError
+from napari_nucseg.io.missing import missing_chunks
 from napari_nucseg.io.ngff import (
+    MICROMETER,
     UNPLACED,
     Placement,
     Version,
@@ -94,6 +96,8 @@ class LazyImage:
         Absolute path or address; None for an array in memory.
     messages : tuple of str
         What the user should know.
+    file : file or None
+        That stays open while pixels are read, see `close`.
     """
 
     array: Any
@@ -102,6 +106,12 @@ class LazyImage:
     version: Version | None = None
     path: str | None = None
     messages: tuple[str, ...] = ()
+    file: BinaryIO | None = None
+
+    def close(self) -> None:
+        """Close the file, if one is open; nothing can be read any more."""
+        if self.file is not None:
+            self.file.close()
 
 
 def open_lazily(source: Any, axes: str | None = None, *, rgb: bool | None = None) -> LazyImage:
@@ -147,10 +157,15 @@ def _checked(image: LazyImage) -> LazyImage:
 
 def _open_tiff(place: str, axes: str | None) -> LazyImage:
     opened = open_tiff_lazily(Path(place))
-    units = dict.fromkeys(opened.pixel_size, "micrometer")
+    units = dict.fromkeys(opened.pixel_size, MICROMETER)
     placement = Placement(opened.pixel_size, {}, units)
     array = LazyArray(opened.array, place, opened.order)
-    return LazyImage(array, resolve_axes(array.shape, axes or opened.axes), placement, None, place)
+    try:
+        found = resolve_axes(array.shape, axes or opened.axes)
+    except InputError:
+        opened.file.close()
+        raise
+    return LazyImage(array, found, placement, path=place, file=opened.file)
 
 
 def _open_zarr(place: str, axes: str | None, rgb: bool | None) -> LazyImage:
@@ -170,7 +185,7 @@ def _open_zarr(place: str, axes: str | None, rgb: bool | None) -> LazyImage:
     if isinstance(node, zarr.Array):
         array = LazyArray(node, place)
         found = resolve_axes(array.shape, axes, rgb=rgb)
-        return LazyImage(array, found, path=place, messages=_missing_chunks(node))
+        return LazyImage(array, found, path=place, messages=missing_chunks(node))
     if "bioformats2raw.layout" in ngff_content(attributes) and "0" in node:
         return _open_zarr(f"{place}/0", axes, rgb)  # the first image of a converted file
     return _open_multiscale(node, attributes, place, axes, rgb)
@@ -205,7 +220,7 @@ def _open_multiscale(
         read_placement(multiscale, place),
         ngff_version(attributes),
         place,
-        _missing_chunks(node),
+        missing_chunks(node),
     )
 
 
@@ -215,14 +230,3 @@ def _samples_last(shape: tuple[int, ...], axes: str) -> tuple[tuple[int, ...] | 
         return None, axes
     order = [dim for dim, axis in enumerate(axes) if axis != "C"]
     return (*order, axes.index("C")), axes.replace("C", "") + "S"
-
-
-def _missing_chunks(array: Any) -> tuple[str, ...]:
-    """Return a message if not all chunks are stored, which zarr allows for empty ones."""
-    missing = int(array.nchunks) - int(array.nchunks_initialized)
-    if not missing:
-        return ()
-    return (
-        f"{missing:,} of {array.nchunks:,} chunks of the image are not stored and were taken as "
-        f"{array.fill_value}.",
-    )

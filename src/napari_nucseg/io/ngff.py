@@ -3,6 +3,7 @@
 https://ngff.openmicroscopy.org/specifications. Pydantic checks what is read, zarr stores it.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from napari_nucseg.errors import ReadError
-from napari_nucseg.io.pixel_size import micrometres
+from napari_nucseg.io.pixel_size import check_pixel_size, micrometres
 
 Version = Literal["0.4", "0.5"]
 
@@ -18,6 +19,9 @@ RECORD = "napari-nucseg"
 """Attribute of a group of labels with how they came about."""
 
 ZARR_FORMAT: dict[Version, Literal[2, 3]] = {"0.4": 2, "0.5": 3}
+
+MICROMETER = "micrometer"
+"""As OME-Zarr writes the unit."""
 
 _LETTERS = {"time": "T", "channel": "C"}
 _PRIMARIES = ("FF0000", "00FF00", "0000FF")
@@ -87,7 +91,36 @@ class Placement:
     def pixel_size(self) -> dict[str, float]:
         """Micrometres by axis (Z, Y, X), for those that are known."""
         sizes = {a: micrometres(self.scale.get(a), self.units.get(a, "")) for a in "ZYX"}
-        return {axis: size for axis, size in sizes.items() if size is not None and size > 0}
+        return {axis: abs(size) for axis, size in sizes.items() if size}
+
+    def resized(self, pixel_size: Mapping[str, float]) -> "Placement":
+        """Return the same with other pixels; the first one stays where it is.
+
+        Parameters
+        ----------
+        pixel_size : mapping
+            Axis letter (Z, Y, X) to micrometres. Axes that have this size already keep their unit.
+
+        Raises
+        ------
+        InputError
+            It is no mapping of such letters to positive numbers.
+        """
+        check_pixel_size(pixel_size)
+        scale, translation, units = dict(self.scale), dict(self.translation), dict(self.units)
+        for axis, size in pixel_size.items():
+            old, unit = scale.get(axis, 1.0), units.get(axis, "")
+            stated = micrometres(old, unit)
+            if stated is not None and math.isclose(abs(stated), size):
+                continue
+            scale[axis] = math.copysign(size, old)  # an axis may be reversed
+            units[axis] = MICROMETER
+            if axis in translation:
+                shift = micrometres(translation[axis], unit)
+                if shift is None:  # its unit is no length: so many pixels as before
+                    shift = translation[axis] / old * size if old else 0.0
+                translation[axis] = shift
+        return Placement(scale, translation, units)
 
 
 UNPLACED = Placement({}, {}, {})

@@ -1,10 +1,12 @@
-"""The size of a pixel as TIFF files record it."""
+"""The size of a pixel: as TIFF files record it, and as callers give it."""
 
 import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
+from napari_nucseg.errors import InputError
 from napari_nucseg.params import MICROMETRE
 
 _MICROMETRES = {
@@ -101,6 +103,22 @@ def micrometres(value: Any, unit: str) -> float | None:
         return float(value) * factor
     except ValueError:
         return None
+
+
+def check_pixel_size(pixel_size: Any) -> None:
+    """Raise InputError unless this maps some of Z, Y and X to micrometres."""
+    fits = isinstance(pixel_size, Mapping) and all(
+        axis in ("Z", "Y", "X") and _is_length(size) for axis, size in pixel_size.items()
+    )
+    if not fits:
+        raise InputError(
+            "pixel_size must map some of the axes Z, Y and X to micrometres per pixel, such as "
+            f"{{'Y': 0.32, 'X': 0.32}}; got {pixel_size!r}."
+        )
+
+
+def _is_length(size: Any) -> bool:
+    return isinstance(size, Real) and 0 < float(size) < math.inf
 
 
 def _known(sizes: Mapping[str, float | None]) -> dict[str, float]:

@@ -97,12 +97,15 @@ class LazyTiff:
         Letters of TZCYXS.
     pixel_size : dict
         Micrometres by axis, where known.
+    file : tifffile.TiffFile
+        To be closed when nothing is read any more.
     """
 
     array: Any
     order: tuple[int, ...]
     axes: str
     pixel_size: dict[str, float]
+    file: Any
 
 
 def open_tiff_lazily(path: Path) -> LazyTiff:
@@ -135,7 +138,7 @@ def open_tiff_lazily(path: Path) -> LazyTiff:
             array = zarr.open(series.aszarr(level=0), mode="r")
             order, axes = _used_axes(array.shape, series.axes, page)
             pixel_size = read_pixel_size(tif)
-            opened.pop_all()  # the file stays open as long as the array
+            opened.pop_all()  # the file stays open, for the array
     except InputError as error:
         raise ReadError(f"Cannot read {path}: {error}") from error
     except _DAMAGED as error:
@@ -143,7 +146,7 @@ def open_tiff_lazily(path: Path) -> LazyTiff:
             f"Cannot read {path}: the TIFF file is damaged or incomplete ({_first_line(error)}); "
             "copy or export it again."
         ) from error
-    return LazyTiff(array, order, axes, {a: s for a, s in pixel_size.items() if a in axes})
+    return LazyTiff(array, order, axes, {a: s for a, s in pixel_size.items() if a in axes}, tif)
 
 
 def _used_axes(shape: tuple[int, ...], axes: str, page: Any) -> tuple[tuple[int, ...], str]:

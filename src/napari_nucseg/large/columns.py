@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray
-from napari_nucseg.errors import ReadError
+from napari_nucseg.io.npz import read_npz, write_npz
 from napari_nucseg.large.geometry import BlockGrid, Window
-from napari_nucseg.large.nuclei import DAMAGED
 from napari_nucseg.linking.table import Table
 from napari_nucseg.params import SegmentParams
 
@@ -74,10 +72,10 @@ class Counted:
     table: Table
     at_border: AnyArray
 
-    def write(self, file: BinaryIO) -> None:
-        """Write a compressed ``.npz``."""
+    def write(self, path: Path) -> None:
+        """Write an ``.npz`` file."""
         columns = {one.name: getattr(self.table, one.name) for one in fields(Table)}
-        np.savez_compressed(file, at_border=self.at_border, **columns)
+        write_npz(path, {"at_border": self.at_border, **columns})
 
     @classmethod
     def read(cls, path: Path) -> "Counted":
@@ -88,12 +86,9 @@ class Counted:
         ReadError
             The file is missing or damaged.
         """
-        try:
-            with open(path, "rb") as file, np.load(file) as arrays:
-                table = Table(*(arrays[one.name] for one in fields(Table)))
-                return cls(table, arrays["at_border"])
-        except DAMAGED as error:
-            raise ReadError(f"Cannot read what was counted to link in {path}: {error}.") from error
+        names = ["at_border", *(one.name for one in fields(Table))]
+        at_border, *columns = read_npz(path, names, "what was counted to link")
+        return cls(Table(*columns), at_border)
 
 
 def ids_at_border(labels: AnyArray, window: Window, shape: tuple[int, int]) -> AnyArray:

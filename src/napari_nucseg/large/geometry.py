@@ -84,11 +84,11 @@ class BlockGrid:
             position.append(rest)
         return Block(index, tuple(reversed(position)), inner, outer)
 
-    def around(self, index: int) -> list[int]:
-        """Return a block and those that touch it in its plane, in order."""
+    def around(self, index: int, reach: int = 1) -> list[int]:
+        """Return a block and those that are at most `reach` away in its plane, in order."""
         plane, row, column = self._place(index)
-        rows = range(max(0, row - 1), min(self.rows, row + 2))
-        columns = range(max(0, column - 1), min(self.columns, column + 2))
+        rows = range(max(0, row - reach), min(self.rows, row + reach + 1))
+        columns = range(max(0, column - reach), min(self.columns, column + reach + 1))
         first = plane * self.rows * self.columns
         return [first + r * self.columns + c for r, c in itertools.product(rows, columns)]
 

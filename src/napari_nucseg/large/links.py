@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray
-from napari_nucseg.errors import ReadError
-from napari_nucseg.io.atomic import atomic_file
+from napari_nucseg.io.npz import read_npz, write_npz
 from napari_nucseg.large.columns import Column, Counted
-from napari_nucseg.large.nuclei import DAMAGED
 from napari_nucseg.linking.features import describe_nuclei
 from napari_nucseg.linking.links import link_tables
 from napari_nucseg.linking.table import add_up
@@ -47,9 +45,8 @@ class OutlineLinks:
 
     def write(self, path: Path) -> None:
         """Write an ``.npz`` file."""
-        with atomic_file(path, overwrite=True) as file:
-            names, columns = list(self.features), np.stack(list(self.features.values()))
-            np.savez_compressed(file, ids=self.ids, names=names, columns=columns)
+        names, columns = np.array(list(self.features)), np.stack(list(self.features.values()))
+        write_npz(path, {"ids": self.ids, "names": names, "columns": columns})
 
     @classmethod
     def read(cls, path: Path) -> "OutlineLinks":
@@ -59,12 +56,9 @@ class OutlineLinks:
         ------
         ReadError
         """
-        try:
-            with open(path, "rb") as file, np.load(file) as arrays:
-                columns = zip(arrays["names"].tolist(), arrays["columns"], strict=True)
-                return cls(arrays["ids"], dict(columns))
-        except DAMAGED as error:
-            raise ReadError(f"Cannot read the links of the nuclei in {path}: {error}.") from error
+        arrays = read_npz(path, ("ids", "names", "columns"), "the links of the nuclei")
+        ids, names, columns = arrays
+        return cls(ids, dict(zip(names.tolist(), columns, strict=True)))
 
 
 def link_columns(

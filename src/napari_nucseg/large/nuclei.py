@@ -1,21 +1,17 @@
 """The nuclei of one block, each as a small mask at its place in the plane."""
 
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
-from zipfile import BadZipFile
 
 import numpy as np
 from scipy import ndimage
 
 from napari_nucseg._types import AnyArray, LabelArray
-from napari_nucseg.errors import ReadError
+from napari_nucseg.io.npz import read_npz, write_npz
 from napari_nucseg.large.geometry import Window, common, size, within
 
-DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error)
-"""What reading an ``.npz`` raises that is not whole."""
+_NAMES = ("boxes", "centres", "cut", "bits")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,23 +149,17 @@ class Nuclei:
     def _packed(self, i: int) -> AnyArray:
         return self.bits[self._starts[i] : self._starts[i + 1]]
 
-    def write(self, file: BinaryIO) -> None:
-        """Write a compressed ``.npz``."""
-        np.savez_compressed(
-            file, boxes=self.boxes, centres=self.centres, cut=self.cut, bits=self.bits
-        )
+    def write(self, path: Path) -> None:
+        """Write an ``.npz`` file."""
+        write_npz(path, {name: getattr(self, name) for name in _NAMES})
 
+    @classmethod
+    def read(cls, path: Path) -> "Nuclei":
+        """Read what `write` wrote.
 
-def read_nuclei(path: Path) -> Nuclei:
-    """Read what `Nuclei.write` wrote.
-
-    Raises
-    ------
-    ReadError
-        The file is missing or damaged.
-    """
-    try:
-        with open(path, "rb") as file, np.load(file) as arrays:
-            return Nuclei(*(arrays[name] for name in ("boxes", "centres", "cut", "bits")))
-    except DAMAGED as error:
-        raise ReadError(f"Cannot read the nuclei of a block in {path}: {error}.") from error
+        Raises
+        ------
+        ReadError
+            The file is missing or damaged.
+        """
+        return cls(*read_npz(path, _NAMES, "the nuclei of a block"))

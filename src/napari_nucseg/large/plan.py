@@ -1,7 +1,6 @@
 """What a run in blocks does, settled before the first one: a JSON file that any worker can read."""
 
 import hashlib
-import itertools
 import math
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from napari_nucseg.inference.maps import PlaneInput
 from napari_nucseg.inference.segment import make_record
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.large.columns import Column, columns_to_link
+from napari_nucseg.large.fingerprint import differ, take_fingerprint
 from napari_nucseg.large.geometry import BlockGrid
 from napari_nucseg.model.folder import LITERT, ModelFolder
 from napari_nucseg.params import SegmentParams
@@ -41,9 +41,6 @@ PARTS = 4
 SMALLEST_CHUNK = 256
 """Height and width of a chunk, unless the block is smaller."""
 
-_PROBES, _PROBE = 5, 64
-"""Windows along each axis, and their size, that a fingerprint is made of."""
-
 
 class Frozen(BaseModel):
     """Base of the records on disk."""
@@ -63,7 +60,7 @@ class Request(Frozen):
     shape, dtype, axes
         Of the image.
     fingerprint : tuple of str
-        Hashes of small windows; empty where they cannot be read.
+        See `large.fingerprint`.
     given_axes, rgb
         How the image was opened, see `io.lazy.open_lazily`.
     params : SegmentParams
@@ -100,9 +97,7 @@ class Request(Frozen):
             for name in names
             if getattr(old, name) != getattr(new, name)
         ]
-        if any(
-            a != b for a, b in zip(self.fingerprint, other.fingerprint, strict=False) if a and b
-        ):
+        if differ(self.fingerprint, other.fingerprint):
             found.append("the pixels of the image are others now")
         return found
 
@@ -199,15 +194,15 @@ def make_request(
     *,
     axes: str | None,
     rgb: bool | None,
-    pixel_size: dict[str, float],
     block: int | None,
     overlap: int | None,
+    cancelled: CancelCheck | None = None,
 ) -> Request:
     """Say what is asked for.
 
     Raises
     ------
-    InputError, ReadError, ModelError
+    InputError, ReadError, ModelError, Cancelled
     """
     if params.probabilities:
         raise InputError("Probability maps are not written for images that are cut into blocks.")
@@ -220,12 +215,12 @@ def make_request(
         shape=tuple(image.array.shape),
         dtype=str(np.dtype(image.array.dtype)),
         axes=image.axes,
-        fingerprint=_fingerprint(image),
+        fingerprint=take_fingerprint(image, cancelled),
         given_axes=axes,
         rgb=rgb,
         params=params,
         model_sha256=find_model(params.model).hashes[LITERT],
-        pixel_size=pixel_size,
+        pixel_size=image.placement.pixel_size,
         block=block,
         overlap=overlap,
     )
@@ -296,23 +291,3 @@ def _chunk(block: int) -> int:
     """Return the length of the chunks that make up a block."""
     lengths = [block // n for n in range(PARTS, 0, -1) if block % n == 0]
     return next((length for length in lengths if length >= SMALLEST_CHUNK), block)
-
-
-def _fingerprint(image: LazyImage) -> tuple[str, ...]:
-    """Return hashes of small windows, evenly spread over the first plane."""
-    planes = Planes(image.axes, tuple(image.array.shape))
-    index = next(planes.iterate())
-    rows, columns = (
-        sorted({i * max(0, length - _PROBE) // (_PROBES - 1) for i in range(_PROBES)})
-        for length in planes.output_shape[-2:]
-    )
-    hashes = []
-    for row, column in itertools.product(rows, columns):
-        window = (slice(row, row + _PROBE), slice(column, column + _PROBE))
-        try:
-            pixels = np.ascontiguousarray(planes.read(image.array, index, window))
-        except ReadError:  # whoever needs this part will say so
-            hashes.append("")
-        else:
-            hashes.append(hashlib.sha256(pixels.tobytes()).hexdigest()[:16])
-    return tuple(hashes)

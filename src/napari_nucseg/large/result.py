@@ -21,8 +21,7 @@ class LargeResult:
         Axes of the labels: those of the image without C and S.
     shape : tuple of int
     count : int
-        Number of ids, which are 1 to `count`: nuclei, in 3D if linked in depth, or tracks. Where
-        blocks disagree, one that others cover completely may have no pixel.
+        Number of ids, which are 1 to `count`: nuclei, in 3D if linked in depth, or tracks.
     diameter : float
         Typical diameter in pixels that was used.
     seconds : float

@@ -1,16 +1,16 @@
 """What happens where blocks meet: whose nucleus it is, ids, and a measure of the seams."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck
-from napari_nucseg.errors import Cancelled, InputError, ReadError
-from napari_nucseg.io.atomic import atomic_file
+from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.io.npz import read_npz, write_npz
 from napari_nucseg.large.geometry import BlockGrid, Window, common, size, within
-from napari_nucseg.large.nuclei import DAMAGED, Nuclei
+from napari_nucseg.large.nuclei import Nuclei
 
 LINES = 16
 """Lines within a block, along each axis, that its seams are compared with."""
@@ -31,7 +31,8 @@ class Numbering:
     starts : array (blocks + 1,), int64
         Where the entries of each block begin in `ids`.
     ids : array, uint32
-        One entry for each nucleus of each block; 0 if another block's is kept instead.
+        One entry for each nucleus of each block; 0 if another block's is kept instead, or if
+        others' cover it completely.
     """
 
     starts: AnyArray
@@ -52,8 +53,7 @@ class Numbering:
 
     def write(self, path: Path) -> None:
         """Write an ``.npz`` file."""
-        with atomic_file(path, overwrite=True) as file:
-            np.savez_compressed(file, starts=self.starts, ids=self.ids)
+        write_npz(path, {"starts": self.starts, "ids": self.ids})
 
     @classmethod
     def read(cls, path: Path) -> "Numbering":
@@ -63,11 +63,7 @@ class Numbering:
         ------
         ReadError
         """
-        try:
-            with open(path, "rb") as file, np.load(file) as arrays:
-                return cls(arrays["starts"], arrays["ids"])
-        except DAMAGED as error:
-            raise ReadError(f"Cannot read the ids of the nuclei in {path}: {error}.") from error
+        return cls(*read_npz(path, ("starts", "ids"), "the ids of the nuclei"))
 
 
 def number_nuclei(
@@ -90,27 +86,31 @@ def number_nuclei(
     Cancelled
     """
     recent: dict[int, tuple[Nuclei, AnyArray]] = {}
-    kept: list[AnyArray] = []
+    seen: list[AnyArray] = []
     for index in range(len(grid)):
         if cancelled is not None and cancelled():
             raise Cancelled("Segmenting was cancelled; finished blocks are kept.")
         nuclei = read(index)
         keep = np.ones(len(nuclei), bool)
-        for earlier in grid.around(index):
-            if earlier < index:
-                shared = common(grid.at(earlier).outer, grid.at(index).outer)
-                if shared is not None:
-                    keep &= ~_seen_again(nuclei, *recent[earlier], shared)
+        touched = np.zeros(len(nuclei), bool)
+        # Two blocks away, as both may look at what lies between them.
+        earlier = {other: recent[other] for other in grid.around(index, 2) if other < index}
+        for other, (theirs, kept) in earlier.items():
+            shared = common(grid.at(other).outer, grid.at(index).outer)
+            if shared is not None:
+                again, meets = _compare(nuclei, theirs, kept, shared)
+                keep &= ~again
+                touched |= meets
         recent[index] = nuclei, keep
-        recent.pop(index - grid.columns - 1, None)
-        kept.append(keep)
-    return _number(kept)
+        recent.pop(index - 2 * grid.columns - 2, None)
+        seen.append(keep & ~_covered(nuclei, keep & touched, earlier.values()))
+    return _number(seen)
 
 
-def _number(kept: list[AnyArray]) -> Numbering:
-    """Give consecutive ids to what is kept."""
-    starts = np.concatenate([[0], np.cumsum([len(keep) for keep in kept])])
-    whole = np.concatenate(kept)
+def _number(seen: list[AnyArray]) -> Numbering:
+    """Give consecutive ids to what is seen in the end."""
+    starts = np.concatenate([[0], np.cumsum([len(part) for part in seen])])
+    whole = np.concatenate(seen)
     count = int(whole.sum())
     if count > LARGEST_ID:
         raise InputError(
@@ -119,17 +119,17 @@ def _number(kept: list[AnyArray]) -> Numbering:
     return Numbering(starts, np.where(whole, np.cumsum(whole), 0).astype(np.uint32))
 
 
-def _seen_again(
+def _compare(
     nuclei: Nuclei, earlier: Nuclei, earlier_kept: AnyArray, shared: Window
-) -> AnyArray:
-    """Return (n,) bool: the nucleus is one of an earlier block.
+) -> tuple[AnyArray, AnyArray]:
+    """Return (n,) bool each: the nucleus is one of an earlier block; it has pixels of such.
 
     `shared` is what both blocks have seen.
     """
-    again = np.zeros(len(nuclei), bool)
+    again, meets = np.zeros((2, len(nuclei)), bool)
     candidates = nuclei.touching(shared)
     if not candidates or not earlier_kept.any():
-        return again
+        return again, meets
     canvas = np.zeros(size(shared), np.int32)
     earlier.paint(canvas, shared, np.where(earlier_kept, np.arange(1, len(earlier) + 1), 0))
     for i in candidates:
@@ -140,11 +140,26 @@ def _seen_again(
         mask = nuclei.mask(i)
         below = canvas[within(seen, shared)][mask[within(seen, box)]]
         found, pixels = np.unique(below[below > 0], return_counts=True)
+        meets[i] = len(found) > 0
         again[i] = any(
             n > SAME * min(mask.sum(), earlier.area(other - 1))
             for other, n in zip(found, pixels, strict=True)
         )
-    return again
+    return again, meets
+
+
+def _covered(
+    nuclei: Nuclei, candidates: AnyArray, earlier: Iterable[tuple[Nuclei, AnyArray]]
+) -> AnyArray:
+    """Return (n,) bool: nuclei of earlier blocks, which are drawn first, leave no pixel of it."""
+    covered = np.zeros(len(nuclei), bool)
+    for i in np.flatnonzero(candidates).tolist():
+        box = nuclei.box(i)
+        drawn = np.zeros(size(box), bool)
+        for theirs, kept in earlier:
+            theirs.paint(drawn, box, kept)
+        covered[i] = drawn[nuclei.mask(i)].all()
+    return covered
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`segment_large`: from an image of any size to labels on disk, block by block."""
 
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -60,7 +61,8 @@ def segment_large(
     axes, params, rgb, options
         As those of `segment`; taken from the metadata where they are absent.
     pixel_size : mapping, optional
-        Axis letter to micrometres per pixel, instead of what the metadata say.
+        Axis letter (Z, Y, X) to micrometres per pixel, instead of what the metadata say; also
+        written as the scale of the labels. The first pixel stays where it is.
     block : int, optional
         Height and width of a block in pixels; about 2500 by default, larger for large nuclei.
     overlap : int, optional
@@ -106,27 +108,42 @@ def segment_large(
     started = time.perf_counter()
     params = params or make_params(options)
     place = check_target(Path(target), overwrite=overwrite)
+    with _opened(source, axes, rgb, pixel_size) as image:
+        _check_workers_argument(image, workers, scheduler)
+        _protect(image, place)
+        request = make_request(
+            image, params, axes=axes, rgb=rgb, block=block, overlap=overlap, cancelled=cancelled
+        )
+        work = Work.beside(place)
+        with work.alone(), _client(workers, scheduler) as client:
+            check_target(place, overwrite=overwrite)  # once more: another run may just have ended
+            plan = work.earlier_plan(request, overwrite=overwrite)
+            if client is not None:
+                check_workers(client, params.model)
+            if plan is None:
+                if progress is not None:
+                    progress(0, 1, "measuring intensities and diameter")
+                plan = make_plan(image, request, cancelled)
+                work.start(plan)
+            steps = Steps(plan, image, work, progress, cancelled, block_done)
+            with _executor(steps, client, workers) as executor:
+                return steps.run(executor, place, started, overwrite=overwrite)
+
+
+@contextlib.contextmanager
+def _opened(
+    source: Any, axes: str | None, rgb: bool | None, pixel_size: Mapping[str, float] | None
+) -> Iterator[LazyImage]:
+    """Open an image, with other pixels if some are given; close the file that was opened here."""
     image = open_lazily(source, axes, rgb=rgb)
-    _check_workers_argument(image, workers, scheduler)
-    _protect(image, place)
-    known = dict(image.placement.pixel_size if pixel_size is None else pixel_size)
-    request = make_request(
-        image, params, axes=axes, rgb=rgb, pixel_size=known, block=block, overlap=overlap
-    )
-    work = Work.beside(place)
-    with work.alone(), _client(workers, scheduler) as client:
-        check_target(place, overwrite=overwrite)  # once more: another run may just have ended
-        plan = work.earlier_plan(request, overwrite=overwrite)
-        if client is not None:
-            check_workers(client, params.model)
-        if plan is None:
-            if progress is not None:
-                progress(0, 1, "measuring intensities and diameter")
-            plan = make_plan(image, request, cancelled)
-            work.start(plan)
-        steps = Steps(plan, image, work, progress, cancelled, block_done)
-        with _executor(steps, client, workers) as executor:
-            return steps.run(executor, place, started, overwrite=overwrite)
+    try:
+        if pixel_size is None:
+            yield image
+        else:
+            yield dataclasses.replace(image, placement=image.placement.resized(pixel_size))
+    finally:
+        if image is not source:
+            image.close()
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 from napari_nucseg.errors import InputError, ReadError, WriteError
 from napari_nucseg.io.atomic import atomic_file, write_error
 from napari_nucseg.large.columns import Counted
-from napari_nucseg.large.nuclei import Nuclei, read_nuclei
+from napari_nucseg.large.nuclei import Nuclei
 from napari_nucseg.large.plan import Plan, Request, read_plan
 
 PLAN, NUCLEI, NUMBERS, COUNTED, LINKS, WRITTEN, LABELS = (
@@ -171,8 +171,7 @@ class Work:
 
     def write_nuclei(self, block: int, nuclei: Nuclei) -> None:
         """Keep the nuclei of a finished block."""
-        with atomic_file(self._nuclei(block), overwrite=True) as file:
-            nuclei.write(file)
+        nuclei.write(self._nuclei(block))
 
     def read_nuclei(self, block: int) -> Nuclei:
         """Read the nuclei of a finished block.
@@ -181,7 +180,7 @@ class Work:
         ------
         ReadError
         """
-        return read_nuclei(self._nuclei(block))
+        return Nuclei.read(self._nuclei(block))
 
     def found(self) -> set[int]:
         """Return the blocks whose nuclei are there."""
@@ -189,8 +188,7 @@ class Work:
 
     def write_counted(self, column: int, counted: Counted) -> None:
         """Keep what was counted in a column."""
-        with atomic_file(self._counted(column), overwrite=True) as file:
-            counted.write(file)
+        counted.write(self._counted(column))
 
     def read_counted(self, column: int) -> Counted:
         """Read what was counted in a column.
