@@ -9,22 +9,17 @@ import typer
 from napari_nucseg._native import native_messages_hidden
 from napari_nucseg.cli._console import INTERRUPTED, blocks_progress
 from napari_nucseg.errors import InputError
-from napari_nucseg.io.inputs import TRACKS_SUFFIX, image_stem
+from napari_nucseg.io.inputs import image_stem
 from napari_nucseg.io.plate import is_plate, is_zarr
 from napari_nucseg.params import SegmentParams
 
-SUFFIX, LABELS = ".zarr", "_labels"
+SUFFIX = ".zarr"
 
 
 def is_large(inputs: Sequence[str], output: Path) -> bool:
     """Tell whether an image goes to one OME-Zarr of labels rather than a folder of results."""
     first = Path(inputs[0]).expanduser()
     return output.suffix == SUFFIX or (len(inputs) == 1 and is_zarr(first) and not is_plate(first))
-
-
-def tracks_beside(labels: Path) -> Path:
-    """Return where the tracks of labels go: ``m_tracks.txt`` for ``m_labels.ome.zarr``."""
-    return labels.with_name(f"{image_stem(labels).removesuffix(LABELS)}{TRACKS_SUFFIX}")
 
 
 def segment_one(
@@ -52,11 +47,9 @@ def segment_one(
             "as --output."
         )
     from napari_nucseg.inference.engine import make_engine
-    from napari_nucseg.io.atomic import check_target
-    from napari_nucseg.io.tracks import write_tracks
     from napari_nucseg.io.writing import prepare_output
     from napari_nucseg.large.segment_large import segment_large
-    from napari_nucseg.linking.features import track_rows
+    from napari_nucseg.large.tracks import LABELS, check_tracks, write_large_tracks
     from napari_nucseg.registry import find_model
 
     with native_messages_hidden():
@@ -66,17 +59,15 @@ def segment_one(
         prepare_output(output.parent)
     else:
         output = prepare_output(output) / f"{image_stem(Path(inputs[0]))}{LABELS}.ome.zarr"
-    tracks = tracks_beside(output)
-    if params.link_time:
-        check_target(tracks, overwrite=arguments["overwrite"])
+    overwrite = arguments["overwrite"]
+    check_tracks(output, params, overwrite=overwrite)
     try:
         with blocks_progress() as progress:
             result = segment_large(inputs[0], output, params=params, progress=progress, **arguments)
     except KeyboardInterrupt as error:
         typer.echo("Stopped. Finished blocks are kept; the same command goes on.", err=True)
         raise typer.Exit(code=INTERRUPTED) from error
-    if params.link_time:
-        write_tracks(tracks, track_rows(result.features), overwrite=arguments["overwrite"])
+    write_large_tracks(result, params, overwrite=overwrite)
     for message in result.messages:
         typer.echo(message, err=True)
     typer.echo(f"{result.count:,} nuclei in {result.seconds:.1f} s; see {result.path}.", err=True)

@@ -10,8 +10,10 @@ from napari_nucseg.io.plate import is_zarr, read_ome
 from napari_nucseg.linking.stack import plane_step
 from napari_nucseg.params import SegmentParams, parse_diameter
 from napari_nucseg.widgets import _messages as messages
+from napari_nucseg.widgets._channels_shown import channels_shown
 from napari_nucseg.widgets._image_form import Request
 from napari_nucseg.widgets._large_form import source_path
+from napari_nucseg.widgets._layers import full_resolution
 
 OUTPUT = "nuclei"
 """Output folder in the copied command."""
@@ -28,16 +30,27 @@ def copied_command(request: Request, target: Path | None, *, overwrite: bool) ->
     overwrite : bool
     """
     path = source_path(request.source)
-    axes = None if path is not None and _states_axes(path) else request.axes
+    stated = path is not None and _states_axes(path)
+    params = _portable(request)
+    channels: tuple[int, ...] | None = ()
+    if path is not None and stated and not set(request.axes) & set("CS"):
+        channels = channels_shown(path, full_resolution(request.source))
+    if channels:
+        params = params.model_copy(update={"channels": channels})
     line = command_line(
         path or request.name,
         OUTPUT if target is None else str(target),
-        axes,
-        _portable(request),
+        None if stated else request.axes,
+        params,
         overwrite=overwrite,
     )
-    part = bool(request.position) or request.region is not None
-    return line, messages.command_copied(line, has_path=path is not None, part=part)
+    text = messages.command_copied(
+        line,
+        has_path=path is not None,
+        part=bool(request.position) or request.region is not None,
+        has_channel=channels is not None,
+    )
+    return line, text
 
 
 def _states_axes(path: str) -> bool:

@@ -13,6 +13,7 @@ from napari_nucseg.io.plate import is_zarr, ome_version
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.large.result import LargeResult
 from napari_nucseg.large.segment_large import check_target, segment_large
+from napari_nucseg.large.tracks import check_tracks, write_large_tracks
 from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._growing import GrowingLabels
 from napari_nucseg.widgets._image_form import Request
@@ -63,6 +64,7 @@ class LargeRun:
     ) -> None:
         prepare_output(target.parent)
         check_target(target, overwrite=overwrite)  # before a layer comes and goes
+        check_tracks(target, request.params, overwrite=overwrite)
         self._viewer, self.request = viewer, request
         self.target, self._overwrite = target, overwrite
         self._progressed, self._time = progressed, BlocksLeft()
@@ -119,16 +121,19 @@ class LargeRun:
         return messages.large_summary(self.task.result, self.request.pixel_size)
 
     def _work(self, progress: Progress, cancelled: CancelCheck) -> LargeResult:
-        return segment_large(
+        params = self.request.params
+        result = segment_large(
             self._image,
             self.target,
-            params=self.request.params,
+            params=params,
             pixel_size=self.request.pixel_size,
             overwrite=self._overwrite,
             progress=progress,
             cancelled=cancelled,
             block_done=self.growing.show,
         )
+        write_large_tracks(result, params, overwrite=self._overwrite)
+        return result
 
     def _told(self, done: int, total: int, message: str) -> None:
         if self._goes_on is None:  # a new run measures first

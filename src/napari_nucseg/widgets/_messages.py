@@ -124,11 +124,13 @@ def failed(what: str, error: BaseException) -> str:
     return f"{what} failed: {type(error).__name__}: {error}"
 
 
-def command_copied(line: str, *, has_path: bool, part: bool) -> str:
+def command_copied(line: str, *, has_path: bool, part: bool, has_channel: bool) -> str:
     """Return the status after the command was copied."""
     text = [f"Copied: {line}"]
     if not has_path:
         text.append("The image has no file; put its path in place of its name.")
+    if not has_channel:
+        text.append("Which channel of the file the layer shows is not known; add --channels.")
     if part:
         text.append("The command segments the whole image, not the part chosen here.")
     return "\n".join(text)

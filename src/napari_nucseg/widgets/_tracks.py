@@ -1,5 +1,6 @@
 """A Tracks layer of nuclei that were linked in time."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class TracksButton(PushButton):
         )
         self._viewer = viewer
         self._layer: Labels | None = None
-        self._task: Task[FloatArray] | None = None
+        self._task: Task[Tracks | None] | None = None
         self.changed.connect(self._press)
 
     def follow(self, layer: Labels) -> None:
@@ -48,31 +49,38 @@ class TracksButton(PushButton):
         if layer is None or self.busy or layer not in self._viewer.layers:
             return
         data = layer.data
+        parents = layer.metadata[RECORD]["parents"]
+        look = {"name": f"{layer.name} tracks", **geometry(layer)}
 
-        def work(_progress: Progress, cancelled: CancelCheck) -> FloatArray:
-            return track_points(np.asarray(data), cancelled)
+        def work(_progress: Progress, cancelled: CancelCheck) -> Tracks | None:
+            return make_tracks(track_points(np.asarray(data), cancelled), parents, look)
 
-        def done(task: Task[FloatArray]) -> None:
+        def done(task: Task[Tracks | None]) -> None:
             self._task = None
-            if task.failure is not None or task.result is None:  # napari has shown a failure
-                return
-            if layer in self._viewer.layers and layer.data is data:
-                show_tracks(self._viewer, layer, task.result)
+            tracks = task.result  # none without nuclei; napari has shown a failure
+            if tracks is not None and layer in self._viewer.layers and layer.data is data:
+                self._viewer.layers.append(tracks)
 
         self._task = Task(work, f"following the nuclei of '{layer.name}'", done)
         self._task.start()
 
 
-def show_tracks(viewer: Any, layer: Labels, points: FloatArray) -> Tracks | None:
-    """Add the paths of the nuclei of a movie, with their descent, as a layer of their own.
+def make_tracks(
+    points: FloatArray, parents: Mapping[str, int], look: Mapping[str, Any]
+) -> Tracks | None:
+    """Return the paths of the nuclei of a movie, with their descent, as a layer.
+
+    It takes a second for 100,000 points, so it may run in a thread: no viewer has the layer yet.
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
-    layer : Labels
-        Its first axis is time; corrections in it count. Divisions are those that were found.
     points : array
-        What `linking.features.track_points` returns for it.
+        What `linking.features.track_points` returns. Corrections of the labels are in it.
+    parents : mapping of str to int
+        Id of each daughter, and of her mother, as they were found; those that are gone are left
+        out.
+    look : mapping
+        Name and geometry of the layer.
 
     Returns
     -------
@@ -82,9 +90,6 @@ def show_tracks(viewer: Any, layer: Labels, points: FloatArray) -> Tracks | None
     if not len(points):
         return None
     there = set(points[:, 0].astype(int).tolist())
-    found = layer.metadata[RECORD]["parents"]
-    parents = {int(child): int(mother) for child, mother in found.items()}
-    graph = {c: [m] for c, m in parents.items() if c in there and m in there}
-    tracks = Tracks(points, graph=graph, name=f"{layer.name} tracks", **geometry(layer))
-    viewer.layers.append(tracks)
-    return tracks
+    known = {int(child): int(mother) for child, mother in parents.items()}
+    graph = {c: [m] for c, m in known.items() if c in there and m in there}
+    return Tracks(points, graph=graph, **look)
