@@ -11,6 +11,8 @@ from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QApplication
 
 from napari_nucseg import segment_large
+from napari_nucseg.axes import Planes
+from napari_nucseg.inference import job, samples
 from napari_nucseg.inference.engine import LiteRTEngine
 from napari_nucseg.large import rule
 from napari_nucseg.large.rule import reason_for_blocks
@@ -240,6 +242,48 @@ def test_cancel_and_go_on(bench, source, tmp_path, monkeypatch, notices):
     np.testing.assert_array_equal(np.asarray(labels.data[0]), first_level(expected.path))
 
 
+def test_cancel_while_intensities_are_measured(bench, source, tmp_path, monkeypatch, notices):
+    """The image is read window by window; none is read after Cancel."""
+    monkeypatch.setattr(samples, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(samples, "WINDOW", 64)
+    add(bench, source)
+    take, read, measuring, reads = job.take_samples, Planes.read, [], []
+
+    def take_samples(*arguments):
+        measuring.append(True)
+        return take(*arguments)
+
+    def read_and_cancel(self, *arguments):
+        if measuring:
+            reads.append(arguments)
+            bench.widget.cancel()
+        return read(self, *arguments)
+
+    monkeypatch.setattr(job, "take_samples", take_samples)
+    monkeypatch.setattr(Planes, "read", read_and_cancel)
+    bench.run()
+    assert len(reads) == 1
+    assert names(bench) == ["slide"]
+    assert notices == []
+    assert not Work.beside(tmp_path / "slide_nuclei.ome.zarr").path.exists()
+    measuring.clear()
+    monkeypatch.setattr(job, "take_samples", take)
+    assert bench.run().name == "slide nuclei"
+
+
+def test_cancel_while_the_diameter_is_estimated(bench, source, slow_network):
+    begun, go_on = slow_network
+    add(bench, source)
+    bench.widget.run()
+    bench.qtbot.waitUntil(begun.is_set)
+    assert bench.status == "Measuring intensities and diameter ..."
+    bench.widget.cancel()
+    go_on.set()
+    bench.wait()
+    assert names(bench) == ["slide"]
+    assert not Work.beside(bench.widget.large_form.target()).path.exists()
+
+
 def test_nothing_is_overwritten_without_the_box(bench, source, tmp_path, notices):
     add(bench, source)
     first = bench.run()
@@ -324,6 +368,31 @@ def test_planes_are_linked(bench, tmp_path, large_field):
     np.testing.assert_array_equal(np.asarray(labels.data[0]), first_level(expected.path))
     assert labels.metadata["napari_nucseg"]["count"] == expected.count > 0
     assert list(labels.features["index"]) == list(expected.features["index"])
+
+
+def test_tracks_lie_beside_the_labels(bench, tmp_path, large_field, notices):
+    """The same file as that of the command."""
+    from napari_nucseg.cli import make_app
+
+    array = zarr.create_array(tmp_path / "movie.zarr", data=np.stack([large_field] * 2))
+    bench.viewer.add_image(array, name="movie")
+    bench.form.axes.value = "TYX"
+    bench.set(diameter="18", link_time=True)
+    tracks = tmp_path / "movie_nuclei_tracks.txt"
+    tracks.write_text("mine")
+    bench.widget.run()
+    bench.wait()
+    assert "movie_nuclei_tracks.txt exists already" in bench.status
+    assert (names(bench), tracks.read_text()) == (["movie"], "mine")
+    bench.widget.large_form.overwrite.value = True
+    labels = bench.run()
+    assert len(tracks.read_text().splitlines()) == labels.metadata["napari_nucseg"]["count"] > 0
+    bench.viewer.layers.selection.active = bench.viewer.layers["movie"]
+    bench.widget.copy_command()
+    line = QApplication.clipboard().text().split()
+    line[line.index("--output") + 1] = str(tmp_path / "shell.ome.zarr")
+    make_app()(line[1:], standalone_mode=False)
+    assert (tmp_path / "shell_tracks.txt").read_text() == tracks.read_text()
 
 
 def test_what_cannot_be_done_in_blocks_is_not_offered(bench, source, large_field):

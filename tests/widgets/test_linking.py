@@ -186,23 +186,27 @@ def test_no_tracks_without_nuclei(bench):
     assert show_tracks(bench) is bench.viewer.layers[1]
 
 
-def test_paths_are_computed_in_a_thread(bench, movie, monkeypatch):
+def test_paths_and_their_layer_are_made_in_a_thread(bench, movie, monkeypatch):
     open_movie(bench, movie)
     bench.set(link_time=True)
     labels = bench.run()
-    main, threads, follow = threading.current_thread(), [], _tracks.track_points
+    main, threads = threading.current_thread(), []
 
-    def note(*arguments):
-        threads.append(threading.current_thread())
-        return follow(*arguments)
+    def noted(function):
+        def note(*arguments):
+            threads.append(threading.current_thread())
+            return function(*arguments)
 
-    monkeypatch.setattr(_tracks, "track_points", note)
+        return note
+
+    for name in ("track_points", "make_tracks"):
+        monkeypatch.setattr(_tracks, name, noted(getattr(_tracks, name)))
     assert isinstance(show_tracks(bench), Tracks)
     assert main not in threads
     bench.widget.tracks_button.native.click()
     labels.data = labels.data.copy()  # the paths are of another array now
     bench.qtbot.waitUntil(lambda: not bench.widget.tracks_button.busy, timeout=TIMEOUT)
-    assert len(threads) == 2
+    assert len(threads) == 4
     assert len(bench.viewer.layers) == 3
 
 
