@@ -4,7 +4,7 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -96,8 +96,8 @@ class LazyImage:
         Absolute path or address; None for an array in memory.
     messages : tuple of str
         What the user should know.
-    file : file or None
-        That stays open while pixels are read, see `close`.
+    file : tifffile.TiffFile or None
+        Stays open while pixels are read, see `close`.
     """
 
     array: Any
@@ -106,7 +106,7 @@ class LazyImage:
     version: Version | None = None
     path: str | None = None
     messages: tuple[str, ...] = ()
-    file: BinaryIO | None = None
+    file: Any = None
 
     def close(self) -> None:
         """Close the file, if one is open; nothing can be read any more."""
