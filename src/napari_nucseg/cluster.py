@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import napari_nucseg
 from napari_nucseg._native import native_messages_hidden
 from napari_nucseg._opencv import cv2
-from napari_nucseg.errors import NucsegError, WorkerError
+from napari_nucseg.errors import NucsegError, WorkerDied, WorkerError
 from napari_nucseg.inference.engine import limit_threads
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.registry import find_model
@@ -97,6 +97,33 @@ class ClusterCalls:
         self._client.cancel(list(self._items))
         self._items.clear()
         return ended
+
+
+def result_of(future: Any) -> Any:
+    """Return what an ended call returned, or its error as the caller should understand it.
+
+    Parameters
+    ----------
+    future : distributed.Future
+
+    Returns
+    -------
+    object
+        A `WorkerError` means that all other calls would end alike, a `WorkerDied` that the process
+        died at this call, several times. Other errors are those that the call raised.
+    """
+    from distributed import CancelledError, KilledWorker
+
+    if future.cancelled():
+        return WorkerError(LOST)
+    error = future.exception()
+    if isinstance(error, CancelledError):
+        return WorkerError(LOST)
+    if isinstance(error, KilledWorker):
+        return WorkerDied("the worker process died while it was at work on it, several times.")
+    if isinstance(error, ImportError):
+        return WorkerError(f"A worker cannot run napari-nucseg ({error}).")
+    return error or future.result()
 
 
 @contextmanager

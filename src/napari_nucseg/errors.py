@@ -44,6 +44,10 @@ class WorkerError(NucsegError):
     """Worker processes, or a scheduler, that cannot be started, reached or used."""
 
 
+class WorkerDied(NucsegError):
+    """A worker process that died at one piece of work, several times."""
+
+
 class BlocksFailed(NucsegError):
     """Blocks of a large image that failed; the message says where, finished blocks are kept."""
 

@@ -5,6 +5,7 @@ import signal
 from dataclasses import dataclass
 
 from napari_nucseg.batch.items import FileItem
+from napari_nucseg.errors import DiskFull
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,10 @@ class ShortLivedItem(FileItem):
     def write(self, result, image, *, overwrite):
         super().write(result, image, overwrite=overwrite)
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class FullDiskItem(FileItem):
+    """An image whose result does not fit on the disk."""
+
+    def write(self, result, image, *, overwrite):
+        raise DiskFull(f"Cannot write {self.labels}: No space left on device.")

@@ -12,10 +12,11 @@ import tifffile
 import napari_nucseg
 from napari_nucseg import segment, segment_batch
 from napari_nucseg.batch import batch as batches
-from napari_nucseg.batch.batch import Batch
+from napari_nucseg.batch.batch import LOCK, Batch
 from napari_nucseg.batch.items import FileItem
 from napari_nucseg.batch.outcome import Status
 from napari_nucseg.errors import Cancelled, InputError, ReadError, WriteError
+from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.params import SegmentParams
 
 
@@ -209,3 +210,24 @@ def test_looking_up_what_is_finished_does_not_grow_with_the_square(tmp_path, out
     batch.run()
     assert batch.counts == {Status.SKIPPED: 2000}
     assert len(named) <= 2000
+
+
+def test_one_run_at_a_time_writes_into_a_folder(images, output):
+    batch = Batch.plan([images], output, SegmentParams(diameter="14"))
+    lock = take_lock(output / LOCK, "somebody else")
+    with pytest.raises(InputError, match=f"Another run writes into {output}; wait for its end"):
+        batch.run()
+    give_back(lock, remove=True)
+    assert list(output.iterdir()) == []  # nothing of the run that was refused
+    batch.run()
+    assert batch.counts == {Status.OK: 3}
+    assert LOCK not in os.listdir(output)
+
+
+def test_what_another_run_did_since_the_plan_is_kept(images, output, table):
+    late = Batch.plan([images / "a.tif"], output, SegmentParams(diameter="14"))
+    segment_batch([images / "b.tif"], output, diameter=20)
+    late.run()
+    keys = {Path(row["file"]).name: row["parameters"] for row in table()}
+    assert sorted(keys) == ["a.tif", "b.tif"]
+    assert set(json.loads((output / "parameters.json").read_text())) == set(keys.values())

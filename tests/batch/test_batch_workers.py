@@ -4,14 +4,15 @@ import dask
 import numpy as np
 import pytest
 import tifffile
-from deadly_items import DeadlyItem, ShortLivedItem
+from deadly_items import DeadlyItem, FullDiskItem, ShortLivedItem
 from distributed import Client, LocalCluster
 
 from napari_nucseg import cluster, segment, segment_batch
+from napari_nucseg.batch import work
 from napari_nucseg.batch.batch import Batch
 from napari_nucseg.batch.items import FileItem
 from napari_nucseg.batch.outcome import Status
-from napari_nucseg.errors import Cancelled, WorkerError
+from napari_nucseg.errors import Cancelled, WorkerError, WriteError
 from napari_nucseg.params import SegmentParams
 
 
@@ -165,3 +166,19 @@ def test_a_scheduler_that_is_lost(images, output, table):
     assert again.counts[Status.OK] + again.counts[Status.SKIPPED] == 20
     assert again.counts[Status.SKIPPED] >= batch.counts[Status.OK]
     assert_finished(images, output, "abc")
+
+
+def count_stopped():
+    """Return how many runs a worker was told to stop."""
+    return len(work._stopped)
+
+
+def test_a_full_disk_leaves_nothing_at_work(client, images, output):
+    before = client.run(count_stopped)
+    for i in range(20):
+        (images / f"d{i:02}.tif").write_bytes((images / "a.tif").read_bytes())
+    batch = plan(images, output, a=(FullDiskItem, {}))
+    with pytest.raises(WriteError, match="no space left"):
+        batch.run(scheduler=client)
+    assert all(count > before.get(worker, 0) for worker, count in client.run(count_stopped).items())
+    assert client.processing() == dict.fromkeys(client.processing(), ())

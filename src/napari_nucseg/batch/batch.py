@@ -27,6 +27,7 @@ from napari_nucseg.batch.record import RECORD, ParameterRecord
 from napari_nucseg.batch.work import Work, load_network
 from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
 from napari_nucseg.errors import InputError, ReadError, WriteError
+from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.summary import Summary, read_rows
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.params import SegmentParams
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 SUMMARY = "summary.csv"
+
+LOCK = ".napari-nucseg.lock"
+"""There while a run writes into the folder."""
 
 
 @dataclass
@@ -136,6 +140,8 @@ class Batch:
 
         Raises
         ------
+        InputError
+            Another run writes into the same folder.
         WorkerError
             The workers cannot be started or reached, or were lost.
         WriteError
@@ -145,24 +151,19 @@ class Batch:
         """
         if workers < 1:
             raise InputError(f"The number of workers must be at least 1, got {workers}.")
-        known = {item.file: self._look_up(item) for item in self.items}
-        rows = self._rows_to_keep(known)
-        fields = [item for item in self.items if isinstance(item, FieldItem)]
-        to_do = any(outcome is None for outcome in known.values())
-        with self._executor(workers if to_do else 1, scheduler if to_do else None) as make:
-            if to_do:
-                self.record.write()
-                self._prepare_plates(fields)
-            summary = Summary(self.summary, overwrite=True, rows=rows, plates=bool(fields))
-            executor = make(started, tiles, cancelled)
-            for item, outcome in run_items(self.items, known, executor):
-                self._add(summary, item, outcome)
-                finished(item, outcome)
-                if outcome.disk_full:
-                    raise WriteError(
-                        f"{outcome.message} Stopped, as there is no space left: "
-                        f"{self.describe()}. Make room; the same command goes on with the rest."
-                    )
+        folder = self.summary.parent
+        busy = (
+            f"Another run writes into {folder}; wait for its end, or choose another --output. "
+            "Nothing was changed."
+        )
+        lock = take_lock(folder / LOCK, busy)
+        try:
+            # Another run may have ended since the plan was made.
+            self.record.read()
+            self.earlier = _read_earlier(self.summary, overwrite=self.work.overwrite)
+            self._run(workers, scheduler, started, tiles, finished, cancelled)
+        finally:
+            give_back(lock, remove=True)
 
     def describe(self) -> str:
         """Return how many images were done, in one line."""
@@ -178,6 +179,41 @@ class Batch:
         if self.counts[Status.FAILED]:
             parts.append(f"{self.counts[Status.FAILED]} failed")
         return ", ".join(parts)
+
+    def _run(
+        self,
+        workers: int,
+        scheduler: "str | Client | None",
+        started: Callable[[Item], None],
+        tiles: Progress | None,
+        finished: Callable[[Item, Outcome], None],
+        cancelled: CancelCheck,
+    ) -> None:
+        known = {item.file: self._look_up(item) for item in self.items}
+        rows = self._rows_to_keep(known)
+        fields = [item for item in self.items if isinstance(item, FieldItem)]
+        to_do = any(outcome is None for outcome in known.values())
+        with self._executor(workers if to_do else 1, scheduler if to_do else None) as make:
+            if to_do:
+                self.record.write()
+                self._prepare_plates(fields)
+            summary = Summary(self.summary, overwrite=True, rows=rows, plates=bool(fields))
+            executor = make(started, tiles, cancelled)
+            try:
+                for item, outcome in run_items(self.items, known, executor):
+                    self._add(summary, item, outcome)
+                    finished(item, outcome)
+                    self._check_space(outcome)
+            finally:  # a full disk or Ctrl-C leaves nothing at work on a cluster
+                executor.stop()
+
+    def _check_space(self, outcome: Outcome) -> None:
+        """Raise WriteError if an image failed for want of space, as all others would."""
+        if outcome.disk_full:
+            raise WriteError(
+                f"{outcome.message} Stopped, as there is no space left: {self.describe()}. Make "
+                "room; the same command goes on with the rest."
+            )
 
     @contextmanager
     def _executor(

@@ -2,14 +2,14 @@
 
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.items import Item
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.work import Work, segment_item, segment_on_worker, stop_run
-from napari_nucseg.cluster import LOST, ClusterCalls
-from napari_nucseg.errors import Cancelled, WorkerError
+from napari_nucseg.cluster import ClusterCalls, result_of
+from napari_nucseg.errors import Cancelled, WorkerDied, WorkerError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -44,6 +44,9 @@ class Executor(Protocol):
         WorkerError
             The workers are lost.
         """
+
+    def stop(self) -> None:
+        """Let what is in work end within one tile, and wait for it."""
 
 
 class CallerExecutor:
@@ -92,6 +95,9 @@ class CallerExecutor:
         if self._cancelled():
             raise Cancelled("The batch was cancelled.")
         return [(item, segment_item(item, self._work, self._tiles, self._cancelled))]
+
+    def stop(self) -> None:
+        """See `Executor`; nothing is in work unless the caller waits."""
 
 
 class WorkersExecutor:
@@ -149,6 +155,10 @@ class WorkersExecutor:
             if ended:
                 return _outcomes(ended)
 
+    def stop(self) -> None:
+        """See `Executor`."""
+        self._calls.stop(stop_run, self._run)
+
 
 def _outcomes(ended: list[tuple[Item, Any]]) -> list[Finished]:
     """Return the outcomes of futures that were not cancelled."""
@@ -158,16 +168,13 @@ def _outcomes(ended: list[tuple[Item, Any]]) -> list[Finished]:
 
 def _outcome(future: Any) -> Outcome | None:
     """Return the outcome of a future, None if it was cancelled."""
-    from distributed import CancelledError, KilledWorker
-
-    try:
-        return future.result()
-    except Cancelled:
+    result = result_of(future)
+    if isinstance(result, Cancelled):
         return None
-    except CancelledError as error:
-        raise WorkerError(LOST) from error
-    except KilledWorker:
-        message = "The worker process died while it was at work on it, several times."
-        return Outcome(Status.FAILED, message=message, died=True)
-    except Exception as error:  # noqa: BLE001 - of any kind: it must not stop the other images
-        return Outcome(Status.FAILED, message=f"{type(error).__name__}: {error}")
+    if isinstance(result, WorkerError):
+        raise result
+    if isinstance(result, WorkerDied):
+        return Outcome(Status.FAILED, message=str(result).capitalize(), died=True)
+    if isinstance(result, BaseException):  # of any kind: it must not stop the other images
+        return Outcome(Status.FAILED, message=f"{type(result).__name__}: {result}")
+    return cast(Outcome, result)

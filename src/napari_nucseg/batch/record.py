@@ -65,7 +65,18 @@ class ParameterRecord:
         }
         text = json.dumps(_effective(self._now), sort_keys=True)
         self.key = hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
-        self._known = _read(path, overwrite=overwrite)
+        self._overwrite = overwrite
+        self.read()
+
+    def read(self) -> None:
+        """Read the parameters of earlier runs, also those that ended since.
+
+        Raises
+        ------
+        WriteError
+            The file is not one of ours, and is not to be replaced.
+        """
+        self._known = _read(self.path, overwrite=self._overwrite)
 
     def difference(self, key: str) -> str:
         """Return what was different in an earlier run, ``""`` if nothing was or it is unknown."""

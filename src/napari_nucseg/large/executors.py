@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import CancelCheck
-from napari_nucseg.cluster import LOST, ClusterCalls
+from napari_nucseg.cluster import ClusterCalls, result_of
 from napari_nucseg.errors import (
     Cancelled,
     EngineError,
@@ -129,27 +129,11 @@ class WorkersExecutor:
 
     def wait(self) -> list[Finished]:
         """See `Executor`."""
-        return [(item, _outcome(future)) for item, future in self._calls.collect(POLL)]
+        return [(item, result_of(future)) for item, future in self._calls.collect(POLL)]
 
     def stop(self) -> None:
         """See `Executor`."""
         self._calls.stop(stop_work, *self._arguments, self._threads)
-
-
-def _outcome(future: Any) -> Any:
-    """Return what a future holds: a result, or an error that says what it means here."""
-    from distributed import CancelledError, KilledWorker
-
-    if future.cancelled():
-        return WorkerError(LOST)
-    error = future.exception()
-    if isinstance(error, KilledWorker):
-        return NucsegError("the worker process died while it was at work on it, several times.")
-    if isinstance(error, CancelledError):
-        return WorkerError(LOST)
-    if isinstance(error, ImportError):
-        return WorkerError(f"A worker cannot run napari-nucseg ({error}).")
-    return error or future.result()
 
 
 def work_through(

@@ -9,13 +9,17 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from napari_nucseg.errors import InputError, ReadError, WriteError
+from napari_nucseg.errors import ReadError, WriteError
 from napari_nucseg.io.atomic import atomic_file, write_error
+from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.large.columns import Counted
 from napari_nucseg.large.nuclei import Nuclei
 from napari_nucseg.large.plan import Plan, Request, read_plan
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 PLAN, NUCLEI, NUMBERS, COUNTED, LINKS, WRITTEN, LABELS = (
     "plan.json",
@@ -58,40 +62,28 @@ class Work:
         WriteError
             It cannot be written.
         """
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.path / LOCK, timeout=0)
         try:
             self.path.mkdir(exist_ok=True)
-            lock.acquire()
-        except Timeout as error:
-            raise InputError(
-                f"Another run works in {self.path}; wait for its end, or choose another place for "
-                "the result."
-            ) from error
-        except NotImplementedError:  # some file systems of clusters have no locks
-            pass
         except OSError as error:
             raise write_error(self.path, error) from error
+        busy = (
+            f"Another run works in {self.path}; wait for its end, or choose another place for the "
+            "result."
+        )
+        lock = take_lock(self.path / LOCK, busy)
         try:
             yield
         finally:
             self._leave(lock)
 
-    def _leave(self, lock: Any) -> None:
-        """Release the lock; without a plan, remove what is left of the folder."""
+    def _leave(self, lock: "BaseFileLock") -> None:
+        """Give the lock back; without a plan, remove what is left of the folder."""
         if (self.path / PLAN).exists():
-            lock.release()
+            give_back(lock)
             return
         with contextlib.suppress(WriteError):
             self.remove()
-        try:
-            (self.path / LOCK).unlink(missing_ok=True)  # while it is held, so that none follows
-        except OSError:  # Windows keeps an open file
-            lock.release()
-            with contextlib.suppress(OSError):
-                (self.path / LOCK).unlink(missing_ok=True)
-        lock.release()
+        give_back(lock, remove=True)
         with contextlib.suppress(OSError):
             self.path.rmdir()
 

@@ -1,14 +1,11 @@
-"""One process at a time works on a job folder.
-
-The operating system holds the lock for the child that trains, and lets go of it when that process
-ends, however it ends: a kill leaves nothing that blocks.
-"""
+"""One process at a time works on a job folder: the child that trains holds the lock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from napari_nucseg.errors import InputError, WriteError
+from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.training.finetune.job import LOCK
 
 
@@ -30,22 +27,15 @@ def job_lock(job: Path, wait: float = 0.0) -> Iterator[None]:
     WriteError
         It cannot be written.
     """
-    from filelock import FileLock, Timeout  # a dock that opens need not wait for it
-
-    lock = FileLock(job / LOCK, timeout=wait)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise InputError(
-            f"The fine-tuning in {job} is at work in another process, such as another napari; "
-            "wait for its end or cancel it there."
-        ) from error
-    except OSError as error:
-        raise WriteError(f"Cannot write {job}: {error.strerror or error}.") from error
+    busy = (
+        f"The fine-tuning in {job} is at work in another process, such as another napari; wait for "
+        "its end or cancel it there."
+    )
+    lock = take_lock(job / LOCK, busy, wait)
     try:
         yield
     finally:
-        lock.release()
+        give_back(lock)
 
 
 def check_free(job: Path) -> None:
