@@ -3,7 +3,7 @@
 import pytest
 from distributed import CancelledError, KilledWorker
 
-from napari_nucseg.cluster import LOST, result_of
+from napari_nucseg.cluster import LOST, ClusterCalls, result_of
 from napari_nucseg.errors import ReadError, WorkerDied, WorkerError
 
 
@@ -19,8 +19,14 @@ class Ended:
     def exception(self):
         return self._error
 
+    def traceback(self):
+        return None
+
     def result(self):
         return self._result
+
+    def add_done_callback(self, call):
+        pass
 
 
 def test_what_a_call_returned():
@@ -49,3 +55,41 @@ def test_a_worker_without_the_package():
 def test_other_errors_are_those_of_the_call():
     error = ReadError("Cannot read a.tif")
     assert result_of(Ended(error=error)) is error
+
+
+class Interrupted:
+    """A client whose user presses Ctrl-C once more while workers are told to stop."""
+
+    status = "running"
+
+    def __init__(self):
+        self.cancelled = []
+
+    def submit(self, function, *arguments, pure):
+        return Ended()
+
+    def run(self, function, on_error):
+        raise KeyboardInterrupt
+
+    def cancel(self, futures):
+        self.cancelled += futures
+
+
+def test_what_cannot_be_stopped_is_cancelled():
+    client = Interrupted()
+    calls = ClusterCalls(client)
+    calls.submit("a", print)
+    calls.submit("b", print)
+    with pytest.raises(KeyboardInterrupt):
+        calls.stop(print)
+    assert len(client.cancelled) == 2
+    assert not calls
+
+
+def test_without_a_connection_nobody_is_told():
+    client = Interrupted()
+    client.status = "closed"
+    calls = ClusterCalls(client)
+    calls.submit("a", print)
+    assert calls.stop(print) == []
+    assert not calls

@@ -7,7 +7,8 @@ import queue
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import napari_nucseg
@@ -36,6 +37,10 @@ RECOUNT = 1.0
 ALLOWED_DEATHS = 1
 """How often a process may die at a call before the call is held to be the cause."""
 
+_leads = Event()
+"""Set in a process that lets workers do something: its threads are its user's matter, also where
+dask runs workers in it, as ``Client(processes=False)`` does."""
+
 LOST = (
     "The connection to the scheduler was lost. What is finished is kept; the same command goes on "
     "with the rest."
@@ -55,6 +60,7 @@ class ClusterCalls:
         self._items: dict[Any, Any] = {}
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._slots, self._counted = 0, -math.inf
+        _leads.set()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -85,18 +91,29 @@ class ClusterCalls:
         return [(self._items.pop(future), future) for future in done]
 
     def stop(self, function: Callable[..., Any], *arguments: Any) -> list[tuple[Any, Any]]:
-        """Call a function on all workers that makes them stop; return what ends meanwhile."""
-        if not self._items:
-            return []
-        with connection_kept():
-            self._client.run(function, *arguments, on_error="return")
-        deadline = time.monotonic() + STOP_TIMEOUT
-        ended = []
-        while self._items and time.monotonic() < deadline:
-            ended += self.collect(timeout=deadline - time.monotonic())
-        self._client.cancel(list(self._items))
-        self._items.clear()
+        """Call a function on all workers that makes them stop; return what ends meanwhile.
+
+        Calls that go on are cancelled, also if something such as another Ctrl-C comes in between.
+        """
+        ended: list[tuple[Any, Any]] = []
+        try:
+            if self._items and self._connected:
+                with connection_kept():
+                    self._client.run(function, *arguments, on_error="return")
+                deadline = time.monotonic() + STOP_TIMEOUT
+                while self._items and time.monotonic() < deadline:
+                    ended += self.collect(timeout=deadline - time.monotonic())
+        finally:
+            if self._items and self._connected:
+                with suppress(OSError):  # lost just now
+                    self._client.cancel(list(self._items))
+            self._items.clear()
         return ended
+
+    @property
+    def _connected(self) -> bool:
+        """Whether workers can be told anything."""
+        return bool(self._client.status == "running")
 
 
 def result_of(future: Any) -> Any:
@@ -110,7 +127,8 @@ def result_of(future: Any) -> Any:
     -------
     object
         A `WorkerError` means that all other calls would end alike, a `WorkerDied` that the process
-        died at this call, several times. Other errors are those that the call raised.
+        died at this call, several times. Other errors are those that the call raised, with their
+        traceback on the worker.
     """
     from distributed import CancelledError, KilledWorker
 
@@ -123,7 +141,7 @@ def result_of(future: Any) -> Any:
         return WorkerDied("the worker process died while it was at work on it, several times.")
     if isinstance(error, ImportError):
         return WorkerError(f"A worker cannot run napari-nucseg ({error}).")
-    return error or future.result()
+    return future.result() if error is None else error.with_traceback(future.traceback())
 
 
 @contextmanager
@@ -249,9 +267,14 @@ def threads_each(workers: int) -> int:
 
 
 def share_cores(threads: int | None) -> None:
-    """Let this worker process use so many cores; None: as many as it was started with."""
+    """Let this worker process use so many cores; None: as many as it was started with.
+
+    A process that leads a run is left as it is.
+    """
     from distributed import get_worker
 
+    if _leads.is_set():
+        return
     share = threads or get_worker().state.nthreads
     limit_threads(share)
     cv2.setNumThreads(share)

@@ -36,3 +36,17 @@ class FullDiskItem(FileItem):
 
     def write(self, result, image, *, overwrite):
         raise DiskFull(f"Cannot write {self.labels}: No space left on device.")
+
+
+class OddError(Exception):
+    """Cannot be sent to another process as it is."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} {second}")
+
+
+class OddItem(FileItem):
+    """An image at which a library raises an error of its own."""
+
+    def read(self, axes):
+        raise OddError(1, 2)

@@ -214,8 +214,11 @@ def test_looking_up_what_is_finished_does_not_grow_with_the_square(tmp_path, out
 
 def test_one_run_at_a_time_writes_into_a_folder(images, output):
     batch = Batch.plan([images], output, SegmentParams(diameter="14"))
-    lock = take_lock(output / LOCK, "somebody else")
-    with pytest.raises(InputError, match=f"Another run writes into {output}; wait for its end"):
+    lock = take_lock(output / LOCK, "", "")
+    said = (
+        rf"Another run writes into {output} \(process {os.getpid()} on .*\); wait for its end, or"
+    )
+    with pytest.raises(InputError, match=said):
         batch.run()
     give_back(lock, remove=True)
     assert list(output.iterdir()) == []  # nothing of the run that was refused
@@ -231,3 +234,21 @@ def test_what_another_run_did_since_the_plan_is_kept(images, output, table):
     keys = {Path(row["file"]).name: row["parameters"] for row in table()}
     assert sorted(keys) == ["a.tif", "b.tif"]
     assert set(json.loads((output / "parameters.json").read_text())) == set(keys.values())
+
+
+def test_an_error_that_nobody_foresaw_stays_with_its_image(images, output, table, monkeypatch):
+    original = FileItem.read
+
+    def read(item, axes):
+        if item.stem == "b":
+            raise LookupError("no such codec")
+        return original(item, axes)
+
+    monkeypatch.setattr(FileItem, "read", read)
+    assert segment_batch(images, output, diameter=14).counts == {Status.OK: 2, Status.FAILED: 1}
+    rows = {row["file"]: row for row in table()}
+    message = rows[str(images / "b.tif")]["message"]
+    assert message == "LookupError: no such codec (see tracebacks.txt)"
+    kept = (output / "tracebacks.txt").read_text()
+    assert kept.startswith(f"{images / 'b.tif'}\nTraceback (most recent call last):\n")
+    assert kept.count('raise LookupError("no such codec")') == 1  # that of the second try

@@ -1,18 +1,22 @@
 """Batches on worker processes: the same results, and nothing lost when one dies."""
 
+from pathlib import Path
+
 import dask
 import numpy as np
 import pytest
 import tifffile
-from deadly_items import DeadlyItem, FullDiskItem, ShortLivedItem
+from deadly_items import DeadlyItem, FullDiskItem, OddItem, ShortLivedItem
 from distributed import Client, LocalCluster
 
 from napari_nucseg import cluster, segment, segment_batch
+from napari_nucseg._opencv import cv2
 from napari_nucseg.batch import work
 from napari_nucseg.batch.batch import Batch
 from napari_nucseg.batch.items import FileItem
 from napari_nucseg.batch.outcome import Status
 from napari_nucseg.errors import Cancelled, WorkerError, WriteError
+from napari_nucseg.inference import engine
 from napari_nucseg.params import SegmentParams
 
 
@@ -116,6 +120,16 @@ def test_an_error_of_any_kind_stays_with_its_image(client, images, output, table
     batch = segment_batch(images, output, scheduler=client)
     assert batch.counts == {Status.FAILED: 3}
     assert all("AttributeError" in row["message"] for row in table())
+    assert (output / "tracebacks.txt").read_text().count("in segment_on_worker") == 3
+
+
+def test_an_error_of_any_kind_keeps_its_traceback(client, images, output, table):
+    batch = plan(images, output, a=(OddItem, {}))
+    batch.run(scheduler=client)
+    assert batch.counts == {Status.OK: 2, Status.FAILED: 1}
+    rows = {row["file"]: row for row in table()}
+    assert rows[str(images / "a.tif")]["message"] == "OddError: 1 2 (see tracebacks.txt)"
+    assert "raise OddError(1, 2)" in (output / "tracebacks.txt").read_text()
 
 
 def test_workers_with_another_version(client, images, output, monkeypatch):
@@ -182,3 +196,43 @@ def test_a_full_disk_leaves_nothing_at_work(client, images, output):
         batch.run(scheduler=client)
     assert all(count > before.get(worker, 0) for worker, count in client.run(count_stopped).items())
     assert client.processing() == dict.fromkeys(client.processing(), ())
+
+
+def test_ctrl_c_leaves_nothing_at_work_and_no_result_without_a_row(client, images, output, table):
+    for i in range(20):
+        (images / f"d{i:02}.tif").write_bytes((images / "a.tif").read_bytes())
+    done = []
+
+    def finished(item, outcome):
+        done.append(item.file)
+        if len(done) == 1:
+            raise KeyboardInterrupt
+
+    batch = Batch.plan([images], output, SegmentParams(diameter="14"))
+    with pytest.raises(KeyboardInterrupt):
+        batch.run(scheduler=client, finished=finished)
+    assert client.status == "running"  # it is the user's
+    assert client.processing() == dict.fromkeys(client.processing(), ())
+    written = sorted(path.name.removesuffix("_labels.tif") for path in output.glob("*_labels.tif"))
+    assert 0 < len(written) < 23
+    assert sorted(Path(row["file"]).stem for row in table()) == written
+    assert batch.counts == {Status.OK: len(written)}
+
+
+def test_workers_in_this_process_leave_its_threads_alone(images, output, monkeypatch):
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(7)
+    monkeypatch.setattr(engine, "_threads", 5)
+    try:
+        with Client(
+            processes=False,
+            n_workers=1,
+            threads_per_worker=2,
+            dashboard_address=":0",
+            set_as_default=False,
+        ) as client:
+            batch = segment_batch(images, output, diameter=14, scheduler=client)
+        assert batch.counts == {Status.OK: 3}
+        assert (cv2.getNumThreads(), engine._threads) == (7, 5)
+    finally:
+        cv2.setNumThreads(before)

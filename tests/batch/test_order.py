@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from napari_nucseg.batch.batch import run_items
+from napari_nucseg.batch.order import run_items
 from napari_nucseg.batch.outcome import Outcome, Status
 
 OK, SKIPPED, FAILED = Outcome(Status.OK, 1), Outcome(Status.SKIPPED), Outcome(Status.FAILED)

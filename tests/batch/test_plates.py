@@ -137,6 +137,18 @@ def test_the_old_field_stays_if_the_new_one_cannot_take_its_place(plate, tmp_pat
     assert not list(tmp_path.glob(".field.*"))
 
 
+def test_what_others_are_writing_stays_and_what_a_kill_left_goes(plate, output):
+    segment_batch(plate, output, diameter=14)
+    target = output / "screen_labels.zarr" / "A/1/0"
+    other = target.with_name(".0.1234.partial")
+    other.mkdir()
+    labels = read_field(target)
+    write_field(target, plate / "A/1/0", labels.pixels(), labels.axes, labels, overwrite=True)
+    assert other.exists()
+    assert segment_batch(plate, output, diameter=14).counts == {Status.SKIPPED: 3}
+    assert not other.exists()
+
+
 def test_a_damaged_field_does_not_stop_the_rest(plate, output, table):
     chunk = next(p for p in (plate / "A/1/0/0").rglob("*") if p.is_file() and p.name == "0")
     chunk.write_bytes(b"no pixels")

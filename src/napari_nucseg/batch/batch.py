@@ -1,8 +1,8 @@
 """A batch: many images, segmented with the same parameters into one folder."""
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,6 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.executors import (
     CallerExecutor,
     Executor,
-    Finished,
     WorkersExecutor,
 )
 from napari_nucseg.batch.items import (
@@ -22,11 +21,14 @@ from napari_nucseg.batch.items import (
     protect_inputs,
     row_key,
 )
-from napari_nucseg.batch.outcome import Outcome, Status
+from napari_nucseg.batch.order import run_items
+from napari_nucseg.batch.outcome import TRACEBACKS, Outcome, Status
 from napari_nucseg.batch.record import RECORD, ParameterRecord
 from napari_nucseg.batch.work import Work, load_network
 from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
 from napari_nucseg.errors import InputError, ReadError, WriteError
+from napari_nucseg.io.atomic import write_error
+from napari_nucseg.io.leftovers import clear_leftovers
 from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.summary import Summary, read_rows
 from napari_nucseg.io.writing import prepare_output
@@ -152,13 +154,14 @@ class Batch:
         if workers < 1:
             raise InputError(f"The number of workers must be at least 1, got {workers}.")
         folder = self.summary.parent
-        busy = (
-            f"Another run writes into {folder}; wait for its end, or choose another --output. "
-            "Nothing was changed."
+        lock = take_lock(
+            folder / LOCK,
+            f"Another run writes into {folder}",
+            "wait for its end, or choose another --output",
         )
-        lock = take_lock(folder / LOCK, busy)
         try:
             # Another run may have ended since the plan was made.
+            clear_leftovers(path for item in self.items for path in (item.labels, item.probability))
             self.record.read()
             self.earlier = _read_earlier(self.summary, overwrite=self.work.overwrite)
             self._run(workers, scheduler, started, tiles, finished, cancelled)
@@ -205,7 +208,11 @@ class Batch:
                     finished(item, outcome)
                     self._check_space(outcome)
             finally:  # a full disk or Ctrl-C leaves nothing at work on a cluster
-                executor.stop()
+                for item, outcome in executor.stop():
+                    if outcome.status is Status.OK:
+                        with suppress(WriteError):  # a full disk is said already
+                            self._add(summary, item, outcome)
+                        finished(item, outcome)
 
     def _check_space(self, outcome: Outcome) -> None:
         """Raise WriteError if an image failed for want of space, as all others would."""
@@ -263,9 +270,19 @@ class Batch:
                 parameters=self.record.key if outcome.status is Status.OK else "",
                 place=item.place,
             )
+        if outcome.traceback:
+            self._keep_traceback(item, outcome)
         self.counts[outcome.status] += 1
         self.nuclei += (outcome.nuclei or 0) if outcome.status is Status.OK else 0
         self.outdated += bool(outcome.remark)
+
+    def _keep_traceback(self, item: Item, outcome: Outcome) -> None:
+        path = self.summary.with_name(TRACEBACKS)
+        try:
+            with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"{item.file}\n{outcome.traceback}\n")
+        except OSError as error:
+            raise write_error(path, error) from error
 
     def _look_up(self, item: Item) -> Outcome | None:
         """Return the outcome for an image that has results; None if it is to be segmented."""
@@ -324,48 +341,6 @@ class Batch:
             if outcome is None and item.labels.exists():
                 gone.update(self._rivals(item))
         return [row for file, row in self.earlier.items() if file not in gone]
-
-
-def run_items(
-    items: Sequence[Item], known: Mapping[str, Outcome | None], executor: Executor
-) -> Iterator[Finished]:
-    """Yield what becomes of the items; the first failure of an item is not yielded but repaired.
-
-    Never more items are in flight than the executor takes. An item during which a worker died is
-    tried again when no other is in flight, so that it cannot take others with it.
-
-    Parameters
-    ----------
-    items : sequence of Item
-    known : mapping
-        By file, the outcome of items that need no work.
-    executor : Executor
-    """
-    waiting, again, alone = iter(items), deque[Item](), deque[Item]()
-    tried: set[str] = set()
-    left = True
-    while True:
-        while left and not again and executor.free > 0:
-            item = next(waiting, None)
-            if item is None:
-                left = False
-            elif (outcome := known[item.file]) is not None:
-                yield item, outcome
-            else:
-                executor.submit(item)
-        while again and executor.free > 0:
-            executor.submit(again.popleft())
-        if alone and not left and not executor.busy:
-            executor.submit(alone.popleft())
-        if not executor.busy:
-            return
-        for item, outcome in executor.wait():
-            repairable = outcome.status is Status.FAILED and not outcome.disk_full
-            if repairable and item.file not in tried:
-                tried.add(item.file)
-                (alone if outcome.died else again).append(item)
-            else:
-                yield item, outcome
 
 
 @contextmanager

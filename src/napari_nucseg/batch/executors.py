@@ -40,13 +40,13 @@ class Executor(Protocol):
         Raises
         ------
         Cancelled
-            The caller wants to stop, and no finished item is left to be returned.
+            The caller wants to stop.
         WorkerError
             The workers are lost.
         """
 
-    def stop(self) -> None:
-        """Let what is in work end within one tile, and wait for it."""
+    def stop(self) -> list[Finished]:
+        """Let what is in work end within one tile; return items that finish meanwhile."""
 
 
 class CallerExecutor:
@@ -96,8 +96,9 @@ class CallerExecutor:
             raise Cancelled("The batch was cancelled.")
         return [(item, segment_item(item, self._work, self._tiles, self._cancelled))]
 
-    def stop(self) -> None:
+    def stop(self) -> list[Finished]:
         """See `Executor`; nothing is in work unless the caller waits."""
+        return []
 
 
 class WorkersExecutor:
@@ -125,17 +126,16 @@ class WorkersExecutor:
         self._started, self._cancelled = started, cancelled
         self._run = uuid.uuid4().hex
         self._calls = ClusterCalls(client)
-        self._stopping = False
 
     @property
     def free(self) -> int:
         """See `Executor`."""
-        return 0 if self._stopping else self._calls.free
+        return self._calls.free
 
     @property
     def busy(self) -> bool:
         """See `Executor`."""
-        return self._stopping or bool(self._calls)
+        return bool(self._calls)
 
     def submit(self, item: Item) -> None:
         """See `Executor`."""
@@ -146,18 +146,15 @@ class WorkersExecutor:
     def wait(self) -> list[Finished]:
         """See `Executor`."""
         while True:
-            if self._stopping:
-                raise Cancelled("The batch was cancelled.")
             if self._cancelled():
-                self._stopping = True
-                return _outcomes(self._calls.stop(stop_run, self._run))
+                raise Cancelled("The batch was cancelled.")
             ended = self._calls.collect(POLL)
             if ended:
                 return _outcomes(ended)
 
-    def stop(self) -> None:
+    def stop(self) -> list[Finished]:
         """See `Executor`."""
-        self._calls.stop(stop_run, self._run)
+        return _outcomes(self._calls.stop(stop_run, self._run))
 
 
 def _outcomes(ended: list[tuple[Item, Any]]) -> list[Finished]:
@@ -175,6 +172,6 @@ def _outcome(future: Any) -> Outcome | None:
         raise result
     if isinstance(result, WorkerDied):
         return Outcome(Status.FAILED, message=str(result).capitalize(), died=True)
-    if isinstance(result, BaseException):  # of any kind: it must not stop the other images
-        return Outcome(Status.FAILED, message=f"{type(result).__name__}: {result}")
+    if isinstance(result, BaseException):  # before or after the work on the image
+        return Outcome.unforeseen(result)
     return cast(Outcome, result)

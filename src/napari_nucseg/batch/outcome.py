@@ -1,7 +1,11 @@
 """What became of an image of a batch."""
 
+import traceback
 from dataclasses import dataclass
 from enum import StrEnum
+
+TRACEBACKS = "tracebacks.txt"
+"""File beside the summary, where errors are kept that nobody foresaw."""
 
 
 class Status(StrEnum):
@@ -29,6 +33,8 @@ class Outcome:
         It failed for want of space, as would all others.
     died : bool
         The worker process ended while it was at work on it.
+    traceback : str
+        Of an error that nobody foresaw.
     """
 
     status: Status
@@ -38,6 +44,17 @@ class Outcome:
     remark: str = ""
     disk_full: bool = False
     died: bool = False
+    traceback: str = ""
+
+    @classmethod
+    def unforeseen(cls, error: BaseException, seconds: float = 0.0) -> "Outcome":
+        """Return the outcome of an image that ended with an error of any kind."""
+        return cls(
+            Status.FAILED,
+            seconds=seconds,
+            message=f"{type(error).__name__}: {error} (see {TRACEBACKS})",
+            traceback="".join(traceback.format_exception(error)),
+        )
 
     def describe(self) -> str:
         """Return one line for the user."""

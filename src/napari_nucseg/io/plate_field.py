@@ -16,6 +16,7 @@ from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import WriteError
 from napari_nucseg.io.atomic import write_error
 from napari_nucseg.io.lazy import open_lazily
+from napari_nucseg.io.leftovers import PARTIAL, REPLACED, hidden_beside
 from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, label_attributes
 from napari_nucseg.io.plate import is_zarr, ome_version, plate_metadata, read_ome
 from napari_nucseg.io.reading import LoadedImage
@@ -126,10 +127,8 @@ def write_field(
 
     if target.exists() and not overwrite:
         raise WriteError(f"{target} exists already; allow overwriting or choose another place.")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = hidden_beside(target, PARTIAL)
     try:
-        for left in target.parent.glob(f".{target.name}.*.partial"):  # by a killed process
-            shutil.rmtree(left)
         _write_image(partial, source, np.asarray(data), axes, image)
         if record:
             zarr.open_group(partial, mode="r+").attrs[RECORD] = dict(record)
@@ -142,7 +141,7 @@ def write_field(
 
 def _put(partial: Path, target: Path) -> None:
     """Give a complete group its name; an earlier one is removed only then."""
-    replaced = target.with_name(f".{target.name}.{os.getpid()}.replaced")
+    replaced = hidden_beside(target, REPLACED)
     if target.exists():
         os.replace(target, replaced)
     try:
@@ -151,8 +150,7 @@ def _put(partial: Path, target: Path) -> None:
         if replaced.exists() and not target.exists():
             os.replace(replaced, target)
         raise
-    for left in target.parent.glob(f".{target.name}.*.replaced"):  # also by a killed process
-        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _write_image(path: Path, source: Path, data: AnyArray, axes: str, image: LoadedImage) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.errors import ReadError, WriteError
 from napari_nucseg.io.atomic import atomic_file, write_error
-from napari_nucseg.io.lock import give_back, take_lock
+from napari_nucseg.io.lock import give_back, holder_file, take_lock
 from napari_nucseg.large.columns import Counted
 from napari_nucseg.large.nuclei import Nuclei
 from napari_nucseg.large.plan import Plan, Request, read_plan
@@ -66,11 +66,11 @@ class Work:
             self.path.mkdir(exist_ok=True)
         except OSError as error:
             raise write_error(self.path, error) from error
-        busy = (
-            f"Another run works in {self.path}; wait for its end, or choose another place for the "
-            "result."
+        lock = take_lock(
+            self.path / LOCK,
+            f"Another run works in {self.path}",
+            "wait for its end, or choose another place for the result",
         )
-        lock = take_lock(self.path / LOCK, busy)
         try:
             yield
         finally:
@@ -270,12 +270,13 @@ class Work:
         WriteError
             Something stays, which another run would take for its own.
         """
+        lock = self.path / LOCK
         try:
             (self.path / PLAN).unlink(missing_ok=True)
             for entry in self.path.iterdir():
                 if entry.is_dir():
                     shutil.rmtree(entry)
-                elif entry.name != LOCK:
+                elif entry not in (lock, holder_file(lock)):
                     entry.unlink()
         except OSError as error:
             raise write_error(self.path, error) from error

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from napari_nucseg.errors import InputError, WriteError
-from napari_nucseg.io.lock import give_back, take_lock
+from napari_nucseg.io.lock import check_lock, give_back, take_lock
 from napari_nucseg.training.finetune.job import LOCK
 
 
@@ -27,11 +27,7 @@ def job_lock(job: Path, wait: float = 0.0) -> Iterator[None]:
     WriteError
         It cannot be written.
     """
-    busy = (
-        f"The fine-tuning in {job} is at work in another process, such as another napari; wait for "
-        "its end or cancel it there."
-    )
-    lock = take_lock(job / LOCK, busy, wait)
+    lock = take_lock(job / LOCK, *_busy(job), wait)
     try:
         yield
     finally:
@@ -46,8 +42,7 @@ def check_free(job: Path) -> None:
     InputError, WriteError
         As for `job_lock`.
     """
-    with job_lock(job):
-        pass
+    check_lock(job / LOCK, *_busy(job))
 
 
 def is_busy(job: Path) -> bool:
@@ -59,3 +54,11 @@ def is_busy(job: Path) -> bool:
     except WriteError:  # a folder that nobody can write to
         return False
     return False
+
+
+def _busy(job: Path) -> tuple[str, str]:
+    """Return what to say of a job folder at which another process is at work."""
+    return (
+        f"The fine-tuning in {job} is at work in another process, such as another napari",
+        "wait for its end or cancel it there",
+    )

@@ -1,0 +1,92 @@
+"""A folder is kept for one process; others are told who has it."""
+
+import errno
+import os
+import platform
+import subprocess
+import sys
+
+import filelock
+import pytest
+
+from napari_nucseg.errors import InputError, WriteError
+from napari_nucseg.io.lock import check_lock, give_back, take_lock
+
+SAID = ("Somebody works here", "wait")
+
+HOLD = """
+import pathlib, sys
+from napari_nucseg.io.lock import take_lock
+lock = take_lock(pathlib.Path(sys.argv[1]), "", "")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "lock"
+
+
+@pytest.fixture
+def other(path):
+    """Another process that has the lock."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+def test_others_are_told_who_has_it(path, other):
+    who = (
+        rf"Somebody works here \(process {other.pid} on {platform.node()} since [-\d: ]+\); wait\."
+    )
+    with pytest.raises(InputError, match=who):
+        take_lock(path, *SAID)
+    with pytest.raises(InputError, match=who):
+        check_lock(path, *SAID)
+
+
+def test_what_a_killed_process_leaves_blocks_nobody(path, other):
+    other.kill()
+    other.wait()
+    assert len(list(path.parent.iterdir())) == 2  # the lock, and who had it
+    check_lock(path, *SAID)
+    lock = take_lock(path, *SAID)
+    with pytest.raises(InputError, match=f"process {os.getpid()} on"):
+        take_lock(path, *SAID)
+    give_back(lock, remove=True)
+    assert not list(path.parent.iterdir())
+
+
+def test_a_holder_that_cannot_be_read_is_left_out(path):
+    lock = take_lock(path, *SAID)
+    path.with_name("lock.holder").unlink()
+    with pytest.raises(InputError, match=r"^Somebody works here; wait\.$"):
+        take_lock(path, *SAID)
+    give_back(lock)
+    assert os.listdir(path.parent) == ["lock"]
+
+
+def test_looking_leaves_nothing_but_the_lock(path):
+    check_lock(path, *SAID)
+    assert os.listdir(path.parent) == ["lock"]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOLCK, ""), OSError(errno.ENOTSUP, ""), NotImplementedError()]
+)
+def test_a_file_system_without_locks_can_be_used(path, monkeypatch, error):
+    def refuse(lock):
+        raise error
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    give_back(take_lock(path, *SAID), remove=True)
+    assert not list(path.parent.iterdir())
+
+
+def test_a_folder_that_cannot_be_written(path):
+    with pytest.raises(WriteError, match=r"Cannot write .*missing: "):
+        take_lock(path.parent / "missing" / "lock", *SAID)
