@@ -39,7 +39,7 @@ class FullDiskItem(FileItem):
 
 
 class OddError(Exception):
-    """Cannot be sent to another process as it is."""
+    """Cannot be unpickled."""
 
     def __init__(self, first, second):
         super().__init__(f"{first} {second}")

@@ -91,8 +91,8 @@ def segment_item(
         message, disk_full = str(error), isinstance(error, DiskFull)
     except (MemoryError, cv2.error):  # OpenCV has an error of its own for it
         message = "The image, with all that is computed from it, does not fit into memory."
-    except Exception as error:  # noqa: BLE001 - what decodes users' files may raise anything, and
-        # must neither stop the other images nor, as a worker cannot always send it, be lost.
+    except Exception as error:  # noqa: BLE001 - what decodes users' files may raise anything,
+        # which must not stop the other images; here it is the same with and without workers.
         return Outcome.unforeseen(error, time.perf_counter() - start)
     else:
         seconds = time.perf_counter() - start
