@@ -24,7 +24,8 @@ from napari_nucseg.training.finetune.split import Split, nuclei_inside
 from napari_nucseg.training.targets import make_targets
 
 MARGIN = 64
-"""Network pixels around an area that the network sees too."""
+"""Network pixels around an area that the network sees too; as many image pixels where nuclei are
+enlarged, so that areas are cut out alike whether they are or not."""
 
 TILE, HALO = 1024, 64
 
@@ -83,7 +84,7 @@ class Examination:
     rows : sequence of Row
     split : Split
     config : ModelConfig
-        Of the base model; the new one has the same input and scale.
+        Of the model that is examined.
     """
 
     def __init__(self, rows: Sequence[Row], split: Split, config: ModelConfig) -> None:
@@ -124,7 +125,7 @@ def prepare_row(row: Row, config: ModelConfig) -> PlaneInput:
 def _cut_out(
     row: Row, inside: AnyArray, box: tuple[int, int, int, int], prepared: PlaneInput
 ) -> Area:
-    margin = math.ceil(MARGIN / prepared.scale)
+    margin = math.ceil(MARGIN / min(1.0, prepared.scale))
     top, left, bottom, right = box
     window = (
         slice(max(0, top - margin), bottom + margin),

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import tensorflow as tf
@@ -9,7 +10,7 @@ import tensorflow as tf
 from napari_nucseg._types import CancelCheck
 from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference.engine import LiteRTEngine
-from napari_nucseg.training.finetune.examination import Examination, Result
+from napari_nucseg.training.finetune.examination import Examination
 from napari_nucseg.training.finetune.job import CANDIDATE, CHECKPOINT, JobSpec, read_spec
 from napari_nucseg.training.finetune.messages import (
     Finished,
@@ -23,9 +24,15 @@ from napari_nucseg.training.finetune.plan import Plan, plan_job
 from napari_nucseg.training.finetune.recalibration import recalibrate
 from napari_nucseg.training.finetune.rehearsal import Rehearsal
 from napari_nucseg.training.finetune.saving import describe, export_candidate, write_records
-from napari_nucseg.training.finetune.target import check_output, check_space, store_model
+from napari_nucseg.training.finetune.target import (
+    check_output,
+    check_space,
+    new_config,
+    store_model,
+)
 from napari_nucseg.training.finetune.tuner import NetworkEngine, Report, Tuner
 from napari_nucseg.training.finetune.windows import Windows
+from napari_nucseg.training.finetune.working_size import adapt_config
 
 
 def run_job(
@@ -78,9 +85,8 @@ def _run(job: Path, report: Report, cancelled: CancelCheck, abandoned: CancelChe
         )
     )
     engine = LiteRTEngine(plan.parent)
-    examination = Examination(plan.rows, plan.split, plan.parent.config)
-    before = examination.examine(engine)
-    tuner = _make_tuner(job, plan, engine, examination, before, report)
+    before = Examination(plan.rows, plan.split, plan.parent.config).examine(engine).scores
+    tuner = _make_tuner(job, plan, engine, before, report)
     resumes = (job / CHECKPOINT).is_file()
     if resumes:
         tuner.resume()
@@ -101,18 +107,19 @@ def _make_tuner(
     job: Path,
     plan: Plan,
     engine: LiteRTEngine,
-    examination: Examination,
-    before: Result,
+    before: Scores,
     report: Report,
 ) -> Tuner:
-    config = plan.parent.config
-    rehearsal = Rehearsal(config, engine, plan.params.seed)
+    config = adapt_config(plan.rows, plan.parent.config)
+    rehearsal = Rehearsal(plan.parent.config, engine, plan.params.seed)
+    examination = Examination(plan.rows, plan.split, config)
     return Tuner(
         plan.parent,
         Windows(plan.rows, plan.split, config, plan.params, rehearsal),
         examination,
         plan.params,
-        before,
+        # The base model is scored as it is used, at its own scale; loss and picture need the new.
+        replace(examination.examine(engine), scores=before),
         job=job,
         fingerprint=plan.fingerprint(),
         report=report,
@@ -124,7 +131,7 @@ def _finish(
     spec: JobSpec,
     plan: Plan,
     tuner: Tuner,
-    before: Result,
+    before: Scores,
     begin: Callable[[str], None],
     report: Report,
 ) -> Finished:
@@ -136,12 +143,13 @@ def _finish(
     if remark:
         report(Log(text=remark))
     begin("Exporting the new model")
-    candidate = export_candidate(network, plan, spec.output, job / CANDIDATE)
+    config = new_config(examination.config, spec.output, plan.split.training_nuclei)
+    candidate = export_candidate(network, config, job / CANDIDATE)
     begin("Comparing old and new")
     after = tuner.examination.examine(LiteRTEngine(candidate)).scores
-    better = after.better_than(before.scores)
-    text = compare(plan.parent.name, before.scores, after)
-    provenance = describe(plan, spec, before.scores, after)
+    better = after.better_than(before)
+    text = compare(plan.parent.name, before, after)
+    provenance = describe(plan, spec, before, after)
     write_records(candidate, provenance, text)
     folder = None
     if spec.save == "always" or (spec.save == "if_better" and better):
@@ -153,7 +161,7 @@ def _finish(
         text += f" It was not saved; '{plan.parent.name}' stays the one to use."
     return Finished(
         better=better,
-        before=before.scores,
+        before=before,
         after=after,
         epochs=tuner.state.epoch,
         best_epoch=tuner.state.best_epoch,

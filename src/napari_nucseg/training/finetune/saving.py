@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import napari_nucseg
 from napari_nucseg.errors import WriteError
+from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import CARD, WEIGHTS, ModelFolder, open_model, write_text
 from napari_nucseg.registry import Provenance
@@ -18,10 +19,10 @@ from napari_nucseg.registry.provenance import write_provenance
 from napari_nucseg.training.finetune.job import JobSpec, command_line
 from napari_nucseg.training.finetune.messages import Scores
 from napari_nucseg.training.finetune.plan import Plan
-from napari_nucseg.training.finetune.target import check_space, new_config
+from napari_nucseg.training.finetune.target import check_space
 
 
-def export_candidate(network: keras.Model, plan: Plan, output: str, folder: Path) -> ModelFolder:
+def export_candidate(network: keras.Model, config: ModelConfig, folder: Path) -> ModelFolder:
     """Write weights, LiteRT file, config and hashes of a tuned network.
 
     Raises
@@ -31,7 +32,6 @@ def export_candidate(network: keras.Model, plan: Plan, output: str, folder: Path
     """
     shutil.rmtree(folder, ignore_errors=True)  # what a killed child left
     check_space(folder)
-    config = new_config(plan.parent.config, output, plan.split.training_nuclei)
     try:
         with _write_errors(folder):
             export_network(network, config, folder)
