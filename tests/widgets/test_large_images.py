@@ -12,13 +12,14 @@ from qtpy.QtWidgets import QApplication
 
 from napari_nucseg import segment_large
 from napari_nucseg.axes import Planes
+from napari_nucseg.errors import WriteError
 from napari_nucseg.inference import job, samples
 from napari_nucseg.inference.engine import LiteRTEngine
 from napari_nucseg.large import rule
 from napari_nucseg.large.rule import reason_for_blocks
 from napari_nucseg.large.work import Work
 from napari_nucseg.sample_data import fluorescence_field
-from napari_nucseg.widgets import _growing
+from napari_nucseg.widgets import _growing, _large_run
 from napari_nucseg.widgets._growing import coarseness, take_coarse
 from napari_nucseg.widgets._image_form import PLANE, SHAPES
 from napari_nucseg.widgets._time_left import BlocksLeft
@@ -393,6 +394,20 @@ def test_tracks_lie_beside_the_labels(bench, tmp_path, large_field, notices):
     line[line.index("--output") + 1] = str(tmp_path / "shell.ome.zarr")
     make_app()(line[1:], standalone_mode=False)
     assert (tmp_path / "shell_tracks.txt").read_text() == tracks.read_text()
+
+
+def test_labels_stay_when_their_tracks_cannot_be_written(bench, tmp_path, large_field, monkeypatch):
+    def full(*_, **__):
+        raise WriteError("Cannot write movie_nuclei_tracks.txt: No space left on device.")
+
+    monkeypatch.setattr(_large_run, "write_large_tracks", full)
+    array = zarr.create_array(tmp_path / "movie.zarr", data=np.stack([large_field] * 2))
+    bench.viewer.add_image(array, name="movie")
+    bench.form.axes.value = "TYX"
+    bench.set(diameter="18", link_time=True)
+    labels = bench.run()
+    assert labels.metadata["napari_nucseg"]["count"] > 0
+    assert "There is no text file: Cannot write movie_nuclei_tracks.txt" in bench.status
 
 
 def test_what_cannot_be_done_in_blocks_is_not_offered(bench, source, large_field):
