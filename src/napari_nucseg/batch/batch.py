@@ -208,11 +208,12 @@ class Batch:
                     finished(item, outcome)
                     self._check_space(outcome)
             finally:  # a full disk or Ctrl-C leaves nothing at work on a cluster
-                for item, outcome in executor.stop():
-                    if outcome.status is Status.OK:
-                        with suppress(WriteError):  # a full disk is said already
-                            self._add(summary, item, outcome)
-                        finished(item, outcome)
+                late = [one for one in executor.stop() if one[1].status is Status.OK]
+                for item, outcome in late:  # all rows first: `finished` may raise once more
+                    with suppress(WriteError):  # a full disk is said already
+                        self._add(summary, item, outcome)
+                for item, outcome in late:
+                    finished(item, outcome)
 
     def _check_space(self, outcome: Outcome) -> None:
         """Raise WriteError if an image failed for want of space, as all others would."""
