@@ -252,3 +252,19 @@ def test_an_error_that_nobody_foresaw_stays_with_its_image(images, output, table
     kept = (output / "tracebacks.txt").read_text()
     assert kept.startswith(f"{images / 'b.tif'}\nTraceback (most recent call last):\n")
     assert kept.count('raise LookupError("no such codec")') == 1  # that of the second try
+
+
+@pytest.mark.parametrize("error", [LookupError("mine"), ReadError("mine"), MemoryError("mine")])
+def test_an_error_of_the_callers_progress_is_no_failure_of_an_image(images, output, error):
+    told = []
+
+    def tiles(*progress):
+        told.append(progress)
+        raise error
+
+    batch = Batch.plan([images], output, SegmentParams(diameter="14"))
+    with pytest.raises(type(error), match="mine") as caught:
+        batch.run(tiles=tiles)
+    assert caught.value is error
+    assert len(told) == 1
+    assert batch.counts == {}
