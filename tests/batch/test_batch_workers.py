@@ -6,8 +6,10 @@ import dask
 import numpy as np
 import pytest
 import tifffile
-from deadly_items import DeadlyItem, FullDiskItem, OddItem, ShortLivedItem
+import zarr
+from deadly_items import DeadlyItem, DeadlyZarrItem, FullDiskItem, OddItem, ShortLivedItem
 from distributed import Client, LocalCluster
+from plates import multiscale
 
 from napari_nucseg import cluster, segment, segment_batch
 from napari_nucseg._opencv import cv2
@@ -78,6 +80,17 @@ def test_a_worker_that_dies_after_writing(client, images, output):
     batch.run(scheduler=client)
     assert batch.counts == {Status.OK: 3}
     assert_finished(images, output, "abc")
+
+
+def test_a_worker_that_dies_while_writing_leaves_nothing(client, images, output, field):
+    group = zarr.open_group(images / "d.ome.zarr", mode="w", zarr_format=2)
+    group.attrs["multiscales"] = [multiscale()]
+    group.create_array("0", data=field[None])
+    batch = plan(images, output, d=(DeadlyZarrItem, {}))
+    batch.run(scheduler=client)
+    assert batch.counts == {Status.OK: 4}
+    assert (output / "d.died").exists()
+    assert not list(output.glob(".*"))
 
 
 def test_an_image_that_kills_its_worker_is_reported(client, images, output, table):

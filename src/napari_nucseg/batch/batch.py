@@ -161,10 +161,11 @@ class Batch:
         )
         try:
             # Another run may have ended since the plan was made.
-            clear_leftovers(path for item in self.items for path in (item.labels, item.probability))
+            self._clear_leftovers()
             self.record.read()
             self.earlier = _read_earlier(self.summary, overwrite=self.work.overwrite)
             self._run(workers, scheduler, started, tiles, finished, cancelled)
+            self._clear_leftovers()  # of workers that died meanwhile
         finally:
             give_back(lock, remove=True)
 
@@ -214,6 +215,9 @@ class Batch:
                         self._add(summary, item, outcome)
                 for item, outcome in late:
                     finished(item, outcome)
+
+    def _clear_leftovers(self) -> None:
+        clear_leftovers(path for item in self.items for path in (item.labels, item.probability))
 
     def _check_space(self, outcome: Outcome) -> None:
         """Raise WriteError if an image failed for want of space, as all others would."""
