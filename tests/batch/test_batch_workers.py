@@ -82,6 +82,24 @@ def test_a_worker_that_dies_after_writing(client, images, output):
     assert_finished(images, output, "abc")
 
 
+def test_what_a_worker_of_an_earlier_run_finished_late_has_no_parameters(
+    client, images, output, table, monkeypatch
+):
+    original = FileItem.absolute
+
+    def absolute(item):  # called when an image is handed to a worker
+        if item.stem == "b":
+            tifffile.imwrite(item.labels, np.array([[0, 1], [2, 0]], np.uint8))
+        return original(item)
+
+    monkeypatch.setattr(FileItem, "absolute", absolute)
+    assert segment_batch(images, output, diameter=14, scheduler=client).counts == {Status.OK: 3}
+    rows = {Path(row["file"]).stem: row for row in table()}
+    assert rows["b"]["nuclei"] == "2"
+    assert "worker that was lost" in rows["b"]["message"]
+    assert rows["a"]["parameters"] == rows["c"]["parameters"] != rows["b"]["parameters"] == ""
+
+
 def test_a_worker_that_dies_while_writing_leaves_nothing(client, images, output, field):
     group = zarr.open_group(images / "d.ome.zarr", mode="w", zarr_format=2)
     group.attrs["multiscales"] = [multiscale()]

@@ -266,13 +266,14 @@ class Batch:
     def _add(self, summary: Summary, item: Item, outcome: Outcome) -> None:
         """Count an outcome and write its row, unless there is one already."""
         if outcome.status is not Status.SKIPPED or not self._finished(item.file):
+            known = outcome.status is Status.OK and not outcome.found
             summary.add(
                 item.file,
                 nuclei=outcome.nuclei,
                 seconds=outcome.seconds,
                 status=outcome.status,
                 message=outcome.message,
-                parameters=self.record.key if outcome.status is Status.OK else "",
+                parameters=self.record.key if known else "",
                 place=item.place,
             )
         if outcome.traceback:

@@ -145,8 +145,8 @@ def segment_on_worker(item: Item, work: Work, run: str, threads: int | None) -> 
         with native_messages_hidden(), suppress(NucsegError):  # LiteRT greets; errors come again
             load_network(work.params)
     if item.labels.exists() and not work.overwrite:  # they were not when the batch began
-        message = "Finished by a worker that died afterwards."
-        return Outcome(Status.OK, count_nuclei(item), message=message)
+        message = "Finished by a worker that was lost, in this run or an earlier one."
+        return Outcome(Status.OK, count_nuclei(item), message=message, found=True)
     return segment_item(item, work, cancelled=lambda: run in _stopped)
 
 
