@@ -24,10 +24,10 @@ from napari_nucseg.batch.items import (
 from napari_nucseg.batch.order import run_items
 from napari_nucseg.batch.outcome import TRACEBACKS, Outcome, Status
 from napari_nucseg.batch.record import RECORD, ParameterRecord
+from napari_nucseg.batch.tracebacks import Tracebacks
 from napari_nucseg.batch.work import Work, load_network
 from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
 from napari_nucseg.errors import InputError, ReadError, WriteError
-from napari_nucseg.io.atomic import write_error
 from napari_nucseg.io.leftovers import clear_leftovers
 from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.summary import Summary, read_rows
@@ -74,6 +74,7 @@ class Batch:
     counts: Counter[Status] = field(default_factory=Counter)
     nuclei: int = 0
     outdated: int = 0
+    _tracebacks: Tracebacks = field(init=False, repr=False, compare=False)
     _namesakes: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -193,6 +194,7 @@ class Batch:
         finished: Callable[[Item, Outcome], None],
         cancelled: CancelCheck,
     ) -> None:
+        self._tracebacks = Tracebacks(self.summary.with_name(TRACEBACKS))
         known = {item.file: self._look_up(item) for item in self.items}
         rows = self._rows_to_keep(known)
         fields = [item for item in self.items if isinstance(item, FieldItem)]
@@ -200,6 +202,8 @@ class Batch:
         with self._executor(workers if to_do else 1, scheduler if to_do else None) as make:
             if to_do:
                 self.record.write()
+                if self.work.overwrite:
+                    self._tracebacks.remove_earlier()
                 self._prepare_plates(fields)
             summary = Summary(self.summary, overwrite=True, rows=rows, plates=bool(fields))
             executor = make(started, tiles, cancelled)
@@ -277,18 +281,10 @@ class Batch:
                 place=item.place,
             )
         if outcome.traceback:
-            self._keep_traceback(item, outcome)
+            self._tracebacks.add(item.file, outcome.traceback)
         self.counts[outcome.status] += 1
         self.nuclei += (outcome.nuclei or 0) if outcome.status is Status.OK else 0
         self.outdated += bool(outcome.remark)
-
-    def _keep_traceback(self, item: Item, outcome: Outcome) -> None:
-        path = self.summary.with_name(TRACEBACKS)
-        try:
-            with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(f"{item.file}\n{outcome.traceback}\n")
-        except OSError as error:
-            raise write_error(path, error) from error
 
     def _look_up(self, item: Item) -> Outcome | None:
         """Return the outcome for an image that has results; None if it is to be segmented."""
