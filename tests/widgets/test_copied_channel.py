@@ -80,3 +80,26 @@ def test_the_copied_command_names_the_channel(windowless_bench, tmp_path, monkey
     bench.widget.copy_command()
     assert QApplication.clipboard().text() == line
     assert UNKNOWN not in bench.status
+
+
+def test_a_channel_of_what_the_file_calls_colours(windowless_bench, tmp_path, monkeypatch):
+    bench = windowless_bench
+    path = write(tmp_path / "i.zarr", IMAGE, "cyx")
+    colours = [{"color": color} for color in ("FF0000", "00FF00", "0000FF")]
+    zarr.open_group(path, mode="a").attrs["omero"] = {"channels": colours}
+    monkeypatch.setattr(_command, "source_path", lambda _: path)
+    bench.viewer.add_image(layers_of(path, 0)[1])
+    bench.widget.copy_command()
+    line = f"napari-nucseg segment {path} --output nuclei --axes CYX --channels 1"
+    assert QApplication.clipboard().text() == line
+    assert UNKNOWN not in bench.status
+
+
+def test_a_layer_that_cannot_be_read_is_not_known(tmp_path):
+    path = write(tmp_path / "i.zarr", IMAGE, "cyx")
+
+    def broken(_):
+        raise ValueError("a damaged chunk")
+
+    layer = da.from_array(IMAGE[0], chunks=50).map_blocks(broken, dtype=np.uint8)
+    assert channels_shown(path, layer) is None

@@ -91,7 +91,7 @@ class Placement:
     def pixel_size(self) -> dict[str, float]:
         """Micrometres by axis (Z, Y, X), for those that are known."""
         sizes = {a: micrometres(self.scale.get(a), self.units.get(a, "")) for a in "ZYX"}
-        return {axis: abs(size) for axis, size in sizes.items() if size}
+        return {axis: abs(size) for axis, size in sizes.items() if size and math.isfinite(size)}
 
     def resized(self, pixel_size: Mapping[str, float]) -> "Placement":
         """Return the same with other pixels; the first one stays where it is.

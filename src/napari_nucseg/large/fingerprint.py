@@ -35,7 +35,7 @@ def take_fingerprint(image: LazyImage, cancelled: CancelCheck | None = None) -> 
     Returns
     -------
     tuple of str
-        Size and time of the file, if it is one; then hashes of small windows, evenly spread over
+        Size of the file, if it is one; then hashes of small windows, evenly spread over
         the image and its planes. Empty for what cannot be read: whoever needs it will say so.
 
     Raises
@@ -86,8 +86,7 @@ def _places(planes: Planes) -> list[tuple[tuple[int, ...], Window]]:
 
 
 def _stamp(path: str | None) -> str:
-    """Return size and time of change of a file; a folder says neither."""
+    """Return the size of a file; a folder has none, and a time changes with every copy."""
     if path is None or not os.path.isfile(path):
         return ""
-    state = os.stat(path)
-    return f"{state.st_size} bytes, {state.st_mtime_ns} ns"
+    return f"{os.stat(path).st_size} bytes"

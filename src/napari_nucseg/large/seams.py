@@ -101,9 +101,10 @@ def number_nuclei(
                 again, meets = _compare(nuclei, theirs, kept, shared)
                 keep &= ~again
                 touched |= meets
+        keep &= ~_covered(nuclei, keep & touched, earlier.values())
         recent[index] = nuclei, keep
         recent.pop(index - 2 * grid.columns - 2, None)
-        seen.append(keep & ~_covered(nuclei, keep & touched, earlier.values()))
+        seen.append(keep)
     return _number(seen)
 
 

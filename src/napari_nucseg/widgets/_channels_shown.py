@@ -6,7 +6,7 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import NucsegError
-from napari_nucseg.io.lazy import LazyImage, open_lazily
+from napari_nucseg.io.lazy import LazyArray, LazyImage, open_lazily
 
 SIZE = 64
 """Height and width of the windows that are compared."""
@@ -31,11 +31,18 @@ def channels_shown(path: str, shown: Any) -> tuple[int, ...] | None:
         The channel from 0; empty if the image has but one; None if it cannot be told.
     """
     try:
-        image = open_lazily(path)
+        image = open_lazily(path, rgb=False)
         count = image.array.shape[image.axes.index("C")] if "C" in image.axes else 1
-        return () if count == 1 else _compare(image, shown, count)
+        return () if count == 1 else _compare(image, LazyArray(shown, path), count)
     except NucsegError:  # the command will say what is wrong with the file
         return None
+
+
+def axes_to_state(path: str) -> str | None:
+    """Return the axes that make channels of what the file states to be colours; else None."""
+    if "S" not in open_lazily(path).axes:
+        return None
+    return open_lazily(path, rgb=False).axes
 
 
 def _compare(image: LazyImage, shown: Any, count: int) -> tuple[int, ...] | None:

@@ -10,7 +10,7 @@ from napari_nucseg.io.plate import is_zarr, read_ome
 from napari_nucseg.linking.stack import plane_step
 from napari_nucseg.params import SegmentParams, parse_diameter
 from napari_nucseg.widgets import _messages as messages
-from napari_nucseg.widgets._channels_shown import channels_shown
+from napari_nucseg.widgets._channels_shown import axes_to_state, channels_shown
 from napari_nucseg.widgets._image_form import Request
 from napari_nucseg.widgets._large_form import source_path
 from napari_nucseg.widgets._layers import full_resolution
@@ -32,15 +32,17 @@ def copied_command(request: Request, target: Path | None, *, overwrite: bool) ->
     path = source_path(request.source)
     stated = path is not None and _states_axes(path)
     params = _portable(request)
+    axes = None if stated else request.axes
     channels: tuple[int, ...] | None = ()
     if path is not None and stated and not set(request.axes) & set("CS"):
         channels = channels_shown(path, full_resolution(request.source))
-    if channels:
+    if path is not None and channels:
+        axes = axes_to_state(path)
         params = params.model_copy(update={"channels": channels})
     line = command_line(
         path or request.name,
         OUTPUT if target is None else str(target),
-        None if stated else request.axes,
+        axes,
         params,
         overwrite=overwrite,
     )

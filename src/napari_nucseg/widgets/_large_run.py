@@ -1,12 +1,14 @@
 """A run in blocks, from the widget: its thread, the growing labels, and the layer of the result."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from napari.layers import Labels
 
 from napari_nucseg._types import CancelCheck, Progress
+from napari_nucseg.errors import WriteError
 from napari_nucseg.io.lazy import LazyArray, LazyImage
 from napari_nucseg.io.ngff import Placement
 from napari_nucseg.io.plate import is_zarr, ome_version
@@ -132,7 +134,10 @@ class LargeRun:
             cancelled=cancelled,
             block_done=self.growing.show,
         )
-        write_large_tracks(result, params, overwrite=self._overwrite)
+        try:
+            write_large_tracks(result, params, overwrite=self._overwrite)
+        except WriteError as error:  # the labels, which took long, are there
+            return replace(result, messages=(*result.messages, f"There is no text file: {error}"))
         return result
 
     def _told(self, done: int, total: int, message: str) -> None:
