@@ -93,3 +93,26 @@ def test_without_a_connection_nobody_is_told():
     calls.submit("a", print)
     assert calls.stop(print) == []
     assert not calls
+
+
+class Lost(Interrupted):
+    """A client that loses its connection while workers are told to stop."""
+
+    def submit(self, function, *arguments, pure):
+        future = Ended(arguments)
+        if "ends" in arguments:
+            future.add_done_callback = lambda call: call(future)
+        return future
+
+    def run(self, function, on_error):
+        raise OSError
+
+
+def test_what_had_ended_is_kept_if_the_connection_is_lost():
+    client = Lost()
+    calls = ClusterCalls(client)
+    calls.submit("a", print, "ends")
+    calls.submit("b", print)
+    assert [item for item, _ in calls.stop(print)] == ["a"]
+    assert len(client.cancelled) == 1
+    assert not calls

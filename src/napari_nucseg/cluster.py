@@ -94,15 +94,17 @@ class ClusterCalls:
         """Call a function on all workers that makes them stop; return what ends meanwhile.
 
         Calls that go on are cancelled, also if something such as another Ctrl-C comes in between.
+        A connection that is lost meanwhile is no error here: what has ended is returned.
         """
         ended: list[tuple[Any, Any]] = []
         try:
-            if self._items and self._connected:
-                with connection_kept():
+            with suppress(OSError):  # lost just now
+                if self._items and self._connected:
                     self._client.run(function, *arguments, on_error="return")
-                deadline = time.monotonic() + STOP_TIMEOUT
-                while self._items and time.monotonic() < deadline:
-                    ended += self.collect(timeout=deadline - time.monotonic())
+                    deadline = time.monotonic() + STOP_TIMEOUT
+                    while self._items and time.monotonic() < deadline:
+                        ended += self.collect(timeout=deadline - time.monotonic())
+            ended += self.collect(timeout=0)
         finally:
             if self._items and self._connected:
                 with suppress(OSError):  # lost just now

@@ -4,8 +4,9 @@ import os
 import signal
 from dataclasses import dataclass
 
-from napari_nucseg.batch.items import FileItem
+from napari_nucseg.batch.items import FileItem, ZarrItem
 from napari_nucseg.errors import DiskFull
+from napari_nucseg.io.leftovers import PARTIAL, hidden_beside
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,18 @@ class ShortLivedItem(FileItem):
     def write(self, result, image, *, overwrite):
         super().write(result, image, overwrite=overwrite)
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DeadlyZarrItem(ZarrItem):
+    """Kills the first process that writes it, when a part is written."""
+
+    def write(self, result, image, *, overwrite):
+        mark = self.output / f"{self.stem}.died"
+        if not mark.exists():
+            mark.touch()
+            hidden_beside(self.labels, PARTIAL).mkdir()
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().write(result, image, overwrite=overwrite)
 
 
 class FullDiskItem(FileItem):

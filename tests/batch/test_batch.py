@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -250,5 +251,48 @@ def test_an_error_that_nobody_foresaw_stays_with_its_image(images, output, table
     message = rows[str(images / "b.tif")]["message"]
     assert message == "LookupError: no such codec (see tracebacks.txt)"
     kept = (output / "tracebacks.txt").read_text()
-    assert kept.startswith(f"{images / 'b.tif'}\nTraceback (most recent call last):\n")
+    header, _, error = kept.partition("\n\n")
+    assert re.fullmatch(
+        rf"napari-nucseg {re.escape(napari_nucseg.__version__)}, run of [-\d]+ [\d:]+", header
+    )
+    assert error.startswith(f"{images / 'b.tif'}\nTraceback (most recent call last):\n")
     assert kept.count('raise LookupError("no such codec")') == 1  # that of the second try
+
+
+@pytest.mark.parametrize("error", [LookupError("mine"), ReadError("mine"), MemoryError("mine")])
+def test_an_error_of_the_callers_progress_is_no_failure_of_an_image(images, output, error):
+    told = []
+
+    def tiles(*progress):
+        told.append(progress)
+        raise error
+
+    batch = Batch.plan([images], output, SegmentParams(diameter="14"))
+    with pytest.raises(type(error), match="mine") as caught:
+        batch.run(tiles=tiles)
+    assert caught.value is error
+    assert len(told) == 1
+    assert batch.counts == {}
+
+
+@pytest.mark.parametrize("before", [None, "my own notes\n"])
+def test_tracebacks_of_earlier_runs_go_when_all_is_computed_again(
+    images, output, monkeypatch, before
+):
+    def read(item, axes):
+        raise LookupError(f"no codec for {item.stem}")
+
+    kept = output / "tracebacks.txt"
+    output.mkdir()
+    if before:
+        kept.write_text(before)
+    monkeypatch.setattr(FileItem, "read", read)
+    segment_batch([images / "a.tif", images / "b.tif"], output)
+    assert kept.read_text().count("napari-nucseg ") == 1  # for both images
+    segment_batch(images / "c.tif", output)
+    assert kept.read_text().count("napari-nucseg ") == 2
+    monkeypatch.undo()
+    segment_batch(images, output, diameter=14, overwrite=True)
+    assert kept.exists() == (before is not None)  # what is not ours stays
+    if before:
+        assert kept.read_text().startswith(before)

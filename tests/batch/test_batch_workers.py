@@ -6,8 +6,10 @@ import dask
 import numpy as np
 import pytest
 import tifffile
-from deadly_items import DeadlyItem, FullDiskItem, OddItem, ShortLivedItem
+import zarr
+from deadly_items import DeadlyItem, DeadlyZarrItem, FullDiskItem, OddItem, ShortLivedItem
 from distributed import Client, LocalCluster
+from plates import multiscale
 
 from napari_nucseg import cluster, segment, segment_batch
 from napari_nucseg._opencv import cv2
@@ -78,6 +80,35 @@ def test_a_worker_that_dies_after_writing(client, images, output):
     batch.run(scheduler=client)
     assert batch.counts == {Status.OK: 3}
     assert_finished(images, output, "abc")
+
+
+def test_what_a_worker_of_an_earlier_run_finished_late_has_no_parameters(
+    client, images, output, table, monkeypatch
+):
+    original = FileItem.absolute
+
+    def absolute(item):  # called when an image is handed to a worker
+        if item.stem == "b":
+            tifffile.imwrite(item.labels, np.array([[0, 1], [2, 0]], np.uint8))
+        return original(item)
+
+    monkeypatch.setattr(FileItem, "absolute", absolute)
+    assert segment_batch(images, output, diameter=14, scheduler=client).counts == {Status.OK: 3}
+    rows = {Path(row["file"]).stem: row for row in table()}
+    assert rows["b"]["nuclei"] == "2"
+    assert "worker that was lost" in rows["b"]["message"]
+    assert rows["a"]["parameters"] == rows["c"]["parameters"] != rows["b"]["parameters"] == ""
+
+
+def test_a_worker_that_dies_while_writing_leaves_nothing(client, images, output, field):
+    group = zarr.open_group(images / "d.ome.zarr", mode="w", zarr_format=2)
+    group.attrs["multiscales"] = [multiscale()]
+    group.create_array("0", data=field[None])
+    batch = plan(images, output, d=(DeadlyZarrItem, {}))
+    batch.run(scheduler=client)
+    assert batch.counts == {Status.OK: 4}
+    assert (output / "d.died").exists()
+    assert not list(output.glob(".*"))
 
 
 def test_an_image_that_kills_its_worker_is_reported(client, images, output, table):

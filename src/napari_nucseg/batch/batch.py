@@ -24,10 +24,10 @@ from napari_nucseg.batch.items import (
 from napari_nucseg.batch.order import run_items
 from napari_nucseg.batch.outcome import TRACEBACKS, Outcome, Status
 from napari_nucseg.batch.record import RECORD, ParameterRecord
+from napari_nucseg.batch.tracebacks import Tracebacks
 from napari_nucseg.batch.work import Work, load_network
 from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
 from napari_nucseg.errors import InputError, ReadError, WriteError
-from napari_nucseg.io.atomic import write_error
 from napari_nucseg.io.leftovers import clear_leftovers
 from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.summary import Summary, read_rows
@@ -74,6 +74,7 @@ class Batch:
     counts: Counter[Status] = field(default_factory=Counter)
     nuclei: int = 0
     outdated: int = 0
+    _tracebacks: Tracebacks = field(init=False, repr=False, compare=False)
     _namesakes: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -161,10 +162,11 @@ class Batch:
         )
         try:
             # Another run may have ended since the plan was made.
-            clear_leftovers(path for item in self.items for path in (item.labels, item.probability))
+            self._clear_leftovers()
             self.record.read()
             self.earlier = _read_earlier(self.summary, overwrite=self.work.overwrite)
             self._run(workers, scheduler, started, tiles, finished, cancelled)
+            self._clear_leftovers()  # of workers that died meanwhile
         finally:
             give_back(lock, remove=True)
 
@@ -192,6 +194,7 @@ class Batch:
         finished: Callable[[Item, Outcome], None],
         cancelled: CancelCheck,
     ) -> None:
+        self._tracebacks = Tracebacks(self.summary.with_name(TRACEBACKS))
         known = {item.file: self._look_up(item) for item in self.items}
         rows = self._rows_to_keep(known)
         fields = [item for item in self.items if isinstance(item, FieldItem)]
@@ -199,6 +202,8 @@ class Batch:
         with self._executor(workers if to_do else 1, scheduler if to_do else None) as make:
             if to_do:
                 self.record.write()
+                if self.work.overwrite:
+                    self._tracebacks.remove_earlier()
                 self._prepare_plates(fields)
             summary = Summary(self.summary, overwrite=True, rows=rows, plates=bool(fields))
             executor = make(started, tiles, cancelled)
@@ -208,11 +213,15 @@ class Batch:
                     finished(item, outcome)
                     self._check_space(outcome)
             finally:  # a full disk or Ctrl-C leaves nothing at work on a cluster
-                for item, outcome in executor.stop():
-                    if outcome.status is Status.OK:
-                        with suppress(WriteError):  # a full disk is said already
-                            self._add(summary, item, outcome)
-                        finished(item, outcome)
+                late = [one for one in executor.stop() if one[1].status is Status.OK]
+                for item, outcome in late:  # all rows first: `finished` may raise once more
+                    with suppress(WriteError):  # a full disk is said already
+                        self._add(summary, item, outcome)
+                for item, outcome in late:
+                    finished(item, outcome)
+
+    def _clear_leftovers(self) -> None:
+        clear_leftovers(path for item in self.items for path in (item.labels, item.probability))
 
     def _check_space(self, outcome: Outcome) -> None:
         """Raise WriteError if an image failed for want of space, as all others would."""
@@ -261,28 +270,21 @@ class Batch:
     def _add(self, summary: Summary, item: Item, outcome: Outcome) -> None:
         """Count an outcome and write its row, unless there is one already."""
         if outcome.status is not Status.SKIPPED or not self._finished(item.file):
+            known = outcome.status is Status.OK and not outcome.found
             summary.add(
                 item.file,
                 nuclei=outcome.nuclei,
                 seconds=outcome.seconds,
                 status=outcome.status,
                 message=outcome.message,
-                parameters=self.record.key if outcome.status is Status.OK else "",
+                parameters=self.record.key if known else "",
                 place=item.place,
             )
         if outcome.traceback:
-            self._keep_traceback(item, outcome)
+            self._tracebacks.add(item.file, outcome.traceback)
         self.counts[outcome.status] += 1
         self.nuclei += (outcome.nuclei or 0) if outcome.status is Status.OK else 0
         self.outdated += bool(outcome.remark)
-
-    def _keep_traceback(self, item: Item, outcome: Outcome) -> None:
-        path = self.summary.with_name(TRACEBACKS)
-        try:
-            with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(f"{item.file}\n{outcome.traceback}\n")
-        except OSError as error:
-            raise write_error(path, error) from error
 
     def _look_up(self, item: Item) -> Outcome | None:
         """Return the outcome for an image that has results; None if it is to be segmented."""

@@ -1,7 +1,9 @@
 """Where the images of a batch are worked on: in the caller, or by workers of dask.distributed."""
 
 import uuid
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from napari_nucseg._types import CancelCheck, Progress
@@ -35,7 +37,7 @@ class Executor(Protocol):
         """Begin an item."""
 
     def wait(self) -> list[Finished]:
-        """Return finished items, at least one.
+        """Return the next finished item, if it has an outcome; others stay for `wait` or `stop`.
 
         Raises
         ------
@@ -126,6 +128,7 @@ class WorkersExecutor:
         self._started, self._cancelled = started, cancelled
         self._run = uuid.uuid4().hex
         self._calls = ClusterCalls(client)
+        self._ended = deque[tuple[Item, Any]]()
 
     @property
     def free(self) -> int:
@@ -135,7 +138,7 @@ class WorkersExecutor:
     @property
     def busy(self) -> bool:
         """See `Executor`."""
-        return bool(self._calls)
+        return bool(self._calls) or bool(self._ended)
 
     def submit(self, item: Item) -> None:
         """See `Executor`."""
@@ -148,30 +151,33 @@ class WorkersExecutor:
         while True:
             if self._cancelled():
                 raise Cancelled("The batch was cancelled.")
-            ended = self._calls.collect(POLL)
-            if ended:
-                return _outcomes(ended)
+            if not self._ended:
+                self._ended += self._calls.collect(POLL)
+            if self._ended:
+                return _finished(*self._ended.popleft())
 
     def stop(self) -> list[Finished]:
-        """See `Executor`."""
-        return _outcomes(self._calls.stop(stop_run, self._run))
+        """See `Executor`; says nothing of lost workers, as that is not why the caller stops."""
+        ended = list(self._ended)
+        self._ended.clear()
+        ended += self._calls.stop(stop_run, self._run)
+        finished: list[Finished] = []
+        for item, future in ended:
+            with suppress(WorkerError):  # without an outcome; those beside it are kept
+                finished += _finished(item, future)
+        return finished
 
 
-def _outcomes(ended: list[tuple[Item, Any]]) -> list[Finished]:
-    """Return the outcomes of futures that were not cancelled."""
-    outcomes = [(item, _outcome(future)) for item, future in ended]
-    return [(item, outcome) for item, outcome in outcomes if outcome is not None]
-
-
-def _outcome(future: Any) -> Outcome | None:
-    """Return the outcome of a future, None if it was cancelled."""
+def _finished(item: Item, future: Any) -> list[Finished]:
+    """Return an item with the outcome of its future, nothing if that was cancelled."""
     result = result_of(future)
     if isinstance(result, Cancelled):
-        return None
+        return []
     if isinstance(result, WorkerError):
         raise result
     if isinstance(result, WorkerDied):
-        return Outcome(Status.FAILED, message=str(result).capitalize(), died=True)
+        message = str(result).capitalize()
+        return [(item, Outcome(Status.FAILED, message=message, died=True))]
     if isinstance(result, BaseException):  # before or after the work on the image
-        return Outcome.unforeseen(result)
-    return cast(Outcome, result)
+        return [(item, Outcome.unforeseen(result))]
+    return [(item, cast(Outcome, result))]

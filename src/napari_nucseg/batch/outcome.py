@@ -33,6 +33,8 @@ class Outcome:
         It failed for want of space, as would all others.
     died : bool
         The worker process ended while it was at work on it.
+    found : bool
+        Another process made the result, perhaps with other parameters.
     traceback : str
         Of an error that nobody foresaw.
     """
@@ -44,6 +46,7 @@ class Outcome:
     remark: str = ""
     disk_full: bool = False
     died: bool = False
+    found: bool = False
     traceback: str = ""
 
     @classmethod

@@ -1,8 +1,10 @@
 """What is done with one image, in whatever process."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import SegmentParams
 from napari_nucseg.preprocessing.tiling import STRIDE
 from napari_nucseg.registry import find_model
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _stopped: set[str] = set()
 """Runs that this process was told to stop."""
@@ -71,9 +76,11 @@ def segment_item(
     ------
     Cancelled
         `cancelled()` was true; nothing was written.
+    Exception
+        Whatever `progress` or `cancelled` raised, as it is no matter of the image.
     """
     start = time.perf_counter()
-    disk_full = False
+    raised: list[Exception] = []
     try:
         image = item.read(work.axes)
         result = segment(
@@ -81,26 +88,43 @@ def segment_item(
             image.axes,
             params=work.params,
             pixel_size=image.pixel_size,
-            progress=progress,
-            cancelled=cancelled,
+            progress=progress and _noting(progress, raised),
+            cancelled=cancelled and _noting(cancelled, raised),
         )
         item.write(result, image, overwrite=work.overwrite)
     except Cancelled:
         raise
-    except NucsegError as error:
-        message, disk_full = str(error), isinstance(error, DiskFull)
-    except (MemoryError, cv2.error):  # OpenCV has an error of its own for it
-        message = "The image, with all that is computed from it, does not fit into memory."
-    except Exception as error:  # noqa: BLE001 - what decodes users' files may raise anything,
+    except Exception as error:  # what decodes users' files may raise anything,
         # which must not stop the other images; here it is the same with and without workers.
-        return Outcome.unforeseen(error, time.perf_counter() - start)
-    else:
-        seconds = time.perf_counter() - start
-        return Outcome(
-            Status.OK, result.count, seconds, " ".join((*image.messages, *result.messages))
-        )
+        if error in raised:
+            raise
+        return _failed(error, time.perf_counter() - start)
     seconds = time.perf_counter() - start
-    return Outcome(Status.FAILED, None, seconds, message, disk_full=disk_full)
+    return Outcome(Status.OK, result.count, seconds, " ".join((*image.messages, *result.messages)))
+
+
+def _noting(call: Callable[P, T], raised: list[Exception]) -> Callable[P, T]:
+    """Return the same function, which adds the errors that it raises to a list."""
+
+    def noting(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except Exception as error:
+            raised.append(error)
+            raise
+
+    return noting
+
+
+def _failed(error: Exception, seconds: float) -> Outcome:
+    """Return the outcome of an image that ended with an error."""
+    if isinstance(error, NucsegError):
+        full = isinstance(error, DiskFull)
+        return Outcome(Status.FAILED, None, seconds, str(error), disk_full=full)
+    if isinstance(error, MemoryError | cv2.error):  # OpenCV has an error of its own for it
+        message = "The image, with all that is computed from it, does not fit into memory."
+        return Outcome(Status.FAILED, None, seconds, message)
+    return Outcome.unforeseen(error, seconds)
 
 
 def segment_on_worker(item: Item, work: Work, run: str, threads: int | None) -> Outcome:
@@ -121,8 +145,8 @@ def segment_on_worker(item: Item, work: Work, run: str, threads: int | None) -> 
         with native_messages_hidden(), suppress(NucsegError):  # LiteRT greets; errors come again
             load_network(work.params)
     if item.labels.exists() and not work.overwrite:  # they were not when the batch began
-        message = "Finished by a worker that died afterwards."
-        return Outcome(Status.OK, count_nuclei(item), message=message)
+        message = "Finished by a worker that was lost, in this run or an earlier one."
+        return Outcome(Status.OK, count_nuclei(item), message=message, found=True)
     return segment_item(item, work, cancelled=lambda: run in _stopped)
 
 

@@ -79,13 +79,12 @@ def holder_file(path: Path) -> Path:
 def _acquire(path: Path, busy: str, way_on: str, wait: float = 0.0) -> "BaseFileLock":
     from filelock import FileLock, Timeout  # a dock that opens need not wait for it
 
-    lock = FileLock(path, timeout=wait)
+    # A marker instead of a lock would stay after a kill.
+    lock = FileLock(path, timeout=wait, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout as error:
         raise InputError(f"{busy}{_holder(path)}; {way_on}.") from error
-    except NotImplementedError:  # what older versions of filelock make of ENOSYS
-        pass
     except OSError as error:
         if error.errno not in _NO_LOCKS:  # without locks, as if nobody else were there
             raise write_error(path.parent, error) from error
