@@ -65,7 +65,7 @@ def segment(
         int | None,
         typer.Option(
             "--block",
-            help="OME-Zarr only: height and width of a block in pixels. Default: about 2500.",
+            help="OME-Zarr only: height and width of a block in pixels. Default: about 1700.",
         ),
     ] = None,
     overlap: Annotated[

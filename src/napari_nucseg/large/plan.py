@@ -24,8 +24,8 @@ from napari_nucseg.preprocessing.normalize import IntensityRange
 from napari_nucseg.preprocessing.tiling import grain
 from napari_nucseg.registry import find_model
 
-OUTER = 2816
-"""Height and width of an automatic block with its overlap, in network pixels: 3 x 3 whole tiles."""
+OUTER = 1920
+"""Height and width of an automatic block with its overlap, in network pixels: 2 x 2 whole tiles."""
 
 MARGIN = 1.5
 """What an automatic overlap has beyond the halo, in diameters: of a nucleus whose centre lies at

@@ -64,7 +64,7 @@ def segment_large(
         Axis letter (Z, Y, X) to micrometres per pixel, instead of what the metadata say; also
         written as the scale of the labels. The first pixel stays where it is.
     block : int, optional
-        Height and width of a block in pixels; about 2500 by default, larger for large nuclei.
+        Height and width of a block in pixels; about 1700 by default, larger for large nuclei.
     overlap : int, optional
         How far a block looks into its neighbours, in pixels; by default what the network needs and
         1.5 diameters. Nuclei that are larger may be cut, which is reported.
