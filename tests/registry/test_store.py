@@ -14,6 +14,7 @@ from napari_nucseg.errors import InputError, ModelError, NameTaken, WriteError
 from napari_nucseg.model.folder import WEIGHTS, open_model
 from napari_nucseg.registry import (
     Provenance,
+    catalog,
     find_model,
     list_models,
     model_names,
@@ -351,6 +352,22 @@ def test_another_process_never_sees_half_a_model(source, own_models):
     assert process.returncode == 0
     assert seen <= {(), ("mine",), ("mine", "ours"), ("ours",)}
     assert list(own_models.iterdir()) == []
+
+
+def test_a_model_that_comes_back_while_it_is_read_is_whole(source, own_models, monkeypatch):
+    save_model(source, "mine")
+    reads = []
+
+    def renamed_meanwhile(name):
+        reads.append(name)
+        if len(reads) == 1:
+            raise FileNotFoundError(2, "No such file or directory")
+        return open_user_model(name)
+
+    open_user_model = catalog.open_user_model
+    monkeypatch.setattr(catalog, "open_user_model", renamed_meanwhile)
+    assert [(e.name, e.problem) for e in list_models()[1:]] == [("mine", None)]
+    assert reads == ["mine", "mine"]
 
 
 BEFORE_AND_AFTER = {

@@ -10,6 +10,9 @@ from napari_nucseg.registry.bundled import bundled_folder
 from napari_nucseg.registry.provenance import Provenance, read_provenance
 from napari_nucseg.registry.user_models import models_folder, open_user_model, user_names
 
+TRIES = 3
+"""How often a model is read that another process may be renaming."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -51,8 +54,8 @@ def model_names() -> list[str]:
 def list_models() -> list[Entry]:
     """Return the bundled models and all of the user's, also those that cannot be used."""
     bundled = bundled_names()
-    own = [_entry(models_folder() / name, bundled=False) for name in user_names()]
-    there = [entry for entry in own if entry.problem is None or entry.path.is_dir()]
+    own = [_own_entry(models_folder() / name) for name in user_names()]
+    there = [entry for entry in own if entry is not None]
     return [_entry(bundled_folder() / name, bundled=True) for name in bundled] + there
 
 
@@ -100,6 +103,20 @@ def _opens(name: str) -> bool:
     except ModelError:
         return False
     return True
+
+
+def _own_entry(path: Path) -> Entry | None:
+    """Read a model of the user's; None if another process has taken it away meanwhile.
+
+    One that is moved away and comes back while it is read is whole at the next try.
+    """
+    for _ in range(TRIES):
+        entry = _entry(path, bundled=False)
+        if entry.problem is None:
+            break
+        if not path.is_dir():
+            return None
+    return entry
 
 
 def _entry(path: Path, *, bundled: bool) -> Entry:
