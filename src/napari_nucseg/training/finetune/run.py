@@ -85,8 +85,8 @@ def _run(job: Path, report: Report, cancelled: CancelCheck, abandoned: CancelChe
         )
     )
     engine = LiteRTEngine(plan.parent)
-    before = Examination(plan.rows, plan.split, plan.parent.config).examine(engine).scores
-    tuner = _make_tuner(job, plan, engine, before, report)
+    tuner = _make_tuner(job, plan, engine, report)
+    before = tuner.before.scores
     resumes = (job / CHECKPOINT).is_file()
     if resumes:
         tuner.resume()
@@ -107,19 +107,22 @@ def _make_tuner(
     job: Path,
     plan: Plan,
     engine: LiteRTEngine,
-    before: Scores,
     report: Report,
 ) -> Tuner:
     config = adapt_config(plan.rows, plan.parent.config)
     rehearsal = Rehearsal(plan.parent.config, engine, plan.params.seed)
     examination = Examination(plan.rows, plan.split, config)
+    before = examination.examine(engine)
+    if config != plan.parent.config:
+        # The base model is scored as it is used, at its own scale; loss and picture need the new.
+        own = Examination(plan.rows, plan.split, plan.parent.config).examine(engine)
+        before = replace(before, scores=own.scores)
     return Tuner(
         plan.parent,
         Windows(plan.rows, plan.split, config, plan.params, rehearsal),
         examination,
         plan.params,
-        # The base model is scored as it is used, at its own scale; loss and picture need the new.
-        replace(examination.examine(engine), scores=before),
+        before,
         job=job,
         fingerprint=plan.fingerprint(),
         report=report,
