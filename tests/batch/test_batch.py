@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import re
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,13 @@ import tifffile
 
 import napari_nucseg
 from napari_nucseg import segment, segment_batch
-from napari_nucseg.batch import batch as batches
+from napari_nucseg.batch import results
 from napari_nucseg.batch.batch import LOCK, Batch
 from napari_nucseg.batch.items import FileItem
 from napari_nucseg.batch.outcome import Status
 from napari_nucseg.errors import Cancelled, InputError, ReadError, WriteError
 from napari_nucseg.io.lock import give_back, take_lock
+from napari_nucseg.io.summary import COLUMNS, PLACE, Summary
 from napari_nucseg.params import SegmentParams
 
 
@@ -75,12 +78,31 @@ def test_another_version_is_named(images, output, monkeypatch):
 
 def test_table_of_an_older_version(images, output, table):
     run(images, output, diameter="14")
-    lines = (output / "summary.csv").read_text().splitlines()
-    (output / "summary.csv").write_text("".join(line.rpartition(",")[0] + "\n" for line in lines))
+    remove_columns(output / "summary.csv", 2)
     batch, remarks = run(images, output, diameter="14", splitting=0.8)
     assert batch.counts == {Status.SKIPPED: 3}
     assert set(remarks.values()) == {""}  # nothing is known
     assert [row["status"] for row in table()] == ["ok", "ok", "ok"]
+
+
+def test_table_of_a_version_that_did_not_name_the_labels(images, output, table):
+    run(images, output, diameter="14")
+    remove_columns(output / "summary.csv", 1)
+    _, remarks = run(images, output, diameter="14", splitting=0.8)
+    assert set(remarks.values()) == {"made with other parameters (splitting 0.5, now 0.8)"}
+    batch, _ = run(images / "b.tif", output, diameter="14", overwrite=True)
+    assert batch.counts == {Status.OK: 1}
+    assert {Path(row["file"]).name: row["labels"] for row in table()} == {
+        "a.tif": "",
+        "b.tif": "b_labels.tif",
+        "c.tif": "",
+    }
+
+
+def remove_columns(path, n):
+    """Write a table as earlier versions did, without the last columns."""
+    lines = path.read_text().splitlines()
+    path.write_text("".join(line.rsplit(",", n)[0] + "\n" for line in lines))
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"x": 1}', "{"])
@@ -189,8 +211,124 @@ def test_options_and_workers_are_checked(images, output):
         segment_batch(images, output, params=SegmentParams(), splitting=0.2)
 
 
+@pytest.fixture
+def numbered(tmp_path, field):
+    """Write images whose names differ in case only, which get numbers in this order."""
+    folder = tmp_path / "same"
+    folder.mkdir()
+    shifts = {"i.TIF": 0, "i.Tif": 10, "i.tif": 20}
+
+    def write(*names):
+        for name in names:
+            tifffile.imwrite(folder / name, np.roll(field, shifts[name], axis=0))
+        return folder
+
+    return write
+
+
+def test_labels_of_another_image_are_not_taken_when_numbers_shift(numbered, output, table):
+    segment_batch(numbered("i.TIF", "i.tif"), output, diameter=14)
+    assert {row["file"][-5:]: row["labels"] for row in table()} == {
+        "i.TIF": "i_1_labels.tif",
+        "i.tif": "i_2_labels.tif",
+    }
+    folder = numbered("i.Tif")  # becomes number 2
+    for moved in (Status.OK, Status.SKIPPED):  # what is known of number 2 stays known
+        batch = segment_batch(folder, output, diameter=14)
+        assert batch.counts == Counter({Status.FAILED: 1, Status.SKIPPED: 1}) + Counter([moved])
+        (row,) = [row for row in table() if row["status"] == "failed"]
+        assert row["file"] == str(folder / "i.Tif")
+        assert row["labels"] == ""
+        assert row["message"] == (
+            f"{output / 'i_2_labels.tif'} exists already and was made from {folder / 'i.tif'}; "
+            "choose another --output, or --overwrite."
+        )
+    assert segment_batch(folder, output, diameter=14, overwrite=True).counts == {Status.OK: 3}
+    assert [(row["file"][-5:], row["labels"]) for row in table()] == [
+        ("i.TIF", "i_1_labels.tif"),
+        ("i.Tif", "i_2_labels.tif"),
+        ("i.tif", "i_3_labels.tif"),
+    ]
+
+
+def test_an_image_that_was_called_otherwise_keeps_both_results(images, output, table, field):
+    segment_batch(images / "a.tif", output, diameter=14)
+    shutil.copy(images / "a.tif", images / "a.tiff")
+    both = [images / "a.tif", images / "a.tiff"]
+    assert segment_batch(both, output, diameter=20).counts == {Status.OK: 2}
+    batch, remarks = run(images / "a.tif", output, diameter="20")  # as it was called at first
+    assert batch.counts == {Status.SKIPPED: 1}
+    assert remarks == {"a.tif": "made with other parameters (diameter 14, now 20)"}
+    assert [row["labels"] for row in table()] == [
+        "a_labels.tif",
+        "a_tif_labels.tif",
+        "a_tiff_labels.tif",
+    ]
+    (output / "a_labels.tif").unlink()
+    segment_batch(both, output, diameter=20)
+    assert [row["labels"] for row in table()] == ["a_tif_labels.tif", "a_tiff_labels.tif"]
+
+
+def test_labels_stay_those_of_another_image_if_overwriting_them_fails(
+    images, tmp_path, output, table
+):
+    segment_batch(images / "a.tif", output, diameter=14)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.tif").write_text("no pixels")
+    for overwrite in (True, False):
+        batch = segment_batch(other, output, diameter=14, overwrite=overwrite)
+        assert batch.counts == {Status.FAILED: 1}
+        assert [(row["status"], row["labels"]) for row in table()] == [
+            ("ok", "a_labels.tif"),
+            ("failed", ""),
+        ]
+    assert f"was made from {images / 'a.tif'}" in table()[1]["message"]
+
+
+def test_labels_that_could_not_be_replaced_are_of_their_old_parameters(images, output, table):
+    run(images, output, diameter="14")
+    keys = {row["labels"]: row["parameters"] for row in table()}
+    good = (images / "b.tif").read_bytes()
+    (images / "b.tif").write_text("no pixels")
+    batch, _ = run(images, output, overwrite=True, diameter="14", splitting=0.8)
+    assert batch.counts == {Status.OK: 2, Status.FAILED: 1}
+    rows = {row["labels"]: row for row in table()}
+    assert rows["b_labels.tif"]["status"] == "failed"
+    assert rows["b_labels.tif"]["parameters"] == keys["b_labels.tif"]
+    assert rows["a_labels.tif"]["parameters"] != keys["a_labels.tif"]
+    (images / "b.tif").write_bytes(good)
+    for _ in range(2):
+        batch, remarks = run(images, output, diameter="14", splitting=0.8)
+        other = "made with other parameters (splitting 0.5, now 0.8)"
+        assert remarks == {"a.tif": "", "b.tif": other, "c.tif": ""}
+        assert batch.counts == {Status.SKIPPED: 3}
+        (row,) = [row for row in table() if row["labels"] == "b_labels.tif"]
+        assert (row["status"], row["parameters"]) == ("skipped", keys["b_labels.tif"])
+        assert int(row["nuclei"]) > 0
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_a_stopped_run_did_not_replace_is_of_its_old_parameters(
+    images, output, table, monkeypatch, killed
+):
+    run(images, output, diameter="14")
+    if killed:  # it does not come to tidy the table
+        monkeypatch.setattr(Summary, "replace", lambda *_: None)
+    done = []
+    batch = Batch.plan([images], output, SegmentParams(diameter="20"), overwrite=True)
+    with pytest.raises(Cancelled):
+        batch.run(finished=lambda *one: done.append(one), cancelled=lambda: bool(done))
+    assert len(table()) == 3 + killed
+    monkeypatch.undo()
+    _, remarks = run(images, output, diameter="20")
+    other = "made with other parameters (diameter 14, now 20)"
+    assert remarks == {"a.tif": "", "b.tif": other, "c.tif": other}
+    assert len(table()) == 3
+
+
 def test_looking_up_what_is_finished_does_not_grow_with_the_square(tmp_path, output, monkeypatch):
-    """2,000 files of the same name, finished earlier: each row's name is formed once."""
+    """2,000 files of the same name, finished earlier: each row is looked at once or twice."""
     sources = []
     for i in range(2000):
         folder = tmp_path / f"d{i}"
@@ -199,18 +337,22 @@ def test_looking_up_what_is_finished_does_not_grow_with_the_square(tmp_path, out
         sources.append(folder / "x.tif")
     output.mkdir()
     batch = Batch.plan(sources, output, SegmentParams())
-    with open(output / "summary.csv", "w") as file:
-        file.write("file,nuclei,seconds,status,message,parameters\n")
-        for item in batch.items:
-            item.labels.touch()
-            file.write(f"{item.file},1,0.1,ok,,\n")
-    named = []
-    original = batches.row_key
-    monkeypatch.setattr(batches, "row_key", lambda row: named.append(1) or original(row))
+    summary = Summary(output / "summary.csv")
+    rows = [
+        dict.fromkeys((*COLUMNS, *PLACE), "")
+        | {"file": item.file, "nuclei": "1", "status": "ok", "labels": item.labels.name}
+        for item in batch.items
+    ]
+    for item in batch.items:
+        item.labels.write_bytes(b"labels")
+    summary.replace(rows)
     batch = Batch.plan(sources, output, SegmentParams())
+    looked = []
+    original = results._key
+    monkeypatch.setattr(results, "_key", lambda row: looked.append(1) or original(row))
     batch.run()
     assert batch.counts == {Status.SKIPPED: 2000}
-    assert len(named) <= 2000
+    assert len(looked) <= 3 * 2000
 
 
 def test_one_run_at_a_time_writes_into_a_folder(images, output):

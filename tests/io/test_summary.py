@@ -14,15 +14,15 @@ def rows(path):
 def test_every_row_is_on_the_disk_at_once(tmp_path):
     path = tmp_path / "summary.csv"
     summary = Summary(path)
-    header = ["file", "nuclei", "seconds", "status", "message", "parameters"]
+    header = ["file", "nuclei", "seconds", "status", "message", "parameters", "labels"]
     assert rows(path) == [header]
     summary.add("a.tif", nuclei=12, seconds=1.23456, status="ok")
-    assert rows(path) == [header, ["a.tif", "12", "1.235", "ok", "", ""]]
+    assert rows(path) == [header, ["a.tif", "12", "1.235", "ok", "", "", ""]]
     awkward = 'x, "y"\nµ.tif'
     summary.add(awkward, nuclei=None, seconds=0, status="failed", message="bad, file\nline 2")
     assert rows(path)[1:] == [
-        ["a.tif", "12", "1.235", "ok", "", ""],
-        [awkward, "", "0.000", "failed", "bad, file\nline 2", ""],
+        ["a.tif", "12", "1.235", "ok", "", "", ""],
+        [awkward, "", "0.000", "failed", "bad, file\nline 2", "", ""],
     ]
 
 

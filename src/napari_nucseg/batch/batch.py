@@ -1,7 +1,7 @@
 """A batch: many images, segmented with the same parameters into one folder."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +19,11 @@ from napari_nucseg.batch.items import (
     count_nuclei,
     find_items,
     protect_inputs,
-    row_key,
 )
 from napari_nucseg.batch.order import run_items
 from napari_nucseg.batch.outcome import TRACEBACKS, Outcome, Status
 from napari_nucseg.batch.record import RECORD, ParameterRecord
+from napari_nucseg.batch.results import Results, Row, labels_name
 from napari_nucseg.batch.tracebacks import Tracebacks
 from napari_nucseg.batch.work import Work, load_network
 from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
@@ -56,8 +56,8 @@ class Batch:
         The table.
     record : ParameterRecord
         Which parameters the results were made with.
-    earlier : dict
-        Rows of earlier runs, by file.
+    results : Results
+        What earlier runs left, and this one so far.
     counts : Counter
         Images by status, so far.
     nuclei : int
@@ -70,12 +70,11 @@ class Batch:
     work: Work
     summary: Path
     record: ParameterRecord
-    earlier: dict[str, dict[str, str]]
+    results: Results
     counts: Counter[Status] = field(default_factory=Counter)
     nuclei: int = 0
     outdated: int = 0
     _tracebacks: Tracebacks = field(init=False, repr=False, compare=False)
-    _namesakes: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def plan(
@@ -111,9 +110,9 @@ class Batch:
         prepare_output(output)
         protect_inputs(items, output)
         record = ParameterRecord(output / RECORD, params, model, axes, overwrite=overwrite)
-        earlier = _read_earlier(output / SUMMARY, overwrite=overwrite)
+        results = _read_results(output / SUMMARY, overwrite=overwrite)
         work = Work(params, axes, overwrite)
-        return cls(items, work, output / SUMMARY, record, earlier)
+        return cls(items, work, output / SUMMARY, record, results)
 
     def run(
         self,
@@ -164,7 +163,7 @@ class Batch:
             # Another run may have ended since the plan was made.
             self._clear_leftovers()
             self.record.read()
-            self.earlier = _read_earlier(self.summary, overwrite=self.work.overwrite)
+            self.results = _read_results(self.summary, overwrite=self.work.overwrite)
             self._run(workers, scheduler, started, tiles, finished, cancelled)
             self._clear_leftovers()  # of workers that died meanwhile
         finally:
@@ -196,7 +195,9 @@ class Batch:
     ) -> None:
         self._tracebacks = Tracebacks(self.summary.with_name(TRACEBACKS))
         known = {item.file: self._look_up(item) for item in self.items}
-        rows = self._rows_to_keep(known)
+        self.results.forget_untrue(
+            ((item, known[item.file]) for item in self.items), self.summary.parent
+        )
         fields = [item for item in self.items if isinstance(item, FieldItem)]
         to_do = any(outcome is None for outcome in known.values())
         with self._executor(workers if to_do else 1, scheduler if to_do else None) as make:
@@ -205,20 +206,34 @@ class Batch:
                 if self.work.overwrite:
                     self._tracebacks.remove_earlier()
                 self._prepare_plates(fields)
+            rows = self.results.rows
             summary = Summary(self.summary, overwrite=True, rows=rows, plates=bool(fields))
-            executor = make(started, tiles, cancelled)
             try:
-                for item, outcome in run_items(self.items, known, executor):
+                self._run_items(summary, known, make(started, tiles, cancelled), finished)
+            finally:
+                if self.results.superseded:
+                    with suppress(WriteError):  # the next run tells which rows are true
+                        summary.replace(self.results.rows)
+
+    def _run_items(
+        self,
+        summary: Summary,
+        known: dict[str, Outcome | None],
+        executor: Executor,
+        finished: Callable[[Item, Outcome], None],
+    ) -> None:
+        try:
+            for item, outcome in run_items(self.items, known, executor):
+                self._add(summary, item, outcome)
+                finished(item, outcome)
+                self._check_space(outcome)
+        finally:  # a full disk or Ctrl-C leaves nothing at work on a cluster
+            late = [one for one in executor.stop() if one[1].status is Status.OK]
+            for item, outcome in late:  # all rows first: `finished` may raise once more
+                with suppress(WriteError):  # a full disk is said already
                     self._add(summary, item, outcome)
-                    finished(item, outcome)
-                    self._check_space(outcome)
-            finally:  # a full disk or Ctrl-C leaves nothing at work on a cluster
-                late = [one for one in executor.stop() if one[1].status is Status.OK]
-                for item, outcome in late:  # all rows first: `finished` may raise once more
-                    with suppress(WriteError):  # a full disk is said already
-                        self._add(summary, item, outcome)
-                for item, outcome in late:
-                    finished(item, outcome)
+            for item, outcome in late:
+                finished(item, outcome)
 
     def _clear_leftovers(self) -> None:
         clear_leftovers(path for item in self.items for path in (item.labels, item.probability))
@@ -269,33 +284,45 @@ class Batch:
 
     def _add(self, summary: Summary, item: Item, outcome: Outcome) -> None:
         """Count an outcome and write its row, unless there is one already."""
-        if outcome.status is not Status.SKIPPED or not self._finished(item.file):
-            known = outcome.status is Status.OK and not outcome.found
-            summary.add(
+        row = self.results.of(item)
+        status = outcome.status
+        if status is not Status.SKIPPED or row is None or row["status"] == Status.FAILED:
+            lie_there = status is not Status.FAILED or row is not None
+            added = summary.add(
                 item.file,
                 nuclei=outcome.nuclei,
                 seconds=outcome.seconds,
-                status=outcome.status,
+                status=status,
                 message=outcome.message,
-                parameters=self.record.key if known else "",
+                parameters=self._key(row, outcome),
+                labels=labels_name(item) if lie_there else "",
                 place=item.place,
             )
+            self.results.add(added)
         if outcome.traceback:
             self._tracebacks.add(item.file, outcome.traceback)
         self.counts[outcome.status] += 1
         self.nuclei += (outcome.nuclei or 0) if outcome.status is Status.OK else 0
         self.outdated += bool(outcome.remark)
 
+    def _key(self, row: Row | None, outcome: Outcome) -> str:
+        """Return the key of the parameters that the labels which lie there were made with."""
+        if outcome.status is Status.OK:
+            return "" if outcome.found else self.record.key
+        if row is None or outcome.died:  # it may have written before it died
+            return ""
+        return row["parameters"]
+
     def _look_up(self, item: Item) -> Outcome | None:
         """Return the outcome for an image that has results; None if it is to be segmented."""
         labels = item.labels
         if self.work.overwrite or not labels.exists():
             return None
-        rivals = self._rivals(item)
-        if rivals:
+        rival = self.results.rival(item)
+        if rival is not None:
             return Outcome(
                 Status.FAILED,
-                message=f"{labels} exists already and was made from {rivals[0]}; choose another "
+                message=f"{labels} exists already and was made from {rival}; choose another "
                 "--output, or --overwrite.",
             )
         if self.work.params.probabilities and not item.probability.exists():
@@ -305,44 +332,15 @@ class Batch:
                 "--overwrite computes both.",
             )
         message = f"{labels} exists already"
-        if not self._finished(item.file):
+        row = self.results.of(item)
+        if row is None:
             return Outcome(Status.SKIPPED, count_nuclei(item), message=message)
-        row = self.earlier[item.file]
-        nuclei = int(row["nuclei"]) if row["nuclei"].isdecimal() else None
+        if row["status"] == Status.FAILED:  # when they were to be computed again
+            nuclei = count_nuclei(item)
+        else:
+            nuclei = int(row["nuclei"]) if row["nuclei"].isdecimal() else None
         remark = self.record.difference(row["parameters"])
         return Outcome(Status.SKIPPED, nuclei, message=message, remark=remark)
-
-    def _finished(self, file: str) -> bool:
-        """Tell whether an earlier run finished the image."""
-        return file in self.earlier and self.earlier[file]["status"] != Status.FAILED
-
-    def _rivals(self, item: Item) -> list[str]:
-        """Return other images, finished in earlier runs, that give the same name to their labels.
-
-        Within one run `output_stems` keeps the names apart.
-        """
-        name = item.contested
-        if name is None:
-            return []
-        if not self._namesakes:
-            found = defaultdict(list)
-            for file, row in self.earlier.items():
-                if self._finished(file):
-                    found[row_key(row)].append(file)
-            self._namesakes = dict(found)
-        return [file for file in self._namesakes.get(name, ()) if file != item.file]
-
-    def _rows_to_keep(self, known: Mapping[str, Outcome | None]) -> list[dict[str, str]]:
-        """Return the rows of earlier runs that stay true."""
-        gone: set[str] = set()
-        for item in self.items:
-            outcome = known[item.file]
-            failed = outcome is not None and outcome.status is Status.FAILED
-            if outcome is None or failed or not self._finished(item.file):
-                gone.add(item.file)
-            if outcome is None and item.labels.exists():
-                gone.update(self._rivals(item))
-        return [row for file, row in self.earlier.items() if file not in gone]
 
 
 @contextmanager
@@ -351,13 +349,13 @@ def _as_it_is(client: "Client") -> Iterator["Client"]:
     yield client
 
 
-def _read_earlier(path: Path, *, overwrite: bool) -> dict[str, dict[str, str]]:
-    """Read the rows of earlier runs, by file."""
+def _read_results(path: Path, *, overwrite: bool) -> Results:
+    """Read what earlier runs left."""
     if not path.exists():
-        return {}
+        return Results()
     try:
-        return {row["file"]: row for row in read_rows(path)}
+        return Results(read_rows(path))
     except ReadError as error:
         if overwrite:
-            return {}
+            return Results()
         raise WriteError(f"{error} Choose another --output, or --overwrite.") from error

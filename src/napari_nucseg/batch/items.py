@@ -21,7 +21,6 @@ from napari_nucseg.io.inputs import (
     ZARR_LABELS_SUFFIX,
     ZARR_PROBABILITY_SUFFIX,
     find_inputs,
-    image_stem,
     output_stems,
 )
 from napari_nucseg.io.plate import Field, is_ome_image, is_plate, list_fields
@@ -58,10 +57,6 @@ class Item(Protocol):
     @property
     def probability(self) -> Path:
         """Where the probabilities go, if they are asked for."""
-
-    @property
-    def contested(self) -> str | None:
-        """What other images may be called that give the same name to their labels."""
 
     def absolute(self) -> "Item":
         """Return the same with absolute paths, for other processes."""
@@ -117,11 +112,6 @@ class FileItem:
     def tracks(self) -> Path:
         """Where the tracks go, if nuclei are linked in time."""
         return self.output / f"{self.stem}{TRACKS_SUFFIX}"
-
-    @property
-    def contested(self) -> str | None:
-        """See `Item`."""
-        return self.stem.casefold() if self.stem == image_stem(self.source) else None
 
     def absolute(self) -> "FileItem":
         """See `Item`."""
@@ -243,13 +233,6 @@ class FieldItem:
         """See `Item`."""
         return self.plates[1] / self.field.well / self.field.name
 
-    @property
-    def contested(self) -> str | None:
-        """See `Item`."""
-        if self.stem != image_stem(self.field.plate):
-            return None
-        return field_key(self.stem, self.field.well, self.field.name)
-
     def absolute(self) -> "FieldItem":
         """See `Item`."""
         field = replace(self.field, plate=self.field.plate.absolute())
@@ -292,18 +275,6 @@ def tracks_of(result: SegmentationResult) -> AnyArray | None:
     """Return the tracks, see `linking.features.track_rows`; None if not linked in time."""
     linked = result.record["parameters"]["link_time"]
     return track_rows(result.features) if linked else None
-
-
-def field_key(stem: str, well: str, field: str) -> str:
-    """Return what a field is called, for the comparison of names."""
-    return f"{stem}/{well}/{field}".casefold()
-
-
-def row_key(row: Mapping[str, str]) -> str:
-    """Return the same for a row of a summary; a file has its stem."""
-    if row["plate"]:
-        return field_key(image_stem(Path(row["plate"])), row["well"], row["field"])
-    return image_stem(Path(row["file"])).casefold()
 
 
 def find_items(inputs: Sequence[str | Path], output: Path) -> list[Item]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from napari_nucseg.errors import ReadError
 from napari_nucseg.io.atomic import atomic_file, write_error
 
-COLUMNS = ("file", "nuclei", "seconds", "status", "message", "parameters")
+COLUMNS = ("file", "nuclei", "seconds", "status", "message", "parameters", "labels")
 
 PLACE = ("plate", "well", "field")
 """Further columns, after ``file``, of a table with fields of plates."""
 
-_OLDER = COLUMNS[:-1]
-"""The columns before there was one for the parameters."""
+_OLDER = (COLUMNS[:-2], COLUMNS[:-1], (COLUMNS[0], *PLACE, *COLUMNS[1:-1]))
+"""The columns before there was one for the parameters, and one for the labels."""
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
@@ -37,7 +37,7 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
             header, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error) as error:
         raise ReadError(f"Cannot read the table {path}: {error or 'it is empty'}.") from error
-    if tuple(header) not in (_OLDER, COLUMNS, _columns(plates=True)):
+    if tuple(header) not in (*_OLDER, COLUMNS, _columns(plates=True)):
         raise ReadError(f"{path} is another table: expected the columns {', '.join(COLUMNS)}.")
     empty = dict.fromkeys((*COLUMNS, *PLACE), "")
     return [empty | dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header)]
@@ -73,6 +73,18 @@ class Summary:
     ) -> None:
         self.path = Path(path)
         self._columns = _columns(plates=plates or any(row["plate"] for row in rows))
+        self._begin(rows, overwrite=overwrite)
+
+    def replace(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Put other rows, as `add` returns them, in the place of all, at once.
+
+        Raises
+        ------
+        WriteError
+        """
+        self._begin(rows, overwrite=True)
+
+    def _begin(self, rows: Sequence[Mapping[str, str]], *, overwrite: bool) -> None:
         with atomic_file(self.path, overwrite=overwrite) as file:
             file.write(_line(self._columns))
             for row in rows:
@@ -87,8 +99,9 @@ class Summary:
         status: str,
         message: str = "",
         parameters: str = "",
+        labels: str = "",
         place: Mapping[str, str] | None = None,
-    ) -> None:
+    ) -> dict[str, str]:
         """Add a row and bring it to the disk.
 
         Parameters
@@ -103,8 +116,15 @@ class Summary:
             Why it failed.
         parameters : str
             Names the parameters that the result was made with.
+        labels : str
+            Where the labels are, relative to the table's folder.
         place : mapping, optional
             Values of the columns `PLACE`.
+
+        Returns
+        -------
+        dict
+            The row, as `read_rows` gives it.
         """
         cells = dict.fromkeys(PLACE, "") | dict(place or {})
         cells |= {
@@ -114,6 +134,7 @@ class Summary:
             "status": status,
             "message": message,
             "parameters": parameters,
+            "labels": labels,
         }
         row = _line(cells[column] for column in self._columns)
         try:
@@ -123,6 +144,7 @@ class Summary:
                 os.fsync(table.fileno())
         except OSError as error:
             raise write_error(self.path, error) from error
+        return cells
 
 
 def _columns(*, plates: bool) -> tuple[str, ...]:
