@@ -327,6 +327,53 @@ def test_what_a_stopped_run_did_not_replace_is_of_its_old_parameters(
     assert len(table()) == 3
 
 
+@pytest.mark.parametrize(
+    ("content", "rows", "message"),
+    [
+        (b"", True, "is empty"),
+        (b"", False, "is empty"),
+        (b"II*\0 no labels", False, "cannot be read"),  # with a row they are not read
+    ],
+)
+def test_labels_that_hold_nothing_are_no_result(images, output, table, content, rows, message):
+    run(images, output, diameter="14")
+    (output / "b_labels.tif").write_bytes(content)
+    if not rows:
+        (output / "summary.csv").unlink()
+    for _ in range(2):
+        batch, _ = run(images, output, diameter="14")
+        assert batch.counts == {Status.SKIPPED: 2, Status.FAILED: 1}
+        (row,) = [row for row in table() if row["status"] == "failed"]
+        expected = f"{output / 'b_labels.tif'} {message}; --overwrite computes it again."
+        assert row["message"] == expected
+    assert run(images, output, diameter="14", overwrite=True)[0].counts == {Status.OK: 3}
+
+
+def test_an_image_that_changed_after_its_labels_is_named(images, output):
+    run(images, output, diameter="14")
+    for stem, later in (("a", 1), ("b", 0), ("c", -1)):  # in nanoseconds
+        made = (output / f"{stem}_labels.tif").stat().st_mtime_ns
+        os.utime(images / f"{stem}.tif", ns=(made + later, made + later))
+    said = {}
+    batch = Batch.plan([images], output, SegmentParams(diameter="14"))
+    batch.run(finished=lambda item, outcome: said.update({item.stem: outcome.describe()}))
+    there = f"skipped: {output / 'a_labels.tif'} exists already"
+    assert said["a"] == f"{there}, the image is newer than its labels"
+    assert said["b"].endswith("b_labels.tif exists already")
+    assert said["c"].endswith("c_labels.tif exists already")
+    assert batch.describe().endswith(
+        "3 skipped as they have results (--overwrite computes them again), 1 of these older than "
+        "the image"
+    )
+    batch = Batch.plan([images], output, SegmentParams(diameter="20"))
+    batch.run(finished=lambda item, outcome: said.update({item.stem: outcome.describe()}))
+    other = "made with other parameters (diameter 14, now 20)"
+    assert said["a"] == f"{there}, {other}, the image is newer than its labels"
+    assert batch.describe().endswith(
+        ", 3 of these made with other parameters, 1 of these older than the image"
+    )
+
+
 def test_looking_up_what_is_finished_does_not_grow_with_the_square(tmp_path, output, monkeypatch):
     """2,000 files of the same name, finished earlier: each row is looked at once or twice."""
     sources = []

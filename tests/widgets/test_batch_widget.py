@@ -108,6 +108,14 @@ def test_the_table_shows_what_became_of_each(bench, images, tmp_path, field, not
     assert notices == ["1 of 3 images failed; they are listed below."]
 
 
+def test_an_image_that_is_newer_than_its_labels_is_marked(bench, images, tmp_path):
+    bench.run(images, tmp_path / "out", diameter="14")
+    later = (tmp_path / "out" / "b_labels.tif").stat().st_mtime_ns + 1
+    os.utime(images / "b.tif", ns=(later, later))
+    assert "1 of these older than the image" in bench.run()
+    assert [row[1] for row in bench.rows()] == ["skipped", "skipped (newer image)", "skipped"]
+
+
 def test_results_are_skipped_unless_overwritten(bench, images, tmp_path):
     output = tmp_path / "out"
     bench.run(images, output, diameter="14")

@@ -13,10 +13,10 @@ from napari_nucseg.batch.executors import (
     Executor,
     WorkersExecutor,
 )
+from napari_nucseg.batch.existing import look_up
 from napari_nucseg.batch.items import (
     FieldItem,
     Item,
-    count_nuclei,
     find_items,
     protect_inputs,
 )
@@ -64,6 +64,8 @@ class Batch:
         Found so far in this run.
     outdated : int
         Skipped so far although their results were made with other parameters.
+    newer : int
+        Skipped so far although the image changed after its labels.
     """
 
     items: list[Item]
@@ -74,6 +76,7 @@ class Batch:
     counts: Counter[Status] = field(default_factory=Counter)
     nuclei: int = 0
     outdated: int = 0
+    newer: int = 0
     _tracebacks: Tracebacks = field(init=False, repr=False, compare=False)
 
     @classmethod
@@ -180,6 +183,8 @@ class Batch:
             )
         if self.outdated:
             parts.append(f"{self.outdated} of these made with other parameters")
+        if self.newer:
+            parts.append(f"{self.newer} of these older than the image")
         if self.counts[Status.FAILED]:
             parts.append(f"{self.counts[Status.FAILED]} failed")
         return ", ".join(parts)
@@ -304,6 +309,7 @@ class Batch:
         self.counts[outcome.status] += 1
         self.nuclei += (outcome.nuclei or 0) if outcome.status is Status.OK else 0
         self.outdated += bool(outcome.remark)
+        self.newer += outcome.newer
 
     def _key(self, row: Row | None, outcome: Outcome) -> str:
         """Return the key of the parameters that the labels which lie there were made with."""
@@ -315,32 +321,9 @@ class Batch:
 
     def _look_up(self, item: Item) -> Outcome | None:
         """Return the outcome for an image that has results; None if it is to be segmented."""
-        labels = item.labels
-        if self.work.overwrite or not labels.exists():
+        if self.work.overwrite:
             return None
-        rival = self.results.rival(item)
-        if rival is not None:
-            return Outcome(
-                Status.FAILED,
-                message=f"{labels} exists already and was made from {rival}; choose another "
-                "--output, or --overwrite.",
-            )
-        if self.work.params.probabilities and not item.probability.exists():
-            return Outcome(
-                Status.FAILED,
-                message=f"{labels} exists already, but {item.probability.name} does not; "
-                "--overwrite computes both.",
-            )
-        message = f"{labels} exists already"
-        row = self.results.of(item)
-        if row is None:
-            return Outcome(Status.SKIPPED, count_nuclei(item), message=message)
-        if row["status"] == Status.FAILED:  # when they were to be computed again
-            nuclei = count_nuclei(item)
-        else:
-            nuclei = int(row["nuclei"]) if row["nuclei"].isdecimal() else None
-        remark = self.record.difference(row["parameters"])
-        return Outcome(Status.SKIPPED, nuclei, message=message, remark=remark)
+        return look_up(item, self.work.params, self.results, self.record)
 
 
 @contextmanager

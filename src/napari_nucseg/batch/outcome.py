@@ -29,6 +29,8 @@ class Outcome:
         Why it failed or was skipped, or what the user should know.
     remark : str
         Of a skipped image: which other parameters its result was made with.
+    newer : bool
+        A skipped image changed after its labels were made.
     disk_full : bool
         It failed for want of space, as would all others.
     died : bool
@@ -44,6 +46,7 @@ class Outcome:
     seconds: float = 0.0
     message: str = ""
     remark: str = ""
+    newer: bool = False
     disk_full: bool = False
     died: bool = False
     found: bool = False
@@ -64,5 +67,6 @@ class Outcome:
         if self.status is Status.OK:
             note = f" ({self.message})" if self.message else ""
             return f"{self.nuclei:,} nuclei in {self.seconds:.1f} s{note}"
-        remark = f", {self.remark}" if self.remark else ""
-        return f"{self.status}: {self.message}{remark}"
+        newer = "the image is newer than its labels" if self.newer else ""
+        remarks = "".join(f", {remark}" for remark in (self.remark, newer) if remark)
+        return f"{self.status}: {self.message}{remarks}"

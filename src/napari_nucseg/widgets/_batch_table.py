@@ -120,4 +120,5 @@ def _cells(state: Outcome | str) -> tuple[str, str, str]:
         return state, "", ""
     nuclei = "" if state.nuclei is None else f"{state.nuclei:,}"
     seconds = "" if state.status is Status.SKIPPED else f"{state.seconds:.1f}"
-    return str(state.status) + (" (other parameters)" if state.remark else ""), nuclei, seconds
+    remark = " (other parameters)" if state.remark else " (newer image)" if state.newer else ""
+    return f"{state.status}{remark}", nuclei, seconds

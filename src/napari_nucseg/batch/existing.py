@@ -1,0 +1,78 @@
+"""What is said of an image whose labels exist already."""
+
+import os
+from pathlib import Path
+from stat import S_ISREG
+
+from napari_nucseg.batch.items import Item, count_nuclei
+from napari_nucseg.batch.outcome import Outcome, Status
+from napari_nucseg.batch.record import ParameterRecord
+from napari_nucseg.batch.results import Results, Row
+from napari_nucseg.params import SegmentParams
+
+
+def look_up(
+    item: Item, params: SegmentParams, results: Results, record: ParameterRecord
+) -> Outcome | None:
+    """Return the outcome for an image that has labels; None if it is to be segmented.
+
+    Looks at thousands of images in a second: pixels are only read of labels without a row.
+    """
+    there = _status_of(item.labels)
+    if there is None:
+        return None
+    problem = _problem(item, there, params, results)
+    if problem:
+        return Outcome(Status.FAILED, message=problem)
+    row = results.of(item)
+    nuclei = _noted(row)
+    if nuclei is None:
+        nuclei = count_nuclei(item)
+        if nuclei is None:
+            message = f"{item.labels} cannot be read; --overwrite computes it again."
+            return Outcome(Status.FAILED, message=message)
+    return Outcome(
+        Status.SKIPPED,
+        nuclei,
+        message=f"{item.labels} exists already",
+        remark="" if row is None else record.difference(row["parameters"]),
+        newer=_is_newer(item.source, there),
+    )
+
+
+def _problem(item: Item, there: os.stat_result, params: SegmentParams, results: Results) -> str:
+    """Return why the labels cannot be taken, ``""`` if they can."""
+    rival = results.rival(item)
+    if rival is not None:
+        return (
+            f"{item.labels} exists already and was made from {rival}; choose another --output, or "
+            "--overwrite."
+        )
+    if S_ISREG(there.st_mode) and not there.st_size:
+        return f"{item.labels} is empty; --overwrite computes it again."
+    if params.probabilities and not item.probability.exists():
+        return (
+            f"{item.labels} exists already, but {item.probability.name} does not; --overwrite "
+            "computes both."
+        )
+    return ""
+
+
+def _noted(row: Row | None) -> int | None:
+    """Return the number of nuclei of a row; a failed one has none."""
+    return int(row["nuclei"]) if row is not None and row["nuclei"].isdecimal() else None
+
+
+def _is_newer(source: Path, labels: os.stat_result) -> bool:
+    """Tell whether an image file changed after its labels; folders do not tell by their dates."""
+    image = _status_of(source)
+    if image is None or not (S_ISREG(image.st_mode) and S_ISREG(labels.st_mode)):
+        return False
+    return image.st_mtime_ns > labels.st_mtime_ns
+
+
+def _status_of(path: Path) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
