@@ -49,7 +49,7 @@ def test_file_that_is_there_is_kept(run, tmp_path):
     path.write_text("mine")
     result = run("demo", "--screenshot", path)
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"{path} exists already")
+    assert result.stderr == f"{path} exists already; choose another --screenshot.\n"
     assert path.read_text() == "mine"
 
 

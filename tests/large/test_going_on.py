@@ -112,7 +112,7 @@ def test_another_request_is_refused(source, target, undisturbed):
     with pytest.raises(Cancelled):
         segment_large(source, target, progress=progress, cancelled=cancelled, **OPTIONS)
     there = found(target)
-    with pytest.raises(WriteError, match=r"another request \(diameter '18', now '20'\)"):
+    with pytest.raises(WriteError, match=r"request \(diameter '18', now '20'\).*--overwrite"):
         segment_large(source, target, **{**OPTIONS, "diameter": 20})
     with pytest.raises(WriteError, match=r"\(block 96, now 128\)"):
         segment_large(source, target, **{**OPTIONS, "block": 128})

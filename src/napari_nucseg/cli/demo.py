@@ -8,6 +8,7 @@ import typer
 
 from napari_nucseg.cli._console import fail_clearly
 from napari_nucseg.cli._display import display_problem
+from napari_nucseg.errors import WriteError
 
 PICTURE = Path("napari-nucseg-demo.png")
 
@@ -34,7 +35,9 @@ def demo(
         problem = display_problem()
         picture = screenshot or (None if problem is None else PICTURE)
         if picture is not None:
-            check_target(picture.absolute(), overwrite=picture == PICTURE)
+            if picture.exists() and picture != PICTURE:  # this command has no --overwrite
+                raise WriteError(f"{picture} exists already; choose another --screenshot.")
+            check_target(picture.absolute(), overwrite=True)
         if problem is not None:
             os.environ["QT_QPA_PLATFORM"] = "offscreen"
             # It warns of window hints that it cannot pass on.

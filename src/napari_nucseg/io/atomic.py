@@ -9,6 +9,9 @@ from typing import BinaryIO
 
 from napari_nucseg.errors import DiskFull, WriteError
 
+ALLOW = "allow overwriting (overwrite=True, in the shell --overwrite)"
+"""What to do about what exists already, in napari, Python and the shell."""
+
 
 def check_target(path: Path, *, overwrite: bool) -> None:
     """Raise WriteError unless a file can be created at `path`.
@@ -23,7 +26,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         raise WriteError(f"Cannot write {path}: it is a folder, expected the name of a file.")
     if path.exists() and not overwrite:
-        raise WriteError(f"{path} exists already; allow overwriting or choose another place.")
+        raise exists_error(path)
 
 
 @contextlib.contextmanager
@@ -65,6 +68,11 @@ def remove_file(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise write_error(path, error) from error
+
+
+def exists_error(path: Path) -> WriteError:
+    """Return the error to raise where `path` exists and must not be replaced."""
+    return WriteError(f"{path} exists already; {ALLOW}, or choose another place.")
 
 
 def write_error(path: Path, error: OSError) -> WriteError:

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import WriteError
-from napari_nucseg.io.atomic import write_error
+from napari_nucseg.io.atomic import exists_error, write_error
 from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.io.leftovers import PARTIAL, REPLACED, hidden_beside
 from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, label_attributes
@@ -126,7 +126,7 @@ def write_field(
     import zarr
 
     if target.exists() and not overwrite:
-        raise WriteError(f"{target} exists already; allow overwriting or choose another place.")
+        raise exists_error(target)
     partial = hidden_beside(target, PARTIAL)
     try:
         _write_image(partial, source, np.asarray(data), axes, image)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
 from napari_nucseg.errors import InputError, WriteError
+from napari_nucseg.io.atomic import exists_error
 from napari_nucseg.io.lazy import LazyImage, open_lazily
 from napari_nucseg.io.plate import is_zarr
 from napari_nucseg.large.block import Run
@@ -187,7 +188,7 @@ def check_target(target: Path, *, overwrite: bool) -> Path:
     target = Path(os.path.abspath(target.expanduser()))
     folder = target.parent
     if target.exists() and not overwrite:
-        raise WriteError(f"{target} exists already; allow overwriting or choose another place.")
+        raise exists_error(target)
     if not folder.is_dir():
         raise WriteError(f"Cannot write {target}: the folder {folder} does not exist.")
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.errors import ReadError, WriteError
-from napari_nucseg.io.atomic import atomic_file, write_error
+from napari_nucseg.io.atomic import ALLOW, atomic_file, write_error
 from napari_nucseg.io.lock import give_back, holder_file, take_lock
 from napari_nucseg.large.columns import Counted
 from napari_nucseg.large.nuclei import Nuclei
@@ -141,7 +141,7 @@ class Work:
         if not overwrite:
             raise WriteError(
                 f"{self.path} holds an unfinished run with another request ({differences[0]}); ask "
-                "for the same to go on with it, or allow overwriting to start anew."
+                f"for the same to go on with it, or {ALLOW} to start anew."
             )
         self.remove()
         return None
