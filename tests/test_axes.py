@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_nucseg.axes import plan_planes, resolve_axes
+from napari_nucseg.axes import check_axes, plan_planes, resolve_axes
 from napari_nucseg.errors import InputError
 
 
@@ -60,6 +60,28 @@ def test_given_axes_are_kept(shape, axes):
 def test_wrong_axes_are_explained(shape, axes, message):
     with pytest.raises(InputError, match=message):
         resolve_axes(shape, axes)
+
+
+@pytest.mark.parametrize("axes", ["YX", "tzcyx", "YXC", " ZYXS "])
+def test_axes_that_an_image_can_have(axes):
+    check_axes(axes)
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ("QQ", r"Unknown axis Q; use letters of TZCYXS; got axes 'QQ'\.$"),
+        ("YXX", "only once"),
+        ("", "Y and X must both be there"),
+        ("ZY", "Y and X must both be there"),
+        ("SYX", "must be the last axis"),
+        ("CYXS", "not both"),
+        ("XY", "transpose the image from 'XY' to 'YX'"),
+    ],
+)
+def test_axes_that_no_image_can_have(axes, message):
+    with pytest.raises(InputError, match=message):
+        check_axes(axes)
 
 
 def test_rgb_needs_three_or_four_samples():

@@ -60,7 +60,7 @@ def resolve_axes(shape: Sequence[int], axes: str | None = None, *, rgb: bool | N
             f"got {axes!r}."
         )
     axes = axes.strip().upper()
-    _check(shape, axes)
+    _check(axes, shape)
     return axes
 
 
@@ -81,9 +81,16 @@ def _guess(shape: tuple[int, ...], rgb: bool | None) -> str:
     return guesses[len(shape)]
 
 
-def _check(shape: tuple[int, ...], axes: str) -> None:
-    """Raise InputError unless the axes are known, unique and fit the shape."""
-    given = f"got axes '{axes}' for the shape {_text(shape)}"
+def check_axes(axes: str) -> None:
+    """Raise InputError if these cannot be the axes of any image."""
+    axes = axes.strip().upper()
+    _check(axes)
+    _check_rows_last(axes)
+
+
+def _check(axes: str, shape: tuple[int, ...] | None = None) -> None:
+    """Raise InputError unless the axes are known, unique and fit the shape, if it is known."""
+    given = f"got axes '{axes}'" + ("" if shape is None else f" for the shape {_text(shape)}")
     unknown = sorted(set(axes) - set(KNOWN_AXES))
     if unknown:
         raise InputError(
@@ -91,11 +98,12 @@ def _check(shape: tuple[int, ...], axes: str) -> None:
         )
     if len(set(axes)) != len(axes):
         raise InputError(f"Each axis may appear only once; {given}.")
-    if len(axes) != len(shape):
+    if shape is not None and len(axes) != len(shape):
         raise InputError(f"One letter per axis is needed, {len(shape)} for this image; {given}.")
     if "Y" not in axes or "X" not in axes:
         raise InputError(f"The axes Y and X must both be there; {given}.")
-    if "S" in axes and (axes[-1] != "S" or shape[-1] not in _SAMPLE_SIZES):
+    sizes = _SAMPLE_SIZES if shape is None else shape[-1:]
+    if "S" in axes and (axes[-1] != "S" or sizes[0] not in _SAMPLE_SIZES):
         raise InputError(
             f"S (samples of a colour image) must be the last axis and have a length of 3 or 4; "
             f"{given}."
@@ -103,6 +111,17 @@ def _check(shape: tuple[int, ...], axes: str) -> None:
     if "S" in axes and "C" in axes:
         raise InputError(
             f"An image has either channels (C) or colour samples (S), not both; {given}."
+        )
+
+
+def _check_rows_last(axes: str) -> None:
+    """Raise InputError unless Y and X are, in this order, the last axes apart from C and S."""
+    if not "".join(axis for axis in axes if axis not in CHANNEL_AXES).endswith("YX"):
+        stack = "".join(axis for axis in axes if axis in "TZC")
+        wanted = f"{stack}YX" + ("S" if "S" in axes else "")
+        raise InputError(
+            f"Y and X must be, in this order, the last axes apart from C and S; transpose the "
+            f"image from '{axes}' to '{wanted}'."
         )
 
 
@@ -216,13 +235,7 @@ def plan_planes(shape: Sequence[int], axes: str) -> Planes:
         C and S.
     """
     planes = Planes(resolve_axes(shape, axes), tuple(int(size) for size in shape))
-    if not planes.output_axes.endswith("YX"):
-        stack = "".join(axis for axis in planes.axes if axis in "TZC")
-        wanted = f"{stack}YX" + ("S" if "S" in planes.axes else "")
-        raise InputError(
-            f"Y and X must be, in this order, the last axes apart from C and S; transpose the "
-            f"image from '{planes.axes}' to '{wanted}'."
-        )
+    _check_rows_last(planes.axes)
     return planes
 
 

@@ -209,6 +209,11 @@ def test_options_and_workers_are_checked(images, output):
         segment_batch(images, output, workers=0)
     with pytest.raises(InputError, match="not both; got splitting"):
         segment_batch(images, output, params=SegmentParams(), splitting=0.2)
+    with pytest.raises(InputError, match="Unknown axis Q"):
+        segment_batch(images, output, axes="QQ")
+    with pytest.raises(InputError, match=r"x\.zarr names an OME-Zarr, which holds"):
+        segment_batch(images, images / "x.zarr")
+    assert not (images / "x.zarr").exists()
 
 
 @pytest.fixture

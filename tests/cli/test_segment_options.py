@@ -75,6 +75,7 @@ def test_help_shows_every_field(run):
         (["--min-size", "many"], "--min-size"),
         (["--engine", "steam"], "steam"),
         (["--no-such-option"], "--no-such-option"),
+        (["--axes", "QQ"], "'--axes': Unknown axis Q; use letters of TZCYXS; got axes 'QQ'."),
     ],
 )
 def test_options_that_typer_refuses(run, image, output, arguments, message):

@@ -1,5 +1,6 @@
 """``napari-nucseg segment`` of one OME-Zarr: what it writes and says."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -78,10 +79,22 @@ def test_failed_blocks_are_reported(source, target, monkeypatch):
     assert not target.exists()
 
 
-def test_one_image_for_one_zarr(source, target):
-    done = run(source, source, "--output", target)
-    assert done.exit_code == 1
-    assert "can hold the labels of one image, got 2" in done.stderr
+@pytest.mark.parametrize(
+    ("inputs", "got"),
+    [
+        (["image.tif", "image.tif"], "2 inputs"),
+        (["."], "the folder ."),
+        (["*.tif"], "the pattern *.tif"),
+    ],
+)
+def test_one_image_for_one_zarr(tmp_path, field, monkeypatch, inputs, got):
+    tifffile.imwrite(tmp_path / "image.tif", field.image)
+    monkeypatch.chdir(tmp_path)
+    done = run(*inputs, "--output", "x.zarr")
+    assert done.exit_code == 2
+    message = f"x.zarr can hold the labels of one image, got {got}; pass a folder."
+    assert message in " ".join(done.stderr.split())
+    assert os.listdir() == ["image.tif"]
 
 
 def test_blocks_are_for_zarr_only(tmp_path, field):

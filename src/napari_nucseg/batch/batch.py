@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg._types import CancelCheck, Progress
+from napari_nucseg.axes import check_axes
 from napari_nucseg.batch.executors import (
     CallerExecutor,
     Executor,
@@ -105,9 +106,16 @@ class Batch:
 
         Raises
         ------
-        ReadError, WriteError, ModelError, EngineError
+        InputError, ReadError, WriteError, ModelError, EngineError
         """
         output = Path(output)
+        if axes is not None:
+            check_axes(axes)
+        if output.suffix == ".zarr":
+            raise InputError(
+                f"Results of a batch go to a folder; {output} names an OME-Zarr, which holds the "
+                "labels of one image only."
+            )
         items = find_items(inputs, output)
         model = load_network(params)
         prepare_output(output)

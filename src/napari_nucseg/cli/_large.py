@@ -1,5 +1,6 @@
 """One large image: what ``napari-nucseg segment`` does where the source or the result is Zarr."""
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ import typer
 
 from napari_nucseg._native import native_messages_hidden
 from napari_nucseg.cli._console import INTERRUPTED, blocks_progress
-from napari_nucseg.errors import InputError
 from napari_nucseg.io.inputs import image_stem
 from napari_nucseg.io.plate import is_plate, is_zarr
 from napari_nucseg.params import SegmentParams
@@ -20,6 +20,26 @@ def is_large(inputs: Sequence[str], output: Path) -> bool:
     """Tell whether an image goes to one OME-Zarr of labels rather than a folder of results."""
     first = Path(inputs[0]).expanduser()
     return output.suffix == SUFFIX or (len(inputs) == 1 and is_zarr(first) and not is_plate(first))
+
+
+def check_one(inputs: Sequence[str], output: Path) -> None:
+    """Raise BadParameter if the labels of several images would go to one OME-Zarr."""
+    first = Path(inputs[0]).expanduser()
+    if len(inputs) > 1:
+        several = f"{len(inputs)} inputs"
+    elif is_plate(first):
+        several = f"the plate {first}"
+    elif first.is_dir() and not is_zarr(first):
+        several = f"the folder {first}"
+    elif glob.has_magic(inputs[0]) and not first.exists():
+        several = f"the pattern {first}"
+    else:
+        return
+    if output.suffix == SUFFIX:
+        raise typer.BadParameter(
+            f"{output} can hold the labels of one image, got {several}; pass a folder.",
+            param_hint="--output",
+        )
 
 
 def segment_one(
@@ -35,17 +55,7 @@ def segment_one(
     params : SegmentParams
     **arguments
         More of `segment_large`.
-
-    Raises
-    ------
-    InputError
-        There are several images.
     """
-    if len(inputs) != 1:
-        raise InputError(
-            f"{output} can hold the labels of one image, got {len(inputs)} images; pass a folder "
-            "as --output."
-        )
     from napari_nucseg.inference.engine import make_engine
     from napari_nucseg.io.writing import prepare_output
     from napari_nucseg.large.segment_large import segment_large

@@ -10,6 +10,18 @@ from napari_nucseg.cli._options import read_options, with_segment_options
 from napari_nucseg.errors import InputError
 
 
+def _checked_axes(axes: str | None) -> str | None:
+    """Return the axes; BadParameter if no image can have them."""
+    from napari_nucseg.axes import check_axes
+
+    try:
+        if axes is not None:
+            check_axes(axes)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from error
+    return axes
+
+
 @with_segment_options
 def segment(
     inputs: Annotated[
@@ -34,6 +46,7 @@ def segment(
         str | None,
         typer.Option(
             "--axes",
+            callback=_checked_axes,
             help="Axes of the images, one letter of TZCYXS each, such as TZYX. Default: as each "
             "file states.",
         ),
@@ -99,8 +112,9 @@ def segment(
 
         if scheduler is not None and workers != 1:
             raise InputError("--workers and --scheduler exclude each other.")
-        from napari_nucseg.cli._large import is_large, segment_one
+        from napari_nucseg.cli._large import check_one, is_large, segment_one
 
+        check_one(inputs, output)
         if is_large(inputs, output):
             segment_one(
                 inputs,
