@@ -147,6 +147,13 @@ def test_a_channel_that_is_not_there_is_refused():
         segment(np.stack([ANY, ANY]), "CYX", channels=(0, 2, 5))
 
 
+@pytest.mark.parametrize("channels", [(), (0, 1, 2), (0, 7)])
+def test_channels_of_a_colour_image_are_not_ignored_silently(channels):
+    result = segment(np.stack([ANY] * 3, axis=-1), "YXS", channels=channels, **DIAMETER)
+    told = "The image is in colour (RGB), so all three colours were used; channels 0, 7 had no"
+    assert any(told in message for message in result.messages) == (channels == (0, 7))
+
+
 @pytest.mark.parametrize(
     ("region", "message"),
     [

@@ -106,6 +106,11 @@ def resolve_job(
     samples = take_samples(image, planes, channels, cancelled)
     messages = _describe_pixels(samples.pixels, math.prod(planes.output_shape) * len(channels))
     color = "S" in planes.axes
+    if color and set(params.channels) not in (set(), set(channels)):
+        messages.append(
+            "The image is in colour (RGB), so all three colours were used; channels "
+            f"{', '.join(map(str, params.channels))} had no effect."
+        )
     intensity = measure_range(samples.pixels, model.config.input, joint=color)
     engine = make_engine(model, params.engine)
     native = PlaneInput(model.config, intensity, channels, color, 1.0)
