@@ -379,6 +379,21 @@ def test_an_image_that_changed_after_its_labels_is_named(images, output):
     )
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_failed_images_that_are_gone_leave_the_table(images, output, table, overwrite):
+    for stem in "bc":
+        (images / f"{stem}.tif").write_text("no pixels")
+    run(images, output, diameter="14")
+    (images / "b.tif").unlink()
+    run(images / "a.tif", output, diameter="14", overwrite=overwrite)
+    kept = {Path(row["file"]).name: row["status"] for row in table()}
+    assert kept == {"a.tif": "ok", "c.tif": "failed"}
+    (images / "a.tif").unlink()
+    run(images / "c.tif", output, diameter="14", overwrite=overwrite)
+    kept = {Path(row["file"]).name: row["status"] for row in table()}
+    assert kept == {"a.tif": "ok", "c.tif": "failed"}  # a has labels
+
+
 def test_looking_up_what_is_finished_does_not_grow_with_the_square(tmp_path, output, monkeypatch):
     """2,000 files of the same name, finished earlier: each row is looked at once or twice."""
     sources = []

@@ -1,5 +1,6 @@
 """What earlier runs left in a folder: whose labels are whose, and what they were made with."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -81,7 +82,8 @@ class Results:
                 renamed = file in given and given[file] != key[0]
                 untrue = renamed and not (folder / name).exists()
             else:
-                untrue = row["status"] == Status.FAILED and file in given
+                failed = row["status"] == Status.FAILED
+                untrue = failed and (file in given or not os.path.exists(file))
             if untrue:
                 del self._rows[key]
 
