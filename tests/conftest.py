@@ -1,6 +1,8 @@
 """Set-up of all tests: own models, and windows."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -30,3 +32,25 @@ def state_folder(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("NAPARI_NUCSEG_STATE", str(folder))
     return folder
+
+
+HOLD = """
+import pathlib, sys
+from napari_nucseg.io.lock import take_lock
+lock = take_lock(pathlib.Path(sys.argv[1]), "", "")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(lock_path):
+    """Another process that has the lock which the test module's fixture `lock_path` names."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()

@@ -3,8 +3,6 @@
 import errno
 import os
 import platform
-import subprocess
-import sys
 
 import pytest
 
@@ -13,14 +11,6 @@ from napari_nucseg.io.lock import check_lock, give_back, take_lock
 
 SAID = ("Somebody works here", "wait")
 
-HOLD = """
-import pathlib, sys
-from napari_nucseg.io.lock import take_lock
-lock = take_lock(pathlib.Path(sys.argv[1]), "", "")
-print("held", flush=True)
-sys.stdin.read()
-"""
-
 
 @pytest.fixture
 def path(tmp_path):
@@ -28,14 +18,8 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def other(path):
-    """Another process that has the lock."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout.readline() == b"held\n"
-        yield process
-        process.kill()
+def lock_path(path):
+    return path
 
 
 def test_others_are_told_who_has_it(path, other):

@@ -18,14 +18,6 @@ from napari_nucseg.training.finetune.process import FineTuneProcess
 from napari_nucseg.training.finetune.start import remove_job, save_candidate
 from napari_nucseg.training.finetune.target import OLDEST_DAYS, remove_old_jobs
 
-HOLD = """
-import pathlib, sys
-from napari_nucseg.training.finetune.lock import job_lock
-with job_lock(pathlib.Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
 
 @pytest.fixture
 def job(tmp_path, monkeypatch):
@@ -37,14 +29,8 @@ def job(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def other(job):
-    """Another process that holds the lock until it ends."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(job)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout.readline() == b"held\n"
-        yield process
-        process.kill()
+def lock_path(job):
+    return job / LOCK
 
 
 def test_a_second_one_is_refused_and_the_first_one_loses_nothing(job, other):
