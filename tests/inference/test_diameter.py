@@ -1,11 +1,15 @@
 """What one look at a scale says, from maps that are known."""
 
+import numpy as np
 import pytest
-from drawn_maps import draw_disks, perfect_maps
+from drawn_maps import FakeEngine, draw_disks, perfect_maps
+from scipy import ndimage
 
-from napari_nucseg.inference.diameter import Look, _look
-from napari_nucseg.inference.maps import PlaneMaps
+from napari_nucseg.inference import diameter as module
+from napari_nucseg.inference.diameter import Look, _look, estimate_diameter
+from napari_nucseg.inference.maps import PlaneInput, PlaneMaps
 from napari_nucseg.model.config import ModelConfig, NetworkConfig
+from napari_nucseg.preprocessing.normalize import InputConfig, IntensityRange
 
 DISKS = draw_disks((96, 96), [(24, 24, 10), (24, 70, 10), (70, 48, 10)])
 
@@ -38,6 +42,37 @@ def test_a_network_without_a_distance_map_can_estimate_too():
 
 def test_a_scale_at_which_nothing_is_found_has_no_credit():
     assert Look(0.0, 0.0, 0.0).credit(_config(("foreground",))) == 0.0
+
+
+def _sees_pairs_as_one(tile):
+    """Foreground in which gaps of up to 2 pixels are closed, and without what is over 26 high."""
+    closed = ndimage.binary_closing(np.pad(tile[..., 0] > 0, 4), np.ones((1, 3)))[4:-4, 4:-4]
+    parts, _ = ndimage.label(closed)
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        if box[0].stop - box[0].start > 26:
+            closed[parts == number] = False
+    return closed[..., None].astype(np.float32)
+
+
+def test_small_nuclei_are_looked_at_again_at_the_scale_that_they_ask_for(monkeypatch):
+    # Disks of 15 pixels, 2 pixels apart in pairs: one at native scale, two once enlarged.
+    disks = [
+        (20 + 30 * i, 20 + 50 * j + 17 * k, 7) for i in range(8) for j in range(5) for k in (0, 1)
+    ]
+    plane = np.where(draw_disks((256, 256), disks) > 0, 1.0, -1.0)[..., None]
+    config = ModelConfig(
+        name="m",
+        network=NetworkConfig(outputs=("foreground",)),
+        input=InputConfig(clip=100.0),
+        diameter=30.0,
+        diameter_range=(24.0, 60.0),
+    )
+    native = PlaneInput(config, IntensityRange((-1.0,), (1.0,)), (0,), False, 1.0)
+    engine = FakeEngine(_sees_pairs_as_one)
+
+    assert estimate_diameter(plane, native, engine) == pytest.approx(14, abs=1)
+    monkeypatch.setattr(module, "CLOSER_LOOKS", 0)
+    assert estimate_diameter(plane, native, engine) == pytest.approx(14 * np.sqrt(2), abs=2)
 
 
 def _config(outputs):
