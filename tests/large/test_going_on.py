@@ -33,6 +33,13 @@ def found(target):
     return work.found() if work.path.exists() else set()
 
 
+def nuclei_in(target, blocks):
+    """Return how many nuclei of an unfinished run lie in some of its blocks."""
+    work = Work.beside(target)
+    grid = work.read_plan().grid
+    return sum(work.read_nuclei(i).count_in(grid.at(i).inner) for i in blocks)
+
+
 def cancel_after(blocks):
     """Return progress and cancelled, which stop a run when some blocks are done."""
     done = []
@@ -53,10 +60,12 @@ def test_a_cancelled_run_goes_on(source, target, undisturbed, monkeypatch, block
     there = found(target)
     assert blocks <= len(there) <= blocks + 2
     assert not target.exists()
-    again, find = [], Run.find
+    kept = nuclei_in(target, there)
+    again, find, told = [], Run.find, []
     monkeypatch.setattr(Run, "find", lambda run, index: again.append(index) or find(run, index))
-    segment_large(source, target, **OPTIONS)
+    segment_large(source, target, progress=lambda *p: told.append(p), **OPTIONS)
     assert sorted(again) == sorted(set(range(BLOCKS)) - there)
+    assert (told[0][0], told[0][2]) == (len(there), f"{kept} nuclei")
     assert content_of(target) == undisturbed
 
 

@@ -113,28 +113,33 @@ class Steps:
             except ReadError:  # damaged, as by a power failure: found once more
                 there.discard(index)
                 continue
-            self._found(index, nuclei.count_in(self.grid.at(index).inner), len(there))
+            self._show(index)
+            self._nuclei += nuclei.count_in(self.grid.at(index).inner)
+        if there:
+            self._tell(len(there), f"{self._nuclei:,} nuclei")
         left = [index for index in range(len(self.grid)) if index not in there]
         finished = len(there)
 
         def done(index: int, count: int) -> None:
             nonlocal finished
             finished += 1
-            self._found(index, count, finished)
+            self._show(index)
+            self._nuclei += count
+            self._tell(finished, f"{self._nuclei:,} nuclei")
 
         self._report(failed=work_through(executor, "find", left, done, self._cancelled))
 
-    def _found(self, index: int, count: int, finished: int) -> None:
-        if self._block_done is not None:
-            block = self.grid.at(index)
-            nuclei = self.work.read_nuclei(index)
-            labels = np.zeros(size(block.inner), np.uint32)
-            numbers = np.arange(self._shown + 1, self._shown + len(nuclei) + 1, dtype=np.uint32)
-            nuclei.paint(labels, block.inner, numbers)
-            self._shown += len(nuclei)
-            self._block_done(block.plane, block.inner, labels)
-        self._nuclei += count
-        self._tell(finished, f"{self._nuclei:,} nuclei")
+    def _show(self, index: int) -> None:
+        """Hand the labels of a block to whoever shows the growing result."""
+        if self._block_done is None:
+            return
+        block = self.grid.at(index)
+        nuclei = self.work.read_nuclei(index)
+        labels = np.zeros(size(block.inner), np.uint32)
+        numbers = np.arange(self._shown + 1, self._shown + len(nuclei) + 1, dtype=np.uint32)
+        nuclei.paint(labels, block.inner, numbers)
+        self._shown += len(nuclei)
+        self._block_done(block.plane, block.inner, labels)
 
     def _number(self) -> Numbering:
         """Give all nuclei their ids."""
