@@ -25,6 +25,8 @@ from napari_nucseg.training.finetune.messages import Scores
 from napari_nucseg.training.finetune.plan import plan_job
 from napari_nucseg.training.finetune.run import run_job
 from napari_nucseg.training.finetune.start import save_candidate
+from napari_nucseg.training.finetune.target import JOBS, store_model
+from napari_nucseg.widgets._unfinished_jobs import unfinished_jobs
 
 pytestmark = pytest.mark.slow
 
@@ -330,6 +332,26 @@ def test_a_finished_training_goes_on_with_saving(done):
     assert finished.folder == str(models_folder() / "new")
     assert user_names() == ["new"]
     assert not (done / CANDIDATE).exists()
+
+
+def test_a_kill_after_saving_leaves_nothing_to_go_on_with(done, monkeypatch):
+    job = models_folder() / JOBS / "new-1"
+    shutil.copytree(done, job)
+    assert [one.output for one in unfinished_jobs()] == ["new"]
+
+    def store_and_die(*args):
+        store_model(*args)
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(run, "store_model", store_and_die)
+        run_job(job, lambda message: None)
+
+    assert (job / CHECKPOINT).exists()
+    assert user_names() == ["new"]
+    assert unfinished_jobs() == []
+    with pytest.raises(DatasetError, match="'new' is saved already"):
+        run_job(job, lambda message: None)
 
 
 @pytest.mark.parametrize(

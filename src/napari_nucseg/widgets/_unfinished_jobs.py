@@ -8,7 +8,7 @@ from napari_nucseg.errors import NucsegError
 from napari_nucseg.registry import models_folder
 from napari_nucseg.training.finetune.job import CHECKPOINT, read_spec
 from napari_nucseg.training.finetune.lock import is_busy
-from napari_nucseg.training.finetune.target import JOBS
+from napari_nucseg.training.finetune.target import JOBS, is_stored
 from napari_nucseg.widgets._training_run import TrainingRun
 
 
@@ -32,6 +32,7 @@ def unfinished_jobs() -> list[Unfinished]:
             output = read_spec(job).output
         except (NucsegError, OSError):  # of another version, or just removed
             continue
-        if job not in active and not is_busy(job):
+        idle = job not in active and not is_busy(job)
+        if idle and not is_stored(job, output):
             found.append(Unfinished(job, output, when))
     return sorted(found, key=lambda one: one.when, reverse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from napari_nucseg._types import CancelCheck
-from napari_nucseg.errors import Cancelled
+from napari_nucseg.errors import Cancelled, DatasetError
 from napari_nucseg.inference.engine import LiteRTEngine
 from napari_nucseg.training.finetune.examination import Examination
 from napari_nucseg.training.finetune.job import CANDIDATE, CHECKPOINT, JobSpec, read_spec
@@ -27,6 +27,7 @@ from napari_nucseg.training.finetune.saving import describe, export_candidate, w
 from napari_nucseg.training.finetune.target import (
     check_output,
     check_space,
+    is_stored,
     new_config,
     store_model,
 )
@@ -71,6 +72,10 @@ def run_job(
 
 def _run(job: Path, report: Report, cancelled: CancelCheck, abandoned: CancelCheck) -> Finished:
     spec = read_spec(job)
+    if is_stored(job, spec.output):
+        raise DatasetError(
+            f"'{spec.output}' is saved already; there is nothing to go on with in {job}."
+        )
     check_output(spec.output)
     check_space(job)
     plan = plan_job(spec)

@@ -7,11 +7,12 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from napari_nucseg.errors import NameTaken, WriteError
+from napari_nucseg.errors import ModelError, NameTaken, WriteError
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import ModelFolder, open_model
 from napari_nucseg.registry import Provenance, check_name, list_models, models_folder, save_model
 from napari_nucseg.registry.provenance import write_provenance
+from napari_nucseg.training.finetune.job import CANDIDATE
 from napari_nucseg.training.finetune.lock import is_busy
 
 JOBS = ".jobs"
@@ -121,6 +122,15 @@ def store_model(source: Path, output: str, provenance: Provenance | None = None)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def is_stored(job: Path, output: str) -> bool:
+    """Whether the new model of a job was saved, though a kill left its checkpoint there."""
+    place = Path(output) if is_path(output) else models_folder() / output
+    try:
+        return open_model(job / CANDIDATE).hashes == open_model(place).hashes
+    except ModelError:  # one of them is missing
+        return False
 
 
 def new_config(parent: ModelConfig, output: str, nuclei: int) -> ModelConfig:
