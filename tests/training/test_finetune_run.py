@@ -451,3 +451,20 @@ def test_it_ends_when_the_smoothed_loss_stops_falling(losses, epochs, ends):
         state = type("State", (), {"history": [{"val_loss": v} for v in [9, *losses]]})
 
     assert tuner.Tuner._stagnates(Stub()) is ends
+
+
+@pytest.mark.parametrize(
+    ("losses", "loss", "kept"),
+    [
+        ([], 5.0, True),
+        ([3.0, 2.0], 1.9, True),
+        ([3.0, 2.0], 2.05, True),  # late, and nearly as good
+        ([3.0, 2.0, 2.05], 2.07, False),  # measured by the smallest one, not by the last
+        ([2.0], 2.2, False),
+    ],
+)
+def test_a_later_epoch_is_kept_unless_it_is_clearly_worse(losses, loss, kept):
+    class Stub:
+        state = type("State", (), {"history": [{"val_loss": v} for v in [0.1, *losses]]})
+
+    assert tuner.Tuner._is_kept(Stub(), loss) is kept

@@ -38,6 +38,10 @@ AUTO_EPOCHS, PATIENCE, SMOOTHED = 14, 5, 3
 """Without a number of epochs: at most that many; it ends when the mean held-out loss of the last
 `SMOOTHED` epochs has not fallen for `PATIENCE` epochs."""
 
+LATER = 1.03
+"""A later epoch is kept if its held-out loss is less than this times the smallest one. Held-out areas
+are small, and late epochs do better on other images (see `docs/finetune.md`)."""
+
 ENCODER_RATE = 0.3
 """Learning rate of the encoder relative to the decoder's."""
 
@@ -219,7 +223,7 @@ class Tuner:
         result = self.examination.examine(NetworkEngine(self.model))
         self.network.set_weights(current)
         loss = self._held_out_loss(result)
-        if loss < min((r["val_loss"] for r in self.state.history[1:]), default=math.inf):
+        if self._is_kept(loss):
             self.state.best_epoch = self.state.epoch
             self.best = blended
             self._best_scores = result.scores
@@ -228,6 +232,11 @@ class Tuner:
             self._draw(result)
         self.state.done = self.state.epoch >= self.epochs or self._stagnates()
         self._seconds["validation"].append(time.monotonic() - began)
+
+    def _is_kept(self, loss: float) -> bool:
+        """Whether weights of this held-out loss are kept, in place of those of earlier epochs."""
+        smallest = min((r["val_loss"] for r in self.state.history[1:]), default=math.inf)
+        return loss < LATER * smallest
 
     def _blended(self) -> list[FloatArray]:
         """Return weights between the base model's and the average of the tuned ones."""
