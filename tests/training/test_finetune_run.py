@@ -343,9 +343,10 @@ def test_a_kill_after_saving_leaves_nothing_to_go_on_with(done, monkeypatch):
         store_model(*args)
         raise SystemExit
 
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+    with monkeypatch.context() as patch:
         patch.setattr(run, "store_model", store_and_die)
-        run_job(job, lambda message: None)
+        with pytest.raises(SystemExit):
+            run_job(job, lambda message: None)
 
     assert (job / CHECKPOINT).exists()
     assert user_names() == ["new"]

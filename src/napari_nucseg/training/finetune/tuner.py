@@ -39,8 +39,8 @@ AUTO_EPOCHS, PATIENCE, SMOOTHED = 14, 5, 3
 `SMOOTHED` epochs has not fallen for `PATIENCE` epochs."""
 
 LATER = 1.03
-"""A later epoch is kept if its held-out loss is less than this times the smallest one. Held-out areas
-are small, and late epochs do better on other images (see `docs/finetune.md`)."""
+"""A later epoch is kept if its held-out loss is less than this times the smallest one. Held-out
+areas are small, and late epochs do better on other images (see `docs/finetune.md`)."""
 
 ENCODER_RATE = 0.3
 """Learning rate of the encoder relative to the decoder's."""
