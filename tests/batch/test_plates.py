@@ -107,6 +107,28 @@ def test_what_is_finished_is_skipped(plate, output, table):
     }
 
 
+def test_a_plate_keeps_its_name(plate, output, images):
+    segment_batch(plate, output, diameter=14)
+    image = shutil.copy(images / "a.tif", plate.with_name("screen.tif"))
+    both = segment_batch([image, plate], output, diameter=14)
+    assert both.counts == {Status.OK: 1, Status.SKIPPED: 3}
+    assert (output / "screen_tif_labels.tif").exists()
+    plate.rename(plate.with_name("older.zarr"))
+    assert segment_batch(image, output, diameter=14).counts == {Status.SKIPPED: 1}
+
+
+def test_a_plate_that_wrote_into_that_of_another_gets_its_own(plate, tmp_path, output):
+    segment_batch(plate, output, diameter=14)
+    (tmp_path / "other").mkdir()
+    other = shutil.copytree(plate, tmp_path / "other" / "screen.zarr")
+    shutil.rmtree(output / "screen_labels.zarr" / "B/3/0")
+    alone = segment_batch(other, output, diameter=14)
+    assert alone.counts == {Status.FAILED: 2, Status.OK: 1}
+    both = segment_batch([plate, other], output, diameter=14, overwrite=True)
+    assert both.counts == {Status.OK: 6}
+    assert len({item.labels for item in both.items}) == 6
+
+
 def test_overwrite(plate, output):
     segment_batch(plate, output, diameter=14)
     batch = segment_batch(plate, output, diameter=14, certainty=1.0, overwrite=True)

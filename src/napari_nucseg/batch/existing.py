@@ -18,10 +18,17 @@ def look_up(
 
     Looks at thousands of images in a second: pixels are only read of labels without a row.
     """
+    rival = results.rival(item)
+    if rival is not None and (item.output / rival["labels"]).exists():
+        message = (
+            f"{item.output / rival['labels']} exists already and was made from {rival['file']}; "
+            "choose another --output, or --overwrite."
+        )
+        return Outcome(Status.FAILED, message=message)
     there = _status_of(item.labels)
     if there is None:
         return None
-    problem = _problem(item, there, params, results)
+    problem = _problem(item, there, params)
     if problem:
         return Outcome(Status.FAILED, message=problem)
     row = results.of(item)
@@ -40,14 +47,8 @@ def look_up(
     )
 
 
-def _problem(item: Item, there: os.stat_result, params: SegmentParams, results: Results) -> str:
+def _problem(item: Item, there: os.stat_result, params: SegmentParams) -> str:
     """Return why the labels cannot be taken, ``""`` if they can."""
-    rival = results.rival(item)
-    if rival is not None:
-        return (
-            f"{item.labels} exists already and was made from {rival}; choose another --output, or "
-            "--overwrite."
-        )
     if S_ISREG(there.st_mode) and not there.st_size:
         return f"{item.labels} is empty; --overwrite computes it again."
     if params.probabilities and not item.probability.exists():

@@ -277,8 +277,16 @@ def tracks_of(result: SegmentationResult) -> AnyArray | None:
     return track_rows(result.features) if linked else None
 
 
-def find_items(inputs: Sequence[str | Path], output: Path) -> list[Item]:
+def find_items(inputs: Sequence[str | Path], output: Path, named: Mapping[Path, str]) -> list[Item]:
     """Find what files, folders, patterns and plates stand for.
+
+    Parameters
+    ----------
+    inputs : sequence of str or Path
+    output : Path
+        Folder of the results.
+    named : mapping
+        The stems of those that have results there, by absolute path.
 
     Raises
     ------
@@ -286,7 +294,9 @@ def find_items(inputs: Sequence[str | Path], output: Path) -> list[Item]:
         An argument gives nothing.
     """
     sources = find_inputs(inputs)
-    stems = output_stems(sources)
+    places = {source: Path(os.path.abspath(source)) for source in sources}
+    kept = {source: named[place] for source, place in places.items() if place in named}
+    stems = output_stems(sources, kept)
     items: list[Item] = []
     for source in sources:
         if source.is_file():
