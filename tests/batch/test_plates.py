@@ -216,6 +216,19 @@ def test_a_well_without_metadata_is_reported(tmp_path, output, table, field):
     assert table()[-1]["well"] == "B/3"
 
 
+def test_a_damaged_plate_of_a_folder_fails_as_a_whole(images, output, table, field, version):
+    plate = write_plate(images / "screen.zarr", field, version)
+    metadata = plate / ("zarr.json" if version == "0.5" else ".zattrs")
+    sound = metadata.read_bytes()
+    metadata.write_bytes(sound[:20])
+    batch = segment_batch(images, output, diameter=14)
+    assert batch.counts == {Status.OK: 3, Status.FAILED: 1}
+    assert table()[-1]["message"] == f"Cannot read {metadata}: it is not the JSON metadata of Zarr."
+    metadata.write_bytes(sound)
+    assert segment_batch(images, output, diameter=14).counts == {Status.OK: 3, Status.SKIPPED: 3}
+    assert {row["status"] for row in table()} == {"ok"}
+
+
 def test_a_store_that_is_no_plate(tmp_path, output):
     zarr.open_group(tmp_path / "x.zarr", mode="w")
     with pytest.raises(ReadError, match="without the metadata of an OME-Zarr image or plate"):

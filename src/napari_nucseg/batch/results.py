@@ -1,10 +1,10 @@
 """What earlier runs left in a folder: whose labels are whose, and what they were made with."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from napari_nucseg.batch.items import Item
+from napari_nucseg.batch.items import FieldItem, Item
 from napari_nucseg.batch.outcome import Status
 from napari_nucseg.io.inputs import LABELS_SUFFIX, PLATE_LABELS_SUFFIX, ZARR_LABELS_SUFFIX
 
@@ -80,7 +80,7 @@ class Results:
                 stems[image] = name.removesuffix(end)
         return stems
 
-    def forget_untrue(self, items: Iterable[Item], folder: Path) -> None:
+    def forget_untrue(self, items: Sequence[Item], folder: Path) -> None:
         """Leave out the rows that are not true any more when a run begins.
 
         Those are rows of the given images whose labels are gone, and failures that are to be tried
@@ -88,11 +88,14 @@ class Results:
 
         Parameters
         ----------
-        items : iterable of Item
+        items : sequence of Item
         folder : Path
             Of the results.
         """
         given = {item.file: item for item in items}
+        for item in items:
+            if isinstance(item, FieldItem):  # its plate failed as a whole while it was damaged
+                given[os.path.abspath(item.field.plate)] = item
         for key, row in list(self._rows.items()):
             if _is_untrue(row, given.get(row["file"]), folder):
                 del self._rows[key]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from napari_nucseg.errors import ReadError
-from napari_nucseg.io.plate import is_ome_image, is_plate, is_zarr
+from napari_nucseg.io.plate import is_damaged, is_ome_image, is_plate, is_zarr
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 """Suffixes of image files, in lower case."""
@@ -33,7 +33,7 @@ _OME_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr")
 
 
 def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
-    """Find image files, OME-Zarr images and plates.
+    """Find image files, OME-Zarr images and plates, also those whose metadata are damaged.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
 def _expand(path: Path) -> list[Path]:
     """Return the image files that one argument stands for."""
     suffixes = ", ".join(IMAGE_SUFFIXES)
-    if path.is_file() or is_plate(path) or is_ome_image(path):
+    if path.is_file() or (is_zarr(path) and _is_ome(path)):
         return [path]
     if path.is_dir():
         if is_zarr(path):
@@ -115,7 +115,8 @@ def _is_image(path: Path) -> bool:
 
 
 def _is_ome(path: Path) -> bool:
-    return is_plate(path) or is_ome_image(path)
+    """Tell whether a folder is an OME-Zarr image or plate, or may have been one."""
+    return is_plate(path) or is_ome_image(path) or is_damaged(path)
 
 
 def image_stem(path: Path) -> str:
