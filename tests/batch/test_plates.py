@@ -129,6 +129,15 @@ def test_a_plate_that_wrote_into_that_of_another_gets_its_own(plate, tmp_path, o
     assert len({item.labels for item in both.items}) == 6
 
 
+def test_a_field_whose_metadata_are_newer_than_those_of_its_labels(plate, output, version):
+    segment_batch(plate, output, diameter=14)
+    place = os.path.join("B", "3", "0", "zarr.json" if version == "0.5" else ".zattrs")
+    made = (output / "screen_labels.zarr" / place).stat().st_mtime_ns
+    for later in (0, 1):  # in nanoseconds
+        os.utime(plate / place, ns=(made + later, made + later))
+        assert segment_batch(plate, output, diameter=14).newer == later
+
+
 def test_overwrite(plate, output):
     segment_batch(plate, output, diameter=14)
     batch = segment_batch(plate, output, diameter=14, certainty=1.0, overwrite=True)

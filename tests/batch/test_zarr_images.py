@@ -1,5 +1,7 @@
 """OME-Zarr images in a folder, each one item of a batch."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,17 @@ def test_ome_zarr_images_are_skipped_and_results_are_no_inputs(with_zarr, output
     group = zarr.open_group(with_zarr / "d_labels.ome.zarr", mode="w", zarr_format=2)
     group.attrs["multiscales"] = [multiscale()]
     assert segment_batch(with_zarr, output, diameter=14).counts == {Status.SKIPPED: 4}
+
+
+def test_an_image_that_was_replaced_is_newer_than_its_labels(with_zarr, output):
+    segment_batch(with_zarr, output, diameter=14)
+    for metadata in (output / "d_labels.ome.zarr").iterdir():
+        made = metadata.stat().st_mtime_ns - 10**9  # as clocks of file systems are coarse
+        os.utime(metadata, ns=(made, made))
+    image = with_zarr / "d.ome.zarr"
+    shutil.move(image, image.with_name("d"))
+    shutil.copytree(image.with_name("d"), image, copy_function=shutil.copyfile)
+    assert segment_batch(with_zarr, output, diameter=14).newer == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null"])

@@ -75,6 +75,11 @@ def ome_version(group: Path) -> Version:
     return "0.5" if os.path.isfile(group / V3_METADATA) else "0.4"
 
 
+def metadata_file(group: Path) -> Path:
+    """Return the file with the attributes of a group, which there need not be."""
+    return group / (V3_METADATA if ome_version(group) == "0.5" else V2_ATTRIBUTES)
+
+
 def read_ome(group: Path) -> dict[str, Any]:
     """Read the OME-Zarr metadata of a group, ``{}`` if it has none.
 
@@ -84,7 +89,7 @@ def read_ome(group: Path) -> dict[str, Any]:
         They cannot be read.
     """
     newer = ome_version(group) == "0.5"
-    path = group / (V3_METADATA if newer else V2_ATTRIBUTES)
+    path = metadata_file(group)
     try:
         found = json.loads(path.read_bytes())
         return {**(found.get("attributes", {}).get("ome", {}) if newer else found)}  # no list
