@@ -231,47 +231,84 @@ def numbered(tmp_path, field):
     return write
 
 
-def test_labels_of_another_image_are_not_taken_when_numbers_shift(numbered, output, table):
-    segment_batch(numbered("i.TIF", "i.tif"), output, diameter=14)
-    assert {row["file"][-5:]: row["labels"] for row in table()} == {
-        "i.TIF": "i_1_labels.tif",
-        "i.tif": "i_2_labels.tif",
-    }
-    folder = numbered("i.Tif")  # becomes number 2
-    for moved in (Status.OK, Status.SKIPPED):  # what is known of number 2 stays known
+def names(table):
+    """Return what the labels of each image are called."""
+    return {Path(row["file"]).name: row["labels"] for row in table()}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_numbered_images_keep_their_names(numbered, output, table, overwrite):
+    folder = numbered("i.TIF", "i.tif")
+    segment_batch(folder, output, diameter=14)
+    kept = {"i.TIF": "i_1_labels.tif", "i.tif": "i_2_labels.tif"}
+    assert names(table) == kept
+    numbered("i.Tif")  # between the two
+    again = Status.OK if overwrite else Status.SKIPPED
+    batch = segment_batch(folder, output, diameter=14, overwrite=overwrite)
+    assert batch.counts == Counter([Status.OK, again, again])
+    kept["i.Tif"] = "i_3_labels.tif"
+    assert names(table) == kept
+    (folder / "i.TIF").unlink()
+    batch = segment_batch(folder, output, diameter=14, overwrite=overwrite)
+    assert batch.counts == Counter([again, again])
+    assert names(table) == kept  # also of the image that is gone, as its labels are there
+
+
+def test_labels_of_an_image_that_is_gone_are_not_taken(numbered, output, table):
+    folder = numbered("i.TIF", "i.tif")
+    shutil.move(folder / "i.TIF", folder / "I.TIF")
+    segment_batch(folder, output, diameter=14)
+    kept = {"I.TIF": "I_1_labels.tif", "i.tif": "i_2_labels.tif"}
+    assert names(table) == kept
+    (folder / "I.TIF").unlink()
+    numbered("i.Tif")  # number 1 is free, which some systems take for that of I.TIF
+    for _ in range(2):
         batch = segment_batch(folder, output, diameter=14)
-        assert batch.counts == Counter({Status.FAILED: 1, Status.SKIPPED: 1}) + Counter([moved])
-        (row,) = [row for row in table() if row["status"] == "failed"]
-        assert row["file"] == str(folder / "i.Tif")
-        assert row["labels"] == ""
-        assert row["message"] == (
-            f"{output / 'i_2_labels.tif'} exists already and was made from {folder / 'i.tif'}; "
+        assert batch.counts == {Status.FAILED: 1, Status.SKIPPED: 1}
+        assert names(table) == kept | {"i.Tif": ""}
+        assert table()[-1]["message"] == (
+            f"{output / 'I_1_labels.tif'} exists already and was made from {folder / 'I.TIF'}; "
             "choose another --output, or --overwrite."
         )
-    assert segment_batch(folder, output, diameter=14, overwrite=True).counts == {Status.OK: 3}
-    assert [(row["file"][-5:], row["labels"]) for row in table()] == [
-        ("i.TIF", "i_1_labels.tif"),
-        ("i.Tif", "i_2_labels.tif"),
-        ("i.tif", "i_3_labels.tif"),
-    ]
+    (output / "I_1_labels.tif").unlink()
+    assert segment_batch(folder, output, diameter=14).counts == {Status.OK: 1, Status.SKIPPED: 1}
+    assert names(table) == {"i.tif": "i_2_labels.tif", "i.Tif": "i_1_labels.tif"}
 
 
-def test_an_image_that_was_called_otherwise_keeps_both_results(images, output, table, field):
-    segment_batch(images / "a.tif", output, diameter=14)
+def test_names_stay_whatever_images_come_and_go(images, output, table):
+    segment_batch(images, output, diameter=14)
     shutil.copy(images / "a.tif", images / "a.tiff")
-    both = [images / "a.tif", images / "a.tiff"]
-    assert segment_batch(both, output, diameter=20).counts == {Status.OK: 2}
-    batch, remarks = run(images / "a.tif", output, diameter="20")  # as it was called at first
-    assert batch.counts == {Status.SKIPPED: 1}
-    assert remarks == {"a.tif": "made with other parameters (diameter 14, now 20)"}
-    assert [row["labels"] for row in table()] == [
-        "a_labels.tif",
-        "a_tif_labels.tif",
-        "a_tiff_labels.tif",
-    ]
+    batch, _ = run(images, output, diameter="14")
+    assert batch.counts == {Status.SKIPPED: 3, Status.OK: 1}
+    (images / "a.tif").unlink()
+    batch, _ = run(images, output, diameter="14")
+    assert batch.counts == {Status.SKIPPED: 3}
+    assert names(table) == {
+        "a.tif": "a_labels.tif",  # the image is gone, its labels are not
+        "b.tif": "b_labels.tif",
+        "c.tif": "c_labels.tif",
+        "a.tiff": "a_tiff_labels.tif",
+    }
+    (output / "a_tiff_labels.tif").unlink()  # so there is no name to keep
+    assert run(images, output, diameter="14")[0].counts == {Status.SKIPPED: 2, Status.FAILED: 1}
     (output / "a_labels.tif").unlink()
-    segment_batch(both, output, diameter=20)
-    assert [row["labels"] for row in table()] == ["a_tif_labels.tif", "a_tiff_labels.tif"]
+    assert run(images, output, diameter="14")[0].counts == {Status.SKIPPED: 2, Status.OK: 1}
+    assert names(table)["a.tiff"] == "a_labels.tif"
+
+
+def test_of_two_names_in_an_older_table_the_later_one_is_kept(images, output, table):
+    segment_batch(images / "a.tif", output, diameter=14)
+    shutil.copy(output / "a_labels.tif", output / "a_tif_labels.tif")
+    line = (output / "summary.csv").read_text().splitlines()[1]
+    with open(output / "summary.csv", "a") as file:
+        file.write(line.replace("a_labels", "a_tif_labels") + "\n")
+    said = []
+    for name in ("a_tif_labels.tif", "a_labels.tif"):
+        batch = Batch.plan([images / "a.tif"], output, SegmentParams(diameter="14"))
+        batch.run(finished=lambda _, outcome: said.append(outcome.describe()))
+        assert said[-1] == f"skipped: {output / name} exists already"
+        (output / name).unlink()
+    assert [row["labels"] for row in table()] == ["a_labels.tif"]
 
 
 def test_labels_stay_those_of_another_image_if_overwriting_them_fails(
@@ -344,7 +381,7 @@ def test_labels_that_hold_nothing_are_no_result(images, output, table, content, 
     run(images, output, diameter="14")
     (output / "b_labels.tif").write_bytes(content)
     if not rows:
-        (output / "summary.csv").unlink()
+        (output / "summary.csv").write_text("")
     for _ in range(2):
         batch, _ = run(images, output, diameter="14")
         assert batch.counts == {Status.SKIPPED: 2, Status.FAILED: 1}

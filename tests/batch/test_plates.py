@@ -107,6 +107,37 @@ def test_what_is_finished_is_skipped(plate, output, table):
     }
 
 
+def test_a_plate_keeps_its_name(plate, output, images):
+    segment_batch(plate, output, diameter=14)
+    image = shutil.copy(images / "a.tif", plate.with_name("screen.tif"))
+    both = segment_batch([image, plate], output, diameter=14)
+    assert both.counts == {Status.OK: 1, Status.SKIPPED: 3}
+    assert (output / "screen_tif_labels.tif").exists()
+    plate.rename(plate.with_name("older.zarr"))
+    assert segment_batch(image, output, diameter=14).counts == {Status.SKIPPED: 1}
+
+
+def test_a_plate_that_wrote_into_that_of_another_gets_its_own(plate, tmp_path, output):
+    segment_batch(plate, output, diameter=14)
+    (tmp_path / "other").mkdir()
+    other = shutil.copytree(plate, tmp_path / "other" / "screen.zarr")
+    shutil.rmtree(output / "screen_labels.zarr" / "B/3/0")
+    alone = segment_batch(other, output, diameter=14)
+    assert alone.counts == {Status.FAILED: 2, Status.OK: 1}
+    both = segment_batch([plate, other], output, diameter=14, overwrite=True)
+    assert both.counts == {Status.OK: 6}
+    assert len({item.labels for item in both.items}) == 6
+
+
+def test_a_field_whose_metadata_are_newer_than_those_of_its_labels(plate, output, version):
+    segment_batch(plate, output, diameter=14)
+    place = os.path.join("B", "3", "0", "zarr.json" if version == "0.5" else ".zattrs")
+    made = (output / "screen_labels.zarr" / place).stat().st_mtime_ns
+    for later in (0, 1):  # in nanoseconds
+        os.utime(plate / place, ns=(made + later, made + later))
+        assert segment_batch(plate, output, diameter=14).newer == later
+
+
 def test_overwrite(plate, output):
     segment_batch(plate, output, diameter=14)
     batch = segment_batch(plate, output, diameter=14, certainty=1.0, overwrite=True)
@@ -192,6 +223,19 @@ def test_a_well_without_metadata_is_reported(tmp_path, output, table, field):
     shutil.rmtree(plate / "B")
     assert segment_batch(plate, output, diameter=14).counts == {Status.OK: 2, Status.FAILED: 1}
     assert table()[-1]["well"] == "B/3"
+
+
+def test_a_damaged_plate_of_a_folder_fails_as_a_whole(images, output, table, field, version):
+    plate = write_plate(images / "screen.zarr", field, version)
+    metadata = plate / ("zarr.json" if version == "0.5" else ".zattrs")
+    sound = metadata.read_bytes()
+    metadata.write_bytes(sound[:20])
+    batch = segment_batch(images, output, diameter=14)
+    assert batch.counts == {Status.OK: 3, Status.FAILED: 1}
+    assert table()[-1]["message"] == f"Cannot read {metadata}: it is not the JSON metadata of Zarr."
+    metadata.write_bytes(sound)
+    assert segment_batch(images, output, diameter=14).counts == {Status.OK: 3, Status.SKIPPED: 3}
+    assert {row["status"] for row in table()} == {"ok"}
 
 
 def test_a_store_that_is_no_plate(tmp_path, output):

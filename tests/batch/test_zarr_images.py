@@ -1,5 +1,9 @@
 """OME-Zarr images in a folder, each one item of a batch."""
 
+import os
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import zarr
@@ -44,6 +48,49 @@ def test_ome_zarr_images_are_skipped_and_results_are_no_inputs(with_zarr, output
     group = zarr.open_group(with_zarr / "d_labels.ome.zarr", mode="w", zarr_format=2)
     group.attrs["multiscales"] = [multiscale()]
     assert segment_batch(with_zarr, output, diameter=14).counts == {Status.SKIPPED: 4}
+
+
+def test_an_image_that_was_replaced_is_newer_than_its_labels(with_zarr, output):
+    segment_batch(with_zarr, output, diameter=14)
+    for metadata in (output / "d_labels.ome.zarr").iterdir():
+        made = metadata.stat().st_mtime_ns - 10**9  # as clocks of file systems are coarse
+        os.utime(metadata, ns=(made, made))
+    image = with_zarr / "d.ome.zarr"
+    shutil.move(image, image.with_name("d"))
+    shutil.copytree(image.with_name("d"), image, copy_function=shutil.copyfile)
+    assert segment_batch(with_zarr, output, diameter=14).newer == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null"])
+def test_a_damaged_image_of_a_folder_fails_by_itself(with_zarr, output, table, content):
+    newer = (with_zarr / "d.ome.zarr" / "zarr.json").exists()
+    metadata = with_zarr / "d.ome.zarr" / ("zarr.json" if newer else ".zattrs")
+    sound = metadata.read_bytes()
+    metadata.write_bytes(content)
+    zarr.open_group(with_zarr / "other.zarr", mode="w").attrs["x"] = 1  # no image, but sound
+    batch = segment_batch(with_zarr, output, diameter=14)
+    assert batch.counts == {Status.OK: 3, Status.FAILED: 1}
+    row = table()[-1]
+    assert row["file"] == str(with_zarr / "d.ome.zarr")
+    assert row["message"] == f"Cannot read {metadata}: it is not the JSON metadata of Zarr."
+    given = segment_batch(with_zarr / "d.ome.zarr", output, diameter=14)
+    assert given.counts == {Status.FAILED: 1}
+    metadata.write_bytes(sound)
+    assert segment_batch(with_zarr, output, diameter=14).counts == {Status.OK: 1, Status.SKIPPED: 3}
+
+
+def test_metadata_that_may_not_be_read(with_zarr, output, table, monkeypatch):
+    original = Path.read_bytes
+
+    def refuse(path):
+        if path.parent.name == "d.ome.zarr":
+            raise PermissionError(13, "Permission denied")
+        return original(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    batch = segment_batch(with_zarr, output, diameter=14)
+    assert batch.counts == {Status.OK: 3, Status.FAILED: 1}
+    assert table()[-1]["message"].endswith(": Permission denied.")
 
 
 def test_large_ome_zarr_images_are_for_the_command_of_one(with_zarr, output, table, monkeypatch):

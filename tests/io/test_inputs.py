@@ -96,4 +96,22 @@ def test_no_arguments():
 )
 def test_output_stems_are_unique(paths, stems):
     paths = [Path(path) for path in paths]
-    assert output_stems(paths) == dict(zip(paths, stems, strict=True))
+    assert output_stems(paths, {}) == dict(zip(paths, stems, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("kept", "new"),
+    [
+        ({"p/a.tif": "a"}, {"p/a.png": "a_png"}),
+        ({"p/a.tif": "a"}, {"q/a.tif": "q_a"}),
+        ({"p/a.png": "a_png"}, {}),
+        ({"p/a.png": "a_png"}, {"p/a_png.tif": "p_a_png", "p/b.tif": "b"}),
+        ({"p/a.png": "B"}, {"p/b.tif": "p_b"}),
+        ({"p/A.tif": "A_1", "p/a.tif": "a_3"}, {"p/a.TIF": "a_2", "p/a.Tif": "a_4"}),
+        ({"p/a.tif": "a", "p/a.ome.zarr": "a"}, {"p/a.png": "a_png"}),
+    ],
+)
+def test_output_stems_that_there_are_stay(kept, new):
+    kept = {Path(path): stem for path, stem in kept.items()}
+    new = {Path(path): stem for path, stem in new.items()}
+    assert output_stems([*new, *kept], kept) == new | kept

@@ -2,8 +2,8 @@ import csv
 
 import pytest
 
-from napari_nucseg.errors import WriteError
-from napari_nucseg.io.summary import Summary
+from napari_nucseg.errors import ReadError, WriteError
+from napari_nucseg.io.summary import Summary, read_rows
 
 
 def rows(path):
@@ -34,6 +34,15 @@ def test_existing_table_is_kept_unless_told(tmp_path):
     assert path.read_text() == "mine"
     Summary(path, overwrite=True)
     assert len(rows(path)) == 1
+
+
+def test_an_empty_file_has_no_rows(tmp_path):
+    path = tmp_path / "summary.csv"
+    path.touch()
+    assert read_rows(path) == []
+    path.write_text("\n")
+    with pytest.raises(ReadError, match=r"summary\.csv is another table"):
+        read_rows(path)
 
 
 def test_folder_that_vanished(tmp_path):

@@ -1,5 +1,6 @@
 """A batch: many images, segmented with the same parameters into one folder."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -116,12 +117,12 @@ class Batch:
                 f"Results of a batch go to a folder; {output} names an OME-Zarr, which holds the "
                 "labels of one image only."
             )
-        items = find_items(inputs, output)
+        results = _read_results(output / SUMMARY, overwrite=overwrite)
+        items = find_items(inputs, output, results.stems(output))
         model = load_network(params)
         prepare_output(output)
         protect_inputs(items, output)
         record = ParameterRecord(output / RECORD, params, model, axes, overwrite=overwrite)
-        results = _read_results(output / SUMMARY, overwrite=overwrite)
         work = Work(params, axes, overwrite)
         return cls(items, work, output / SUMMARY, record, results)
 
@@ -208,9 +209,7 @@ class Batch:
     ) -> None:
         self._tracebacks = Tracebacks(self.summary.with_name(TRACEBACKS))
         known = {item.file: self._look_up(item) for item in self.items}
-        self.results.forget_untrue(
-            ((item, known[item.file]) for item in self.items), self.summary.parent
-        )
+        self.results.forget_untrue(self.items, self.summary.parent)
         fields = [item for item in self.items if isinstance(item, FieldItem)]
         to_do = any(outcome is None for outcome in known.values())
         with self._executor(workers if to_do else 1, scheduler if to_do else None) as make:
@@ -342,7 +341,7 @@ def _as_it_is(client: "Client") -> Iterator["Client"]:
 
 def _read_results(path: Path, *, overwrite: bool) -> Results:
     """Read what earlier runs left."""
-    if not path.exists():
+    if not os.path.exists(path):  # nor can it be told: whoever writes there will say so
         return Results()
     try:
         return Results(read_rows(path))

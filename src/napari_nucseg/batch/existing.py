@@ -8,6 +8,7 @@ from napari_nucseg.batch.items import Item, count_nuclei
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.record import ParameterRecord
 from napari_nucseg.batch.results import Results, Row
+from napari_nucseg.io.plate import metadata_file
 from napari_nucseg.params import SegmentParams
 
 
@@ -18,10 +19,17 @@ def look_up(
 
     Looks at thousands of images in a second: pixels are only read of labels without a row.
     """
+    rival = results.rival(item)
+    if rival is not None and (item.output / rival["labels"]).exists():
+        message = (
+            f"{item.output / rival['labels']} exists already and was made from {rival['file']}; "
+            "choose another --output, or --overwrite."
+        )
+        return Outcome(Status.FAILED, message=message)
     there = _status_of(item.labels)
     if there is None:
         return None
-    problem = _problem(item, there, params, results)
+    problem = _problem(item, there, params)
     if problem:
         return Outcome(Status.FAILED, message=problem)
     row = results.of(item)
@@ -36,18 +44,12 @@ def look_up(
         nuclei,
         message=f"{item.labels} exists already",
         remark="" if row is None else record.difference(row["parameters"]),
-        newer=_is_newer(item.source, there),
+        newer=_is_newer(item),
     )
 
 
-def _problem(item: Item, there: os.stat_result, params: SegmentParams, results: Results) -> str:
+def _problem(item: Item, there: os.stat_result, params: SegmentParams) -> str:
     """Return why the labels cannot be taken, ``""`` if they can."""
-    rival = results.rival(item)
-    if rival is not None:
-        return (
-            f"{item.labels} exists already and was made from {rival}; choose another --output, or "
-            "--overwrite."
-        )
     if S_ISREG(there.st_mode) and not there.st_size:
         return f"{item.labels} is empty; --overwrite computes it again."
     if params.probabilities and not item.probability.exists():
@@ -63,12 +65,13 @@ def _noted(row: Row | None) -> int | None:
     return int(row["nuclei"]) if row is not None and row["nuclei"].isdecimal() else None
 
 
-def _is_newer(source: Path, labels: os.stat_result) -> bool:
-    """Tell whether an image file changed after its labels; folders do not tell by their dates."""
-    image = _status_of(source)
-    if image is None or not (S_ISREG(image.st_mode) and S_ISREG(labels.st_mode)):
-        return False
-    return image.st_mtime_ns > labels.st_mtime_ns
+def _is_newer(item: Item) -> bool:
+    """Tell whether an image changed after its labels, by the dates of their metadata if Zarr."""
+    image, labels = (
+        _status_of(metadata_file(path) if path.is_dir() else path)
+        for path in (item.source, item.labels)
+    )
+    return image is not None and labels is not None and image.st_mtime_ns > labels.st_mtime_ns
 
 
 def _status_of(path: Path) -> os.stat_result | None:

@@ -23,7 +23,7 @@ from napari_nucseg.io.inputs import (
     find_inputs,
     output_stems,
 )
-from napari_nucseg.io.plate import Field, is_ome_image, is_plate, list_fields
+from napari_nucseg.io.plate import Field, is_damaged, is_ome_image, is_plate, list_fields, read_ome
 from napari_nucseg.io.reading import LoadedImage, read_image
 from napari_nucseg.io.tracks import write_tracks
 from napari_nucseg.io.writing import write_labels, write_maps
@@ -162,6 +162,7 @@ class ZarrItem(FileItem):
         """See `Item`; InputError for an image that is too large."""
         from napari_nucseg.io.plate_field import read_field
 
+        read_ome(self.source)  # names the file if it is damaged
         image = read_field(self.source, axes)
         reason = reason_for_blocks(image.data, image.axes)
         if reason is not None:
@@ -277,8 +278,16 @@ def tracks_of(result: SegmentationResult) -> AnyArray | None:
     return track_rows(result.features) if linked else None
 
 
-def find_items(inputs: Sequence[str | Path], output: Path) -> list[Item]:
+def find_items(inputs: Sequence[str | Path], output: Path, named: Mapping[Path, str]) -> list[Item]:
     """Find what files, folders, patterns and plates stand for.
+
+    Parameters
+    ----------
+    inputs : sequence of str or Path
+    output : Path
+        Folder of the results.
+    named : mapping
+        The stems of those that have results there, by absolute path.
 
     Raises
     ------
@@ -286,12 +295,14 @@ def find_items(inputs: Sequence[str | Path], output: Path) -> list[Item]:
         An argument gives nothing.
     """
     sources = find_inputs(inputs)
-    stems = output_stems(sources)
+    places = {source: Path(os.path.abspath(source)) for source in sources}
+    kept = {source: named[place] for source, place in places.items() if place in named}
+    stems = output_stems(sources, kept)
     items: list[Item] = []
     for source in sources:
         if source.is_file():
             items.append(FileItem(source, output, stems[source]))
-        elif is_ome_image(source):
+        elif is_ome_image(source) or is_damaged(source):
             items.append(ZarrItem(source, output, stems[source]))
         elif is_plate(source):
             items += [FieldItem(field, output, stems[source]) for field in list_fields(source)]

@@ -1,11 +1,12 @@
 """What earlier runs left in a folder: whose labels are whose, and what they were made with."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from napari_nucseg.batch.items import Item
-from napari_nucseg.batch.outcome import Outcome, Status
+from napari_nucseg.batch.items import FieldItem, Item
+from napari_nucseg.batch.outcome import Status
+from napari_nucseg.io.inputs import LABELS_SUFFIX, PLATE_LABELS_SUFFIX, ZARR_LABELS_SUFFIX
 
 Row = dict[str, str]
 
@@ -13,8 +14,9 @@ Row = dict[str, str]
 class Results:
     """Rows of the summary. Labels belong to one image only, the last that wrote them.
 
-    An image may have several rows: its results are called otherwise when an image of the same name
-    is among the inputs. Names are compared without case, as Windows and macOS do.
+    An image keeps the name of its labels; in tables of older versions it may have several rows, as
+    it was called otherwise beside an image of the same name. Names are compared without case, as
+    Windows and macOS do.
 
     Parameters
     ----------
@@ -53,39 +55,65 @@ class Results:
             return None if row is None or row["status"] == Status.FAILED else row
         return row if row["file"] == item.file else None
 
-    def rival(self, item: Item) -> str | None:
-        """Return the other image that an item's labels were made from, if they were."""
+    def rival(self, item: Item) -> Row | None:
+        """Return the row of an item's labels if they are another image's."""
         row = self._rows.get((_name(item), ""))
-        return None if row is None or row["file"] == item.file else row["file"]
+        return None if row is None or row["file"] == item.file else row
 
-    def forget_untrue(self, known: Iterable[tuple[Item, Outcome | None]], folder: Path) -> None:
-        """Leave out the rows that are not true any more when a run begins.
-
-        What is to be computed again keeps its row until then: the run may fail or be stopped.
+    def stems(self, folder: Path) -> dict[Path, str]:
+        """Return what begins the names of the results that there are, by image file or plate.
 
         Parameters
         ----------
-        known : iterable of tuple
-            Each item, with its outcome unless it is to be segmented.
         folder : Path
             Of the results.
         """
-        given: dict[str, str] = {}
-        for item, outcome in known:
-            given[item.file] = _name(item)
-            row = self.of(item)
-            if outcome is None and row is not None and not item.labels.exists():
-                del self._rows[_key(row)]
+        stems: dict[Path, str] = {}
+        owners: dict[str, Path] = {}  # of plates: fields of another may have come into it
+        for row in self._rows.values():
+            name, image = row["labels"].partition("/")[0], _image(row)
+            ends = (PLATE_LABELS_SUFFIX, ZARR_LABELS_SUFFIX, LABELS_SUFFIX)
+            end = next((end for end in ends if name.endswith(end)), None)
+            if end is None or not os.path.exists(folder / row["labels"]):
+                continue
+            if owners.setdefault(name.casefold(), image) == image:
+                stems[image] = name.removesuffix(end)
+        return stems
+
+    def forget_untrue(self, items: Sequence[Item], folder: Path) -> None:
+        """Leave out the rows that are not true any more when a run begins.
+
+        Those are rows of the given images whose labels are gone, and failures that are to be tried
+        again, or whose image is gone. What is to be replaced keeps its row until then.
+
+        Parameters
+        ----------
+        items : sequence of Item
+        folder : Path
+            Of the results.
+        """
+        given = {item.file: item for item in items}
+        for item in items:
+            if isinstance(item, FieldItem):  # its plate failed as a whole while it was damaged
+                given[os.path.abspath(item.field.plate)] = item
         for key, row in list(self._rows.items()):
-            name, file = row["labels"], row["file"]
-            if name:
-                renamed = file in given and given[file] != key[0]
-                untrue = renamed and not (folder / name).exists()
-            else:
-                failed = row["status"] == Status.FAILED
-                untrue = failed and (file in given or not os.path.exists(file))
-            if untrue:
+            if _is_untrue(row, given.get(row["file"]), folder):
                 del self._rows[key]
+
+
+def _is_untrue(row: Row, item: Item | None, folder: Path) -> bool:
+    if not row["labels"] and row["status"] == Status.FAILED:
+        return item is not None or not os.path.exists(row["file"])
+    if item is None:
+        return False
+    labels = folder / row["labels"] if row["labels"] else item.labels  # of older versions
+    return not labels.exists()
+
+
+def _image(row: Row) -> Path:
+    """Return the image file or plate that a row is of."""
+    field = f"{row['well']}/{row['field']}".replace("/", os.sep)
+    return Path(row["file"].removesuffix(field))
 
 
 def labels_name(item: Item) -> str:

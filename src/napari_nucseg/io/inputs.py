@@ -3,11 +3,11 @@
 import glob
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from napari_nucseg.errors import ReadError
-from napari_nucseg.io.plate import is_ome_image, is_plate, is_zarr
+from napari_nucseg.io.plate import is_damaged, is_ome_image, is_plate, is_zarr
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 """Suffixes of image files, in lower case."""
@@ -33,7 +33,7 @@ _OME_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr")
 
 
 def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
-    """Find image files, OME-Zarr images and plates.
+    """Find image files, OME-Zarr images and plates, also those whose metadata are damaged.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
 def _expand(path: Path) -> list[Path]:
     """Return the image files that one argument stands for."""
     suffixes = ", ".join(IMAGE_SUFFIXES)
-    if path.is_file() or is_plate(path) or is_ome_image(path):
+    if path.is_file() or (is_zarr(path) and _is_ome(path)):
         return [path]
     if path.is_dir():
         if is_zarr(path):
@@ -115,7 +115,8 @@ def _is_image(path: Path) -> bool:
 
 
 def _is_ome(path: Path) -> bool:
-    return is_plate(path) or is_ome_image(path)
+    """Tell whether a folder is an OME-Zarr image or plate, or may have been one."""
+    return is_plate(path) or is_ome_image(path) or is_damaged(path)
 
 
 def image_stem(path: Path) -> str:
@@ -126,47 +127,59 @@ def image_stem(path: Path) -> str:
     return path.stem
 
 
-def output_stems(paths: Sequence[Path]) -> dict[Path, str]:
+def output_stems(paths: Sequence[Path], kept: Mapping[Path, str]) -> dict[Path, str]:
     """Find a name for the results of each file.
 
     Parameters
     ----------
     paths : sequence of Path
         Different files.
+    kept : mapping
+        The stems of those that have results already.
 
     Returns
     -------
     dict
-        The stem of each file. Where stems are equal (upper and lower case count as equal, as on
-        Windows and macOS), the folder's name, the suffix, both or a number make them different.
+        The stem of each file: that in `kept`, or else one that no other file has. Where stems are
+        equal (upper and lower case count as equal, as on Windows and macOS), the folder's name, the
+        suffix, both or a number make them different.
     """
     groups: dict[str, list[Path]] = defaultdict(list)
     for path in dict.fromkeys(paths):
         groups[image_stem(path).casefold()].append(path)
-    taken = {stem for stem, group in groups.items() if len(group) == 1}
-    stems: dict[Path, str] = {}
+    stems = {path: kept[path] for path in paths if path in kept}
+    taken = {stem.casefold() for stem in stems.values()}
+    for stem, group in groups.items():
+        if len(group) == 1 and stem not in taken:
+            stems.setdefault(group[0], image_stem(group[0]))
+    taken |= {stem.casefold() for stem in stems.values()}
     for group in groups.values():
-        names = [image_stem(group[0])] if len(group) == 1 else _different(group, taken)
+        new = [path for path in group if path not in stems]
+        names = _different(group, new, taken)
         taken.update(name.casefold() for name in names)
-        stems.update(zip(group, names, strict=True))
+        stems.update(zip(new, names, strict=True))
     return {path: stems[path] for path in paths}
 
 
-def _different(group: Sequence[Path], taken: set[str]) -> list[str]:
-    """Return different names for files with the same stem, none of them in `taken`."""
-    candidates = [_candidates(path) for path in group]
-    for names in zip(*candidates, strict=True):
-        folded = {name.casefold() for name in names}
-        if len(folded) == len(group) and not folded & taken:
-            return list(names)
-    names_left: list[str] = []
+def _different(group: Sequence[Path], new: Sequence[Path], taken: set[str]) -> list[str]:
+    """Return names for the new ones of files with the same stem, none of them in `taken`.
+
+    All files of the group count, so that what a name adds tells its file from the others.
+    """
+    for names in zip(*map(_candidates, group), strict=True):
+        named = dict(zip(group, names, strict=True))
+        chosen = [named[path] for path in new]
+        different = len({name.casefold() for name in names}) == len(group)
+        if different and not taken.intersection(name.casefold() for name in chosen):
+            return chosen
+    chosen = []
     number = 0
-    while len(names_left) < len(group):
+    while len(chosen) < len(new):
         number += 1
-        name = f"{image_stem(group[len(names_left)])}_{number}"
+        name = f"{image_stem(new[len(chosen)])}_{number}"
         if name.casefold() not in taken:
-            names_left.append(name)
-    return names_left
+            chosen.append(name)
+    return chosen
 
 
 def _candidates(path: Path) -> tuple[str, str, str]:

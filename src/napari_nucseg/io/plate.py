@@ -4,6 +4,7 @@ The metadata are JSON files, which are read without loading zarr.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class Field:
 
 def is_zarr(path: Path) -> bool:
     """Tell whether a folder is a Zarr group or array."""
-    return any((path / name).is_file() for name in (V3_METADATA, V2_GROUP, ".zarray"))
+    return any(os.path.isfile(path / name) for name in (V3_METADATA, V2_GROUP, ".zarray"))
 
 
 def is_plate(path: Path) -> bool:
@@ -60,9 +61,23 @@ def is_ome_image(path: Path) -> bool:
     return "multiscales" in found and "image-label" not in found
 
 
+def is_damaged(path: Path) -> bool:
+    """Tell whether a folder has metadata of Zarr that cannot be read, so what it is is unknown."""
+    try:
+        read_ome(path)
+    except ReadError:
+        return path.is_dir()
+    return False
+
+
 def ome_version(group: Path) -> Version:
     """Return ``"0.5"`` for Zarr 3, ``"0.4"`` for Zarr 2, which 0.4 and earlier are written in."""
-    return "0.5" if (group / V3_METADATA).is_file() else "0.4"
+    return "0.5" if os.path.isfile(group / V3_METADATA) else "0.4"
+
+
+def metadata_file(group: Path) -> Path:
+    """Return the file with the attributes of a group, which there need not be."""
+    return group / (V3_METADATA if ome_version(group) == "0.5" else V2_ATTRIBUTES)
 
 
 def read_ome(group: Path) -> dict[str, Any]:
@@ -74,10 +89,10 @@ def read_ome(group: Path) -> dict[str, Any]:
         They cannot be read.
     """
     newer = ome_version(group) == "0.5"
-    path = group / (V3_METADATA if newer else V2_ATTRIBUTES)
+    path = metadata_file(group)
     try:
         found = json.loads(path.read_bytes())
-        return dict(found.get("attributes", {}).get("ome", {}) if newer else found)
+        return {**(found.get("attributes", {}).get("ome", {}) if newer else found)}  # no list
     except FileNotFoundError:
         return {}
     except OSError as error:

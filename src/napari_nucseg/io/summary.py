@@ -24,7 +24,8 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
     Returns
     -------
     list of dict
-        With all of `COLUMNS` and `PLACE`; cells that the table does not have are empty.
+        With all of `COLUMNS` and `PLACE`; cells that the table does not have are empty. A file of 0
+        bytes, as a power cut may leave it, has no rows.
 
     Raises
     ------
@@ -34,9 +35,12 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
     path = Path(path)
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            header, *rows = csv.reader(file)
+            lines = list(csv.reader(file))
     except (OSError, ValueError, csv.Error) as error:
-        raise ReadError(f"Cannot read the table {path}: {error or 'it is empty'}.") from error
+        raise ReadError(f"Cannot read the table {path}: {error}.") from error
+    if not lines:
+        return []
+    header, *rows = lines
     if tuple(header) not in (*_OLDER, COLUMNS, _columns(plates=True)):
         raise ReadError(f"{path} is another table: expected the columns {', '.join(COLUMNS)}.")
     empty = dict.fromkeys((*COLUMNS, *PLACE), "")

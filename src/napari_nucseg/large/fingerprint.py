@@ -3,7 +3,8 @@
 import hashlib
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from napari_nucseg._types import CancelCheck
 from napari_nucseg.axes import Planes
 from napari_nucseg.errors import Cancelled, ReadError
 from napari_nucseg.io.lazy import LazyImage
+from napari_nucseg.io.ngff import read_multiscale
+from napari_nucseg.io.plate import V3_METADATA, is_zarr, read_ome
 from napari_nucseg.large.geometry import Window
 
 PLANES = 16
@@ -22,6 +25,9 @@ SIDE, SIZE = 5, 64
 LEAST = 4
 """Windows of a plane, at least: `PLANES` times this are read of any image, at most."""
 
+CHUNK_FILES = 100_000
+"""Chunks of a Zarr whose sizes are compared, at most."""
+
 
 def take_fingerprint(image: LazyImage, cancelled: CancelCheck | None = None) -> tuple[str, ...]:
     """Return what can be known of an image at bounded cost.
@@ -30,23 +36,23 @@ def take_fingerprint(image: LazyImage, cancelled: CancelCheck | None = None) -> 
     ----------
     image : LazyImage
     cancelled : callable, optional
-        Asked before every window.
+        Asked before every window and chunk file.
 
     Returns
     -------
     tuple of str
-        Size of the file, if it is one; then hashes of small windows, evenly spread over
-        the image and its planes. Empty for what cannot be read: whoever needs it will say so.
+        Size of the file, or hash of the sizes of the chunk files of a local Zarr; then hashes of
+        small windows, evenly spread over the image and its planes. Empty for what cannot be read:
+        whoever needs it will say so.
 
     Raises
     ------
     Cancelled
     """
     planes = Planes(image.axes, tuple(image.array.shape))
-    found = [_stamp(image.path)]
+    found = ["" if image.path is None else _stamp(Path(image.path), cancelled)]
     for index, window in _places(planes):
-        if cancelled is not None and cancelled():
-            raise Cancelled("Segmenting was cancelled.")
+        _check(cancelled)
         try:
             pixels = np.ascontiguousarray(planes.read(image.array, index, window))
         except ReadError:
@@ -85,8 +91,43 @@ def _places(planes: Planes) -> list[tuple[tuple[int, ...], Window]]:
     ]
 
 
-def _stamp(path: str | None) -> str:
-    """Return the size of a file; a folder has none, and a time changes with every copy."""
-    if path is None or not os.path.isfile(path):
+def _stamp(path: Path, cancelled: CancelCheck | None) -> str:
+    """Return what the file system tells of an image but its time, which changes with every copy."""
+    try:
+        if path.is_file():
+            return f"{path.stat().st_size} bytes"
+        sizes: list[tuple[str, int]] = []
+        for entry in _chunk_files(_chunk_folder(path)) if is_zarr(path) else ():
+            _check(cancelled)
+            if len(sizes) == CHUNK_FILES:
+                return ""
+            sizes.append((Path(entry.path).relative_to(path).as_posix(), entry.stat().st_size))
+    except OSError:
         return ""
-    return f"{os.stat(path).st_size} bytes"
+    return hashlib.sha256(repr(sorted(sizes)).encode()).hexdigest()[:16] if sizes else ""
+
+
+def _chunk_folder(path: Path) -> Path:
+    """Return the array of a local Zarr that is read."""
+    try:
+        return path / read_multiscale(read_ome(path), str(path)).datasets[0].path
+    except ReadError:  # it is an array itself
+        return path
+
+
+def _chunk_files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Return the files in the folders of an array, but for its metadata."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name == V3_METADATA:
+                continue
+            if entry.is_dir():
+                yield from _chunk_files(Path(entry.path))
+            else:
+                yield entry
+
+
+def _check(cancelled: CancelCheck | None) -> None:
+    """Raise Cancelled if it was."""
+    if cancelled is not None and cancelled():
+        raise Cancelled("Segmenting was cancelled.")

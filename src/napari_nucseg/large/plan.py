@@ -85,8 +85,15 @@ class Request(Frozen):
     block: int | None
     overlap: int | None
 
-    def differences(self, other: "Request") -> list[str]:
-        """Return in words what is not the same in an earlier request."""
+    def differences(self, other: "Request", *, mended: bool) -> list[str]:
+        """Return in words what is not the same in an earlier request.
+
+        Parameters
+        ----------
+        other : Request
+        mended : bool
+            Whether damaged parts of the image may have been replaced, so that sizes on disk differ.
+        """
         plain = [n for n in type(self).model_fields if n not in ("params", "fingerprint")]
         found = [
             f"{name} {getattr(old, name)!r}, now {getattr(new, name)!r}"
@@ -97,7 +104,7 @@ class Request(Frozen):
             for name in names
             if getattr(old, name) != getattr(new, name)
         ]
-        if differ(self.fingerprint, other.fingerprint):
+        if differ(self.fingerprint[mended:], other.fingerprint[mended:]):
             found.append("the pixels of the image are others now")
         return found
 

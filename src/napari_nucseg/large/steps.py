@@ -225,6 +225,7 @@ class Steps:
         """Raise BlocksFailed if there are failed blocks."""
         if not failed:
             return
+        self.work.note_failure()
         axes = self.plan.planes.output_axes
         blocks = [self.grid.at(index) for index in sorted(failed)]
         told = [

@@ -31,6 +31,9 @@ PLAN, NUCLEI, NUMBERS, COUNTED, LINKS, WRITTEN, LABELS = (
     "labels.zarr",
 )
 
+FAILED = "failed"
+"""There once blocks have failed: what is damaged in the image may be put right."""
+
 LOCK = ".lock"
 """Held by the process that leads the run; the system lets go of it however that process ends."""
 
@@ -132,7 +135,8 @@ class Work:
             return None
         try:
             plan = self.read_plan()
-            differences = request.differences(plan.request)
+            mended = (self.path / FAILED).exists()
+            differences = request.differences(plan.request, mended=mended)
         except ReadError as error:
             differences = [str(error)]
         else:
@@ -194,6 +198,11 @@ class Work:
     def counted(self) -> set[int]:
         """Return the columns that are counted."""
         return _numbers(self.path / COUNTED)
+
+    def note_failure(self) -> None:
+        """Remember that blocks have failed."""
+        with contextlib.suppress(OSError):  # that they have is said in any case
+            (self.path / FAILED).touch()
 
     def create_labels(self, create: Callable[[Path], None]) -> None:
         """Let `create` make an empty result at a path; it is complete or not there.
