@@ -76,33 +76,19 @@ def test_another_version_is_named(images, output, monkeypatch):
     assert remarks["a.tif"].endswith(", now 9)")
 
 
-def test_table_of_an_older_version(images, output, table):
+def test_a_table_of_another_version_is_left_alone_unless_told_otherwise(images, output, table):
     run(images, output, diameter="14")
-    remove_columns(output / "summary.csv", 2)
-    batch, remarks = run(images, output, diameter="14", splitting=0.8)
-    assert batch.counts == {Status.SKIPPED: 3}
-    assert set(remarks.values()) == {""}  # nothing is known
-    assert [row["status"] for row in table()] == ["ok", "ok", "ok"]
-
-
-def test_table_of_a_version_that_did_not_name_the_labels(images, output, table):
-    run(images, output, diameter="14")
-    remove_columns(output / "summary.csv", 1)
-    _, remarks = run(images, output, diameter="14", splitting=0.8)
-    assert set(remarks.values()) == {"made with other parameters (splitting 0.5, now 0.8)"}
-    batch, _ = run(images / "b.tif", output, diameter="14", overwrite=True)
-    assert batch.counts == {Status.OK: 1}
-    assert {Path(row["file"]).name: row["labels"] for row in table()} == {
-        "a.tif": "",
-        "b.tif": "b_labels.tif",
-        "c.tif": "",
-    }
-
-
-def remove_columns(path, n):
-    """Write a table as earlier versions did, without the last columns."""
-    lines = path.read_text().splitlines()
-    path.write_text("".join(line.rsplit(",", n)[0] + "\n" for line in lines))
+    path = output / "summary.csv"
+    other = "".join(line.rsplit(",", 1)[0] + "\n" for line in path.read_text().splitlines())
+    path.write_text(other)
+    with pytest.raises(
+        WriteError, match=r"summary\.csv is another table, or one of another version"
+    ):
+        run(images, output, diameter="14")
+    assert path.read_text() == other
+    batch, _ = run(images, output, diameter="14", overwrite=True)
+    assert batch.counts == {Status.OK: 3}
+    assert [row["labels"] for row in table()] == [f"{name}_labels.tif" for name in "abc"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"x": 1}', "{"])
@@ -268,7 +254,7 @@ def test_labels_of_an_image_that_is_gone_are_not_taken(numbered, output, table):
         assert names(table) == kept | {"i.Tif": ""}
         assert table()[-1]["message"] == (
             f"{output / 'I_1_labels.tif'} exists already and was made from {folder / 'I.TIF'}; "
-            "choose another --output, or --overwrite."
+            "choose another --output, or --overwrite, which replaces them."
         )
     (output / "I_1_labels.tif").unlink()
     assert segment_batch(folder, output, diameter=14).counts == {Status.OK: 1, Status.SKIPPED: 1}
@@ -386,7 +372,7 @@ def test_labels_that_hold_nothing_are_no_result(images, output, table, content, 
         batch, _ = run(images, output, diameter="14")
         assert batch.counts == {Status.SKIPPED: 2, Status.FAILED: 1}
         (row,) = [row for row in table() if row["status"] == "failed"]
-        expected = f"{output / 'b_labels.tif'} {message}; --overwrite computes it again."
+        expected = f"{output / 'b_labels.tif'} {message}; remove it to have it computed again."
         assert row["message"] == expected
     assert run(images, output, diameter="14", overwrite=True)[0].counts == {Status.OK: 3}
 

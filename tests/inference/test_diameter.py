@@ -54,7 +54,8 @@ def _sees_pairs_as_one(tile):
     return closed[..., None].astype(np.float32)
 
 
-def test_small_nuclei_are_looked_at_again_at_the_scale_that_they_ask_for(monkeypatch):
+def _pairs():
+    """Return a plane of disks and its preparation: at native scale the disks seem larger."""
     # Disks of 15 pixels, 2 pixels apart in pairs: one at native scale, two once enlarged.
     disks = [
         (20 + 30 * i, 20 + 50 * j + 17 * k, 7) for i in range(8) for j in range(5) for k in (0, 1)
@@ -67,12 +68,32 @@ def test_small_nuclei_are_looked_at_again_at_the_scale_that_they_ask_for(monkeyp
         diameter=30.0,
         diameter_range=(24.0, 60.0),
     )
-    native = PlaneInput(config, IntensityRange((-1.0,), (1.0,)), (0,), False, 1.0)
+    return plane, PlaneInput(config, IntensityRange((-1.0,), (1.0,)), (0,), False, 1.0)
+
+
+def test_small_nuclei_are_looked_at_again_at_the_scale_that_they_ask_for(monkeypatch):
+    plane, native = _pairs()
     engine = FakeEngine(_sees_pairs_as_one)
 
     assert estimate_diameter(plane, native, engine) == pytest.approx(14, abs=1)
     monkeypatch.setattr(module, "CLOSER_LOOKS", 0)
     assert estimate_diameter(plane, native, engine) == pytest.approx(14 * np.sqrt(2), abs=2)
+
+
+def test_a_closer_look_that_finds_nearly_nothing_changes_nothing():
+    plane, native = _pairs()
+
+    def go_blind(tile):
+        if len(engine.shapes) <= len(module.SCALES):
+            return _sees_pairs_as_one(tile)
+        speck = np.zeros((*tile.shape[:2], 1), np.float32)
+        speck[20:25, 20:25] = 1
+        return speck
+
+    engine = FakeEngine(go_blind)
+
+    assert estimate_diameter(plane, native, engine) == pytest.approx(14 * np.sqrt(2), abs=2)
+    assert len(engine.shapes) == len(module.SCALES) + 1
 
 
 def _config(outputs):

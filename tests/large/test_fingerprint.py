@@ -108,7 +108,7 @@ def test_a_run_does_not_go_on_with_another_time_point(tmp_path, target, field):
     stop_early(source, target)
     movie[2] = movie[2][::-1]
     write_ome(source, movie, "tyx")
-    with pytest.raises(WriteError, match="the pixels of the image are others now"):
+    with pytest.raises(WriteError, match="the image or the way it is stored is another now"):
         segment_large(source, target, **OPTIONS)
 
 
@@ -123,7 +123,7 @@ def test_a_change_between_the_windows_of_a_zarr_is_noticed(tmp_path, target, fie
     after = take_fingerprint(open_lazily(source))
     assert after[1:] == before[1:]
     assert differ(before, after)
-    with pytest.raises(WriteError, match="the pixels of the image are others now"):
+    with pytest.raises(WriteError, match="the image or the way it is stored is another now"):
         segment_large(source, target, **OPTIONS)
 
 

@@ -23,7 +23,7 @@ def look_up(
     if rival is not None and (item.output / rival["labels"]).exists():
         message = (
             f"{item.output / rival['labels']} exists already and was made from {rival['file']}; "
-            "choose another --output, or --overwrite."
+            "choose another --output, or --overwrite, which replaces them."
         )
         return Outcome(Status.FAILED, message=message)
     there = _status_of(item.labels)
@@ -37,7 +37,7 @@ def look_up(
     if nuclei is None:
         nuclei = count_nuclei(item)
         if nuclei is None:
-            message = f"{item.labels} cannot be read; --overwrite computes it again."
+            message = f"{item.labels} cannot be read; remove it to have it computed again."
             return Outcome(Status.FAILED, message=message)
     return Outcome(
         Status.SKIPPED,
@@ -51,7 +51,7 @@ def look_up(
 def _problem(item: Item, there: os.stat_result, params: SegmentParams) -> str:
     """Return why the labels cannot be taken, ``""`` if they can."""
     if S_ISREG(there.st_mode) and not there.st_size:
-        return f"{item.labels} is empty; --overwrite computes it again."
+        return f"{item.labels} is empty; remove it to have it computed again."
     if params.probabilities and not item.probability.exists():
         return (
             f"{item.labels} exists already, but {item.probability.name} does not; --overwrite "

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from napari_nucseg.batch.items import FieldItem, Item
-from napari_nucseg.batch.outcome import Status
 from napari_nucseg.io.inputs import LABELS_SUFFIX, PLATE_LABELS_SUFFIX, ZARR_LABELS_SUFFIX
 
 Row = dict[str, str]
@@ -14,9 +13,7 @@ Row = dict[str, str]
 class Results:
     """Rows of the summary. Labels belong to one image only, the last that wrote them.
 
-    An image keeps the name of its labels; in tables of older versions it may have several rows, as
-    it was called otherwise beside an image of the same name. Names are compared without case, as
-    Windows and macOS do.
+    An image keeps the name of its labels. Names are compared without case, as Windows and macOS do.
 
     Parameters
     ----------
@@ -50,10 +47,7 @@ class Results:
     def of(self, item: Item) -> Row | None:
         """Return the row of an item's labels; None if it has none, or they are another's."""
         row = self._rows.get((_name(item), ""))
-        if row is None:  # those of older versions do not name the labels
-            row = self._rows.get(("", item.file))
-            return None if row is None or row["status"] == Status.FAILED else row
-        return row if row["file"] == item.file else None
+        return None if row is None or row["file"] != item.file else row
 
     def rival(self, item: Item) -> Row | None:
         """Return the row of an item's labels if they are another image's."""
@@ -102,12 +96,9 @@ class Results:
 
 
 def _is_untrue(row: Row, item: Item | None, folder: Path) -> bool:
-    if not row["labels"] and row["status"] == Status.FAILED:
+    if not row["labels"]:  # it failed
         return item is not None or not os.path.exists(row["file"])
-    if item is None:
-        return False
-    labels = folder / row["labels"] if row["labels"] else item.labels  # of older versions
-    return not labels.exists()
+    return item is not None and not (folder / row["labels"]).exists()
 
 
 def _image(row: Row) -> Path:

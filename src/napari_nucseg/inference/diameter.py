@@ -100,7 +100,7 @@ def estimate_diameter(
         if not 1 < scale < max(SCALES):
             break
         look = look_at(scale)
-        if look.credit(config) == 0:
+        if look.credit(config) < most / 2:  # nearly nothing was found there
             break
         best = look.diameter / scale
     return best

@@ -14,9 +14,6 @@ COLUMNS = ("file", "nuclei", "seconds", "status", "message", "parameters", "labe
 PLACE = ("plate", "well", "field")
 """Further columns, after ``file``, of a table with fields of plates."""
 
-_OLDER = (COLUMNS[:-2], COLUMNS[:-1], (COLUMNS[0], *PLACE, *COLUMNS[1:-1]))
-"""The columns before there was one for the parameters, and one for the labels."""
-
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
     """Read the rows of a table that `Summary` wrote; incomplete ones are left out.
@@ -24,8 +21,8 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
     Returns
     -------
     list of dict
-        With all of `COLUMNS` and `PLACE`; cells that the table does not have are empty. A file of 0
-        bytes, as a power cut may leave it, has no rows.
+        With all of `COLUMNS` and `PLACE`, which are empty in a table of files. A file of 0 bytes,
+        as a power cut may leave it, has no rows.
 
     Raises
     ------
@@ -41,8 +38,11 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
     if not lines:
         return []
     header, *rows = lines
-    if tuple(header) not in (*_OLDER, COLUMNS, _columns(plates=True)):
-        raise ReadError(f"{path} is another table: expected the columns {', '.join(COLUMNS)}.")
+    if tuple(header) not in (COLUMNS, _columns(plates=True)):
+        raise ReadError(
+            f"{path} is another table, or one of another version: expected the columns "
+            f"{', '.join(COLUMNS)}."
+        )
     empty = dict.fromkeys((*COLUMNS, *PLACE), "")
     return [empty | dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header)]
 

@@ -105,7 +105,7 @@ class Request(Frozen):
             if getattr(old, name) != getattr(new, name)
         ]
         if differ(self.fingerprint[mended:], other.fingerprint[mended:]):
-            found.append("the pixels of the image are others now")
+            found.append("the image or the way it is stored is another now")
         return found
 
 

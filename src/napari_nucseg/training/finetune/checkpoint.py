@@ -29,7 +29,7 @@ class State:
         One record per validation, the first of the base model: ``loss``, ``val_loss``, ``f1``,
         ``ap`` and ``seconds`` since the child began.
     best_epoch : int
-        Epoch, from 1, of the smallest held-out loss; 0 before the first.
+        Epoch, from 1, whose weights are kept; 0 before the first.
     done : bool
         The training has ended; saving is what is left.
     cancelled : bool

@@ -86,7 +86,7 @@ class Validation(Told):
     before: Scores
     best: Scores
     best_epoch: int
-    """The epoch of the smallest held-out loss so far; 0 before the first."""
+    """The epoch whose weights are kept so far; 0 before the first."""
 
 
 class Preview(Told):
