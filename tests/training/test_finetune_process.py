@@ -9,9 +9,10 @@ from threading import Event
 import pytest
 from finetune_data import stub
 
-from napari_nucseg.training.finetune import messages
+from napari_nucseg.finetune_params import FineTuneParams
+from napari_nucseg.training.finetune import messages, process
 from napari_nucseg.training.finetune.child import Line
-from napari_nucseg.training.finetune.job import CHECKPOINT, LOG
+from napari_nucseg.training.finetune.job import CHECKPOINT, LOG, JobSpec, write_spec
 from napari_nucseg.training.finetune.process import THREAD, FineTuneProcess, Status
 
 SCORES = messages.Scores(f1=0.5, ap=0.4, mean_ap=0.3, true_nuclei=9, predicted_nuclei=8)
@@ -23,11 +24,11 @@ LONG = 60.0
 
 def run(job, code, on_message=lambda message: None):
     """Run a stand-in to its end; return outcome and process."""
-    process = FineTuneProcess(job, on_message, command=stub(code))
-    process.start()
-    outcome = process.wait(LONG)
+    child = FineTuneProcess(job, on_message, command=stub(code))
+    child.start()
+    outcome = child.wait(LONG)
     assert outcome is not None
-    return outcome, process
+    return outcome, child
 
 
 def tell(message):
@@ -131,6 +132,19 @@ def test_a_child_that_is_killed_is_said(tmp_path):
     assert outcome.status is Status.KILLED
     assert "killed (signal 9): by the system, if memory ran out" in outcome.text
     assert "Nothing of yours was changed." in outcome.text
+
+
+def test_a_child_that_is_killed_after_saving_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "is_stored", lambda job, output: True)
+    write_spec(tmp_path, JobSpec(params=FineTuneParams(), data="data", output="new"))
+    (tmp_path / CHECKPOINT).touch()
+
+    outcome, _ = run(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)")
+
+    assert (outcome.status, outcome.resumable) == (Status.KILLED, False)
+    assert outcome.text == (
+        "The training process was ended (signal 9) when the new model was saved."
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from finetune_data import reviewed_row, write_data, write_job
 from napari_nucseg import segment
 from napari_nucseg.errors import Cancelled, DatasetError, ModelError, NameTaken, WriteError
 from napari_nucseg.model.config import ModelConfig
+from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import WEIGHTS, open_model
 from napari_nucseg.model.network import build_network, encoder_layers
 from napari_nucseg.registry import models_folder, read_provenance, save_model, store
@@ -352,6 +353,18 @@ def test_a_kill_after_saving_leaves_nothing_to_go_on_with(done, monkeypatch):
     assert user_names() == ["new"]
     assert unfinished_jobs() == []
     with pytest.raises(DatasetError, match="'new' is saved already"):
+        run_job(job, lambda message: None)
+    assert not (job / CHECKPOINT).exists()  # so that nobody advises to go on
+
+
+def test_weights_that_are_no_numbers_are_said(data, small_parent, tmp_path):
+    config = open_model(small_parent).config
+    network = build_network(config.network)
+    network.set_weights([np.full_like(weight, np.nan) for weight in network.get_weights()])
+    export_network(network, config, tmp_path / "nan")
+    job = write_job(tmp_path / "job", data, tmp_path / "nan", epochs=1)
+
+    with pytest.raises(ModelError, match="'little' holds weights that cannot be trained"):
         run_job(job, lambda message: None)
 
 

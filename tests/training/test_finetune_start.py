@@ -29,7 +29,8 @@ from napari_nucseg.training.finetune.job import DATA, JobSpec, command_line, rea
 from napari_nucseg.training.finetune.messages import Scores
 from napari_nucseg.training.finetune.plan import make_plan, plan_job, problem
 from napari_nucseg.training.finetune.process import Outcome, Status
-from napari_nucseg.training.finetune.start import create_job
+from napari_nucseg.training.finetune.rows import make_row
+from napari_nucseg.training.finetune.start import change_job, create_job
 from napari_nucseg.training.finetune.target import store_model
 
 LABELS = disks(4, 6)
@@ -142,6 +143,7 @@ def test_the_fingerprint_knows_data_parameters_and_base_model(params, small_pare
         ([(IMAGE, LABELS * 0)], DatasetError, "hold no nucleus"),
         ([], DatasetError, "There are no images to learn from"),
         ([IMAGE], InputError, "element 1 is a ndarray"),
+        ([(IMAGE, LABELS), (IMAGE, LABELS)], DatasetError, "'image-0001' and 'image-0002' are the"),
         ([(IMAGE, LABELS), (IMAGE,)], InputError, "element 2 is a tuple of length 1"),
     ],
 )
@@ -247,7 +249,34 @@ def test_a_model_that_is_not_better_has_an_exit_code(data, small_parent, tmp_pat
 
     assert run.exit_code == NOT_BETTER == 3
     assert run.stdout == "Not better.\n"
-    assert f"The new model lies in {tmp_path / 'job'}; --always saves" in run.stderr
+    assert f"The new model lies in {tmp_path / 'job'}; to save it: " in run.stderr
+    assert f"napari-nucseg finetune --resume {tmp_path / 'job'} --always" in run.stderr
+
+
+def test_one_image_may_be_reviewed_at_two_places(params):
+    left = np.zeros(IMAGE.shape, bool)
+    left[:, : IMAGE.shape[1] // 2] = True
+    rows = [make_row(name, IMAGE, LABELS, where) for name, where in (("a", left), ("b", ~left))]
+
+    assert len(make_plan(rows, params).rows) == 2
+    with pytest.raises(DatasetError, match="'a' and 'c' are the same image"):
+        make_plan([*rows, make_row("c", IMAGE, LABELS, left)], params)
+
+
+def test_a_job_that_is_resumed_may_be_saved_elsewhere_or_always(data, params, monkeypatch):
+    job = create_job(data, "new", params)
+    monkeypatch.setattr(start, "run_process", lambda job, on_message: pytest.fail("not to be run"))
+    command = ["finetune", "--resume", str(job)]
+
+    taken = CliRunner().invoke(make_app(), [*command, "--output", "nuclei"])
+    assert "A model named 'nuclei' exists already" in taken.stderr
+    assert read_spec(job).output == "new"
+
+    change_job(job, "other", "always")
+    before = JobSpec(params=params, data=str(data), output="new")
+    assert read_spec(job) == before.model_copy(update={"output": "other", "save": "always"})
+    change_job(job)
+    assert read_spec(job).output == "other"
 
 
 def test_ctrl_c_in_the_command_ends_as_shells_expect(data, small_parent, monkeypatch):

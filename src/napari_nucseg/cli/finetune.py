@@ -44,7 +44,9 @@ def finetune(
     resume: Annotated[
         Path | None,
         typer.Option(
-            "--resume", metavar="JOB", help="Go on with a job folder after a crash; nothing else."
+            "--resume",
+            metavar="JOB",
+            help="Go on with a job folder after a crash; only --output and --always may change.",
         ),
     ] = None,
     **options: Any,
@@ -55,17 +57,20 @@ def finetune(
     new model is not better and was not saved.
     """
     with fail_clearly(), training_progress() as progress:
-        from napari_nucseg.training.finetune.start import create_job, run_process
+        from napari_nucseg.training.finetune.start import change_job, create_job, run_process
 
         params = make_finetune_params(plain_options(options))
         if resume is None:
             if data is None or output is None:
                 raise InputError("finetune needs --data DIR and --output NAME, or --resume JOB.")
             job = create_job(data, output, params, save="always" if always else "if_better")
-        elif data is None and output is None and not always and params == FineTuneParams():
+        elif data is None and params == FineTuneParams():
             job = resume.absolute()
+            change_job(job, output, "always" if always else None)
         else:
-            raise InputError("--resume goes on with what was asked for; it takes no other option.")
+            raise InputError(
+                "--resume goes on with what was asked for; only --output and --always may change."
+            )
         try:
             result = run_process(job, Reporter(progress))
         except Cancelled as error:
@@ -73,7 +78,8 @@ def finetune(
             raise typer.Exit(code=INTERRUPTED) from error
     typer.echo(result.text)
     if result.folder is None:
-        typer.echo(f"The new model lies in {result.job}; --always saves such a model.", err=True)
+        go_on = f"napari-nucseg finetune --resume {result.job} --always"
+        typer.echo(f"The new model lies in {result.job}; to save it: {go_on}", err=True)
         raise typer.Exit(code=NOT_BETTER)
     typer.echo(f"Saved in {result.folder}.")
 

@@ -1,12 +1,15 @@
 """Everything that is checked before a fine-tuning starts; nothing of it needs TensorFlow."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_nucseg.errors import ModelError, NucsegError
+import numpy as np
+
+from napari_nucseg.errors import DatasetError, ModelError, NucsegError
 from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.model.folder import WEIGHTS, ModelFolder
 from napari_nucseg.registry import find_model
@@ -15,6 +18,9 @@ from napari_nucseg.training.finetune.job import JobSpec
 from napari_nucseg.training.finetune.rows import Row
 from napari_nucseg.training.finetune.split import Split, plan_split
 from napari_nucseg.training.finetune.target import check_output
+
+GLANCE = 16
+"""Every so many pixels are compared first: images differ nearly always there already."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +60,7 @@ def make_plan(rows: Sequence[Row], params: FineTuneParams) -> Plan:
     ModelError
         The base model is missing, corrupt, or of a kind that cannot be fine-tuned.
     DatasetError
-        Too little was reviewed.
+        Too little was reviewed, or the same place twice.
     """
     parent = find_model(params.model)
     _ = parent.weights  # there, and what the hash says
@@ -65,7 +71,23 @@ def make_plan(rows: Sequence[Row], params: FineTuneParams) -> Plan:
         )
     # In the order of their names: from layers and from a folder the result is the same.
     ordered = sorted(rows, key=lambda row: row.name)
+    _check_twins(ordered)
     return Plan(ordered, plan_split(ordered), parent, params)
+
+
+def _check_twins(rows: Sequence[Row]) -> None:
+    """Raise DatasetError if one image is reviewed twice at one place: it could not be held out."""
+    for first, second in itertools.combinations(rows, 2):
+        if first.image.shape != second.image.shape:
+            continue
+        if not np.array_equal(first.image[::GLANCE, ::GLANCE], second.image[::GLANCE, ::GLANCE]):
+            continue
+        both = first.reviewed & second.reviewed
+        if both.any() and np.array_equal(first.image, second.image):
+            raise DatasetError(
+                f"'{first.name}' and '{second.name}' are the same image, reviewed at the same "
+                "place: what is held out of one would be learnt from the other. Leave one out."
+            )
 
 
 def plan_job(spec: JobSpec) -> Plan:

@@ -11,11 +11,12 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import IO
 
-from napari_nucseg.errors import WriteError
+from napari_nucseg.errors import NucsegError, WriteError
 from napari_nucseg.io.writing import prepare_output
-from napari_nucseg.training.finetune.job import CHECKPOINT, LOG
+from napari_nucseg.training.finetune.job import CHECKPOINT, LOG, read_spec
 from napari_nucseg.training.finetune.lock import check_free
 from napari_nucseg.training.finetune.messages import Failed, Finished, Message, parse_message
+from napari_nucseg.training.finetune.target import is_stored
 
 KILL_SIGNAL = 9
 
@@ -210,23 +211,37 @@ class FineTuneProcess:
             }[last.kind]
             go_on = "" if last.kind == "cancelled" else self._how_to_go_on(resumable)
             return Outcome(status, last.text + go_on, None, resumable)
+        if self._is_stored():
+            text = f"The training process was ended ({_how(code)}) when the new model was saved."
+            return Outcome(Status.KILLED, text, None, False)
         if code == -KILL_SIGNAL:
             text = (
                 "The training process was killed (signal 9): by the system, if memory ran out, or "
                 "by somebody. Nothing of yours was changed."
             )
             return Outcome(Status.KILLED, text + self._how_to_go_on(resumable), None, resumable)
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
         text = (
-            f"The training process crashed ({how}{_last_line(self.job / LOG)}); its messages are "
-            f"in {self.job / LOG}. Nothing of yours was changed."
+            f"The training process crashed ({_how(code)}{_last_line(self.job / LOG)}); its "
+            f"messages are in {self.job / LOG}. Nothing of yours was changed."
         )
         return Outcome(Status.CRASHED, text + self._how_to_go_on(resumable), None, resumable)
+
+    def _is_stored(self) -> bool:
+        """Whether the new model is saved, so that nothing is left to go on with."""
+        try:
+            return is_stored(self.job, read_spec(self.job).output)
+        except NucsegError:  # no job of ours
+            return False
 
     def _how_to_go_on(self, resumable: bool) -> str:
         if not resumable:
             return ""
         return f" It can be resumed: napari-nucseg finetune --resume {self.job}"
+
+
+def _how(code: int) -> str:
+    """Return how a process ended."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _environment() -> dict[str, str]:

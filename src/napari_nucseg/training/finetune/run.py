@@ -8,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from napari_nucseg._types import CancelCheck
-from napari_nucseg.errors import Cancelled, DatasetError
+from napari_nucseg.errors import Cancelled, DatasetError, ModelError
 from napari_nucseg.inference.engine import LiteRTEngine
 from napari_nucseg.training.finetune.examination import Examination
 from napari_nucseg.training.finetune.job import CANDIDATE, CHECKPOINT, JobSpec, read_spec
@@ -73,6 +73,7 @@ def run_job(
 def _run(job: Path, report: Report, cancelled: CancelCheck, abandoned: CancelCheck) -> Finished:
     spec = read_spec(job)
     if is_stored(job, spec.output):
+        (job / CHECKPOINT).unlink(missing_ok=True)
         raise DatasetError(
             f"'{spec.output}' is saved already; there is nothing to go on with in {job}."
         )
@@ -97,6 +98,10 @@ def _run(job: Path, report: Report, cancelled: CancelCheck, abandoned: CancelChe
         tuner.resume()
     report(Started(model=plan.parent.name, output=spec.output, resumed_epoch=tuner.state.epoch))
     tuner.run(lambda: cancelled() or abandoned())
+    if tuner.state.best_epoch == 0 and not tuner.state.cancelled:
+        raise ModelError(
+            f"The losses are no numbers: '{plan.parent.name}' holds weights that cannot be trained."
+        )
     if tuner.state.best_epoch == 0 and not abandoned():
         raise Cancelled("Cancelled before the first epoch was finished, so nothing was made.")
 

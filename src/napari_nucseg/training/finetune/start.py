@@ -161,6 +161,26 @@ def create_job(
     return folder
 
 
+def change_job(job: Path, output: str | None = None, save: Save | None = None) -> None:
+    """Change where, or when, the new model of a job folder is saved; None: as it was.
+
+    Raises
+    ------
+    DatasetError, InputError, WriteError
+        It is no job folder, a process is at work in it, or no model can be saved there.
+    """
+    if output is None and save is None:
+        return
+    spec = read_spec(job)
+    check_free(job)
+    if output is not None:
+        spec = spec.model_copy(update={"output": absolute_output(output)})
+        check_output(spec.output)
+    if save is not None:
+        spec = spec.model_copy(update={"save": save})
+    write_spec(job, spec)
+
+
 def run_process(
     job: Path,
     on_message: Callable[[Message], None] | None = None,
