@@ -255,8 +255,8 @@ def test_channels_colours_and_labels_of_one_plane(tuning, own_models):
     tuning.viewer.add_image(channels, name="two")
     colour = np.stack([bright(labels)] * 3, axis=-1)
     tuning.viewer.add_image(colour, name="colour", rgb=True)
-    stack = np.stack([bright(labels) * 0, bright(labels), bright(labels) * 0])
-    tuning.viewer.add_image(stack, name="stack")
+    middle = bright(labels) // 2
+    tuning.viewer.add_image(np.stack([middle * 0, middle, middle * 0]), name="stack")
     made = {"source": "stack", "axes": "ZYX", "plane": {"Z": 1}}
     plane = tuning.viewer.add_labels(labels[None], metadata={"napari_nucseg": made})
     for name, chosen in (("two", layer), ("colour", layer), ("stack", plane)):
@@ -270,8 +270,8 @@ def test_channels_colours_and_labels_of_one_plane(tuning, own_models):
 
     assert [row.name for row in rows] == ["colour", "stack z0001", "two"]
     assert [row.image.shape[-1] for row in rows] == [3, 1, 1]
-    for row in rows[1:]:
-        np.testing.assert_array_equal(row.image[..., 0], bright(labels))
+    for row, pixels in zip(rows[1:], (middle, bright(labels)), strict=True):
+        np.testing.assert_array_equal(row.image[..., 0], pixels)
 
 
 def test_the_labels_are_those_of_the_moment_when_the_button_was_pressed(ready, own_models):
