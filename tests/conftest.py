@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,23 @@ def state_folder(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("NAPARI_NUCSEG_STATE", str(folder))
     return folder
+
+
+@pytest.fixture
+def forbid_reading(monkeypatch):
+    """Return a function after which files directly in folders of this name cannot be read."""
+
+    def forbid(folder):
+        read = Path.read_bytes
+
+        def refuse(path):
+            if path.parent.name == folder:
+                raise PermissionError(13, "Permission denied")
+            return read(path)
+
+        monkeypatch.setattr(Path, "read_bytes", refuse)
+
+    return forbid
 
 
 HOLD = """

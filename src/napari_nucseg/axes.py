@@ -102,8 +102,8 @@ def _check(axes: str, shape: tuple[int, ...] | None = None) -> None:
         raise InputError(f"One letter per axis is needed, {len(shape)} for this image; {given}.")
     if "Y" not in axes or "X" not in axes:
         raise InputError(f"The axes Y and X must both be there; {given}.")
-    sizes = _SAMPLE_SIZES if shape is None else shape[-1:]
-    if "S" in axes and (axes[-1] != "S" or sizes[0] not in _SAMPLE_SIZES):
+    fits = shape is None or shape[-1] in _SAMPLE_SIZES
+    if "S" in axes and not (axes[-1] == "S" and fits):
         raise InputError(
             f"S (samples of a colour image) must be the last axis and have a length of 3 or 4; "
             f"{given}."

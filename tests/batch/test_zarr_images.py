@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,15 +78,8 @@ def test_a_damaged_image_of_a_folder_fails_by_itself(with_zarr, output, table, c
     assert segment_batch(with_zarr, output, diameter=14).counts == {Status.OK: 1, Status.SKIPPED: 3}
 
 
-def test_metadata_that_may_not_be_read(with_zarr, output, table, monkeypatch):
-    original = Path.read_bytes
-
-    def refuse(path):
-        if path.parent.name == "d.ome.zarr":
-            raise PermissionError(13, "Permission denied")
-        return original(path)
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+def test_metadata_that_may_not_be_read(with_zarr, output, table, forbid_reading):
+    forbid_reading("d.ome.zarr")
     batch = segment_batch(with_zarr, output, diameter=14)
     assert batch.counts == {Status.OK: 3, Status.FAILED: 1}
     assert table()[-1]["message"].endswith(": Permission denied.")

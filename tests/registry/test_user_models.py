@@ -4,7 +4,6 @@ import json
 import re
 import threading
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import platformdirs
 import pytest
@@ -111,16 +110,9 @@ def test_a_broken_model_is_listed_with_the_reason(source, harm, problem):
     assert summarise_model(broken)["problem"] == broken.problem
 
 
-def test_a_file_that_cannot_be_read_is_a_broken_model(source, monkeypatch):
+def test_a_file_that_cannot_be_read_is_a_broken_model(source, forbid_reading):
     save_model(source, "broken")
-    read = Path.read_bytes
-
-    def refuse(path):
-        if path.parent.name == "broken":
-            raise PermissionError(13, "Permission denied")
-        return read(path)
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    forbid_reading("broken")
     assert model_names() == ["nuclei"]
     assert list_models()[1].problem.endswith("broken cannot be read: Permission denied.")
 
