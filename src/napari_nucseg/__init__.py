@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_nucseg.batch.segment_batch import segment_batch as segment_batch
+    from napari_nucseg.correction.suggestions import suggest_regions as suggest_regions
     from napari_nucseg.evaluation import evaluate as evaluate
     from napari_nucseg.finetune_params import FineTuneParams as FineTuneParams
     from napari_nucseg.inference.segment import SegmentationResult as SegmentationResult
@@ -31,6 +32,7 @@ _PLACES = {
     "segment": "napari_nucseg.inference.segment",
     "segment_batch": "napari_nucseg.batch.segment_batch",
     "segment_large": "napari_nucseg.large.segment_large",
+    "suggest_regions": "napari_nucseg.correction.suggestions",
 }
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "segment",
     "segment_batch",
     "segment_large",
+    "suggest_regions",
 ]
 
 
