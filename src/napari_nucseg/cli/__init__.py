@@ -28,6 +28,7 @@ def make_app() -> "typer.Typer":
     from napari_nucseg.cli.finetune import finetune
     from napari_nucseg.cli.models import make_models_app
     from napari_nucseg.cli.segment import segment
+    from napari_nucseg.cli.suggest import suggest
     from napari_nucseg.cli.train import train
 
     app = typer.Typer(
@@ -49,7 +50,7 @@ def make_app() -> "typer.Typer":
         """Find nuclei in microscopy images; the same as in napari and Python."""
         del version  # its callback has done the work
 
-    for command in (segment, train, finetune, evaluate, demo, doctor):
+    for command in (segment, suggest, finetune, train, evaluate, demo, doctor):
         app.command()(command)
     app.add_typer(make_models_app(), name="models")
     return app

@@ -24,10 +24,11 @@ def with_segment_options(command: Command) -> Command:
     return with_options(SegmentParams)(command)
 
 
-def with_options(params: type[BaseModel]) -> Callable[[Command], Command]:
+def with_options(params: type[BaseModel], *only: str) -> Callable[[Command], Command]:
     """Replace the ``**options`` of a command by one option for each field of `params`.
 
-    typer reads a command's options from its signature, so that is what is written.
+    With names in `only`, for those fields. typer reads a command's options from its signature, so
+    that is what is written.
     """
 
     def replace(command: Command) -> Command:
@@ -35,7 +36,7 @@ def with_options(params: type[BaseModel]) -> Callable[[Command], Command]:
         own = [p for p in shown.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
         command.__signature__ = shown.replace(  # type: ignore[attr-defined]
             parameters=[p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-            + list(_parameters(params))
+            + [p for p in _parameters(params) if not only or p.name in only]
         )
         return command
 

@@ -1,0 +1,82 @@
+"""``napari-nucseg suggest``: say where to correct."""
+
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_nucseg.cli._console import fail_clearly
+from napari_nucseg.cli._options import read_options, with_options
+from napari_nucseg.errors import NucsegError
+from napari_nucseg.params import SegmentParams
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_nucseg.correction.suggestions import Suggestion
+
+COLUMNS = ("image", "plane", "y", "x", "height", "width", "doubt")
+
+
+@with_options(SegmentParams, "model", "diameter", "channels")
+def suggest(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="Images and folders, as for segment.", show_default=False
+        ),
+    ],
+    count: Annotated[int, typer.Option("--count", min=1, help="Regions wanted.")] = 5,
+    size: Annotated[
+        int, typer.Option("--size", min=32, help="Height and width of a region in pixels.")
+    ] = 256,
+    **options: Any,
+) -> None:
+    """Say where to correct labels for fine-tuning: where the model doubts most.
+
+    Prints a CSV table of regions, one of each image before the second of any. Corrected regions of
+    this kind teach a model more than others. Exit code 1: some images could not be read.
+    """
+    with fail_clearly():
+        params = read_options(options)
+        from napari_nucseg.batch.items import find_items
+        from napari_nucseg.correction.suggestions import spread_out, suggest_regions
+
+        found: list[tuple[str, Sequence[Suggestion]]] = []
+        failed = False
+        for item in find_items(inputs, Path(), {}):
+            name = " ".join((str(item.source), *item.place.values()))
+            try:
+                image = item.read(None)
+                regions = suggest_regions(
+                    image.data,
+                    image.axes,
+                    count=count,
+                    size=size,
+                    params=params,
+                    pixel_size=image.pixel_size,
+                )
+            except NucsegError as error:
+                typer.echo(str(error), err=True)
+                failed = True
+                continue
+            found.append((name, regions))
+        _print(spread_out(found, count))
+    if failed:
+        raise typer.Exit(code=1)
+
+
+def _print(chosen: "Sequence[tuple[str, Suggestion]]") -> None:
+    if not chosen:
+        typer.echo("The model is sure of everything in these images.", err=True)
+        return
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for name, suggestion in chosen:
+        rows, columns = suggestion.window
+        plane = " ".join(f"{axis}{index}" for axis, index in suggestion.position.items())
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        doubt = f"{suggestion.doubt:.4f}"
+        table.writerow((name, plane, rows.start, columns.start, height, width, doubt))

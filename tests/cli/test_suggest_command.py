@@ -1,0 +1,71 @@
+import csv
+import io
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from napari_nucseg import suggest_regions
+from napari_nucseg.cli import make_app
+from napari_nucseg.sample_data import fluorescence_field
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Two images with nuclei, one without, and a stack of two planes."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in (1, 2):
+        field = fluorescence_field((160, 160), 24, seed=number).image
+        tifffile.imwrite(folder / f"{number}.tif", field)
+    cv2.imwrite(str(folder / "empty.png"), np.zeros((160, 160), np.uint8))
+    stack = np.stack([np.zeros_like(field), field])
+    tifffile.imwrite(folder / "stack.tif", stack, metadata={"axes": "ZYX"})
+    return folder
+
+
+def run(*arguments):
+    return CliRunner().invoke(make_app(), ["suggest", *map(str, arguments)])
+
+
+def read(result):
+    return list(csv.DictReader(io.StringIO(result.stdout)))
+
+
+def test_regions_of_a_folder_equal_those_of_python(images):
+    result = run(images, "--count", 4, "--size", 64, "--diameter", 24)
+    assert result.exit_code == 0, result.stderr
+    rows = read(result)
+    assert len(rows) == 4
+    assert {row["image"] for row in rows} == {
+        str(images / name) for name in ("1.tif", "2.tif", "stack.tif")
+    }
+    (first,) = suggest_regions(tifffile.imread(images / "1.tif"), size=64, diameter=24)
+    (shown,) = (row for row in rows[:3] if row["image"].endswith("1.tif"))
+    assert (int(shown["y"]), int(shown["x"])) == tuple(part.start for part in first.window)
+    assert float(shown["doubt"]) == pytest.approx(first.doubt, abs=5e-5)
+    (plane,) = {row["plane"] for row in rows if row["image"].endswith("stack.tif")}
+    assert plane == "Z1"
+
+
+def test_sure_of_everything(images):
+    result = run(images / "empty.png")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "sure of everything" in result.stderr
+
+
+def test_an_image_that_cannot_be_read_is_said(images):
+    (images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
+    result = run(images, "--count", 1, "--size", 64, "--diameter", 24)
+    assert result.exit_code == 1
+    assert "broken.png" in result.stderr
+    assert len(read(result)) == 1
+
+
+def test_only_what_matters_is_asked():
+    text = run("--help").stdout
+    assert "--diameter" in text
+    assert "--splitting" not in text
