@@ -10,6 +10,7 @@ from napari.layers import Labels
 from napari_nucseg._types import AnyArray
 from napari_nucseg.correction.planes import Plane
 from napari_nucseg.widgets import _correct_messages as messages
+from napari_nucseg.widgets._camera import camera_of
 from napari_nucseg.widgets._preview import Preview
 
 CLICK = 5.0
@@ -192,8 +193,3 @@ class CanvasTool:
         self._preview.clear()
         plane = tuple(None if axis in shown else int(place[axis]) for axis in range(layer.ndim))
         self._drawn(tool, np.array(points)[:, shown], plane)
-
-
-def camera_of(viewer: Any) -> Any:
-    """Return the camera, which napari moved to the scene in 0.9."""
-    return getattr(viewer, "scene", viewer).camera

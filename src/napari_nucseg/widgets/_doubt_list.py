@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from magicgui.widgets import Container, Label, PushButton
 from napari.layers import Labels
 from qtpy.QtCore import Qt
@@ -11,13 +10,12 @@ from qtpy.QtWidgets import QAbstractItemView, QSizePolicy, QTableWidget, QTableW
 
 from napari_nucseg.correction.doubt import Doubt
 from napari_nucseg.widgets import _correct_messages as messages
-from napari_nucseg.widgets._correct_tools import camera_of
+from napari_nucseg.widgets._camera import Extent, show_part
 
 LONGEST = 200
 """Rows that are shown; nobody reads more, and thousands would take long to fill."""
 
-SMALLEST, LARGEST, GOOD = 30.0, 400.0, 60.0
-"""Pixels of the screen that a nucleus takes, below and above which the zoom is set anew."""
+NUCLEUS = Extent(smallest=30, largest=400, good=60)
 
 LOWEST = 90
 """Pixels; the table takes what height the other rows leave."""
@@ -150,20 +148,5 @@ class DoubtList(Container):
 
 def show_nucleus(viewer: Any, layer: Labels, doubt: Doubt) -> None:
     """Move the viewer to a nucleus and select its id."""
-    world = np.array(layer.data_to_world(doubt.centre))
-    first = viewer.dims.ndim - layer.ndim
-    shown = list(viewer.dims.displayed)
-    for axis in range(layer.ndim):
-        if axis + first not in shown:
-            viewer.dims.set_point(axis + first, world[axis])
-    camera = camera_of(viewer)
-    centre = np.zeros(3)
-    inside = [axis - first for axis in shown]
-    centre[3 - len(shown) :] = [world[axis] if axis >= 0 else 0 for axis in inside]
-    camera.center = tuple(centre)
-    low = layer.data_to_world([part.start - 0.5 for part in doubt.window])
-    high = layer.data_to_world([part.stop - 0.5 for part in doubt.window])
-    extent = max(abs(high[axis] - low[axis]) for axis in inside if axis >= 0)
-    if not SMALLEST <= extent * camera.zoom <= LARGEST:
-        camera.zoom = GOOD / extent
+    show_part(viewer, layer, doubt.centre, doubt.window, NUCLEUS)
     layer.selected_label = doubt.nucleus
