@@ -22,6 +22,17 @@ NO_SHAPES = "Add a review layer, draw a rectangle or a polygon in it, then press
 DRAW_REVIEW = "Draw rectangles around what you have looked at, then press Mark shapes."
 MARKED = "Marked as reviewed: Fine-tune can learn from it."
 UNMARKED = "Nothing is marked as reviewed any more."
+SUGGESTING = "Looking for the region in which the model doubts most ..."
+SUGGESTED = "Correct all nuclei in this region, then press Mark shapes."
+SUGGESTED_TOO = (
+    "Correct all nuclei in this region, and in the others that are drawn, then press Mark shapes."
+)
+SURE = (
+    "There is no region to suggest in this plane: the model is sure, or what it doubts is "
+    "reviewed or drawn already."
+)
+SEARCH_CANCELLED = "Cancelled; no region was added."
+SEARCH_OUTDATED = "The image or the labels changed meanwhile, so no region was added; try again."
 NOT_FREE = "Wait until the labels were read."
 HIDDEN = "This layer is hidden; click its eye in the layer list first."
 NOT_EDITABLE = "This layer is not editable; click its pencil in the layer list first."
@@ -63,6 +74,36 @@ def other_shape(labels: tuple[int, int], image: str, shape: tuple[int, int]) -> 
 def probability_shape(name: str) -> str:
     """Return why a probability map is not used."""
     return f"'{name}' has another shape than the labels, so the list does without probabilities."
+
+
+def no_image(labels: str) -> str:
+    """Return why the model cannot be asked."""
+    return (
+        f"No image layer has the shape of '{labels}'; open the image that these labels belong to."
+    )
+
+
+def several_images(labels: str) -> str:
+    """Return why the model cannot be asked."""
+    return f"Several images have the shape of '{labels}': hide all but the one it belongs to."
+
+
+def too_large(image: str, pixels: int, most: int) -> str:
+    """Return why the model is not asked."""
+    return (
+        f"A plane of '{image}' has {pixels / 1e6:,.0f} million pixels; regions are suggested in "
+        f"planes of up to {most / 1e6:,.0f} million, so crop a part into a layer of its own."
+    )
+
+
+def image_removed(image: str) -> str:
+    """Return why no region was added."""
+    return f"'{image}' was removed meanwhile, so no region was added."
+
+
+def searching(done: int, total: int) -> str:
+    """Return how far the search is."""
+    return f"{SUGGESTING[:-4]}: tile {done:,} of {total:,}"
 
 
 def changes(found: Changes) -> str:

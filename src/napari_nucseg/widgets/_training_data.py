@@ -17,33 +17,14 @@ from napari_nucseg.training.finetune.rows import Row, make_row
 from napari_nucseg.training.finetune.start import create_job
 from napari_nucseg.widgets import _finetune_messages as messages
 from napari_nucseg.widgets._correction import correction_of, drawn_polygons, plane_position
-from napari_nucseg.widgets._layers import axes_choices, full_resolution, guess_axes, result_dims
-from napari_nucseg.widgets._results import RECORD
+from napari_nucseg.widgets._image_fit import Fit, find_fit
+from napari_nucseg.widgets._layers import full_resolution
 
 REVIEWED, WHOLE = "reviewed", "whole"
 """Regions beside shapes layers: what the Correct widget marked, and everything."""
 
 COPIED = 1 << 24
 """Pixels of labels up to which they are copied at once, in some ms; else first in the thread."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How the planes of a labels layer lie in an image.
-
-    Attributes
-    ----------
-    axes : str
-        Of the image.
-    letters : str
-        Of the leading axes of the labels.
-    start : dict
-        Where labels of single planes begin along axes of the image.
-    """
-
-    axes: str
-    letters: str
-    start: dict[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,33 +85,6 @@ class Request:
     folder: Path | None
     output: str
     params: FineTuneParams
-
-
-def find_fit(image: Image, labels: Labels) -> Fit | None:
-    """Return how labels lie in an image, whose axes this may tell; None if they do not."""
-    record = labels.metadata.get(RECORD, {})
-    proposed = [record.get("axes"), guess_axes(image), *axes_choices(image.ndim, image.rgb)]
-    known = axes_choices(image.ndim, image.rgb)
-    shape = tuple(full_resolution(labels).shape)
-    for axes in proposed:
-        if axes in known:
-            for start in (record.get("plane") or {}, {}):
-                letters = _fit(tuple(full_resolution(image).shape), axes, shape, start)
-                if letters is not None:
-                    return Fit(axes, letters, start)
-    return None
-
-
-def _fit(
-    image: tuple[int, ...], axes: str, labels: tuple[int, ...], start: dict[str, int]
-) -> str | None:
-    sizes = dict(zip(axes, image, strict=True))
-    spanned = "".join(axes[dim] for dim in result_dims(axes))[:-2]
-    for letters in (spanned, spanned.replace("C", "")):
-        leading = tuple(1 if a == "C" or a in start else sizes[a] for a in letters)
-        if (*leading, sizes["Y"], sizes["X"]) == labels:
-            return letters
-    return None
 
 
 def take_source(image: Image, labels: Labels, region: Any, channel: int, viewer: Any) -> Source:
@@ -200,11 +154,7 @@ def source_rows(source: Source, cancelled: CancelCheck) -> Iterator[Row]:
     for position in sorted(reviewed.bits):
         if cancelled():
             raise Cancelled(messages.CANCELLED)
-        place = {
-            letter: index + source.fit.start.get(letter, 0)
-            for letter, index in zip(source.fit.letters, position, strict=True)
-            if letter != "C"
-        }
+        place = source.fit.place(position)
         name = " ".join([source.name, *(f"{a.lower()}{i:04d}" for a, i in place.items())])
         place["C"] = source.channel
         index = tuple(place.get(axis, slice(None)) for axis in source.fit.axes)

@@ -11,10 +11,11 @@ from qtpy.QtWidgets import QFileDialog
 from napari_nucseg.errors import InputError
 from napari_nucseg.widgets import _finetune_messages as messages
 from napari_nucseg.widgets._correction import TEMPORARY, source_of
+from napari_nucseg.widgets._image_fit import fit_or_none
 from napari_nucseg.widgets._layers import full_resolution
 from napari_nucseg.widgets._look import make_text, narrow, renew_choices
 from napari_nucseg.widgets._results import RECORD
-from napari_nucseg.widgets._training_data import REVIEWED, WHOLE, Source, find_fit, take_source
+from napari_nucseg.widgets._training_data import REVIEWED, WHOLE, Source, take_source
 
 
 class RowForm(Container):
@@ -121,8 +122,8 @@ class RowForm(Container):
         """Offer the channels of the image if it has any."""
         image, labels = self.image_box.value, self.labels_box.value
         count, proposed = 1, 0
-        if image is not None and labels is not None and _fits(image, labels):
-            fit = find_fit(image, labels)
+        if image is not None and labels is not None:
+            fit = fit_or_none(image, labels)
             if fit is not None and "C" in fit.axes:
                 count = full_resolution(image).shape[fit.axes.index("C")]
                 used = labels.metadata.get(RECORD, {}).get("parameters", {}).get("channels", ())
@@ -279,7 +280,4 @@ def _made_from(labels: Labels, image: Image) -> bool:
 
 
 def _fits(image: Image, labels: Labels) -> bool:
-    try:
-        return find_fit(image, labels) is not None
-    except InputError:  # an image that cannot be segmented either
-        return False
+    return fit_or_none(image, labels) is not None
