@@ -128,6 +128,7 @@ class CorrectForm(Container):
             self.review.clear_button,
             self.review.add_button,
             self.review.mark_button,
+            self.review.suggest_button,
             self.doubts.previous_button,
             self.doubts.next_button,
         ]

@@ -221,3 +221,28 @@ def drawn_polygons(
         flat = corners[:, -2:]
         polygons.append((where, ellipse_vertices(flat) if kind == "ellipse" else flat))
     return polygons
+
+
+def region_corners(
+    window: tuple[slice, slice], position: Position, labels: Labels, shapes: Shapes, viewer: Any
+) -> AnyArray:
+    """Return the corners of a rectangle in a shapes layer that holds a window of the labels.
+
+    Parameters
+    ----------
+    window : tuple of two slices
+        Rows and columns of the labels.
+    position : tuple of int
+        Of the plane.
+    labels : Labels
+    shapes : Shapes
+        With a transform of its own.
+    viewer : napari.viewer.Viewer
+        Tells where, along axes that the labels do not have.
+    """
+    rows, columns = ((part.start - 0.5, part.stop - 0.5) for part in window)
+    flat = [(rows[0], columns[0]), (rows[0], columns[1]), (rows[1], columns[1])]
+    flat.append((rows[1], columns[0]))
+    world = np.tile(np.array(viewer.dims.point, float), (4, 1))
+    world[:, -labels.ndim :] = [labels.data_to_world((*position, *corner)) for corner in flat]
+    return np.array([shapes.world_to_data(point) for point in world])

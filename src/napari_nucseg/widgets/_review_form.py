@@ -1,25 +1,35 @@
-"""The lower part of the widget: what was reviewed."""
+"""The lower part of the widget: what was reviewed, and where to go on."""
 
 from collections.abc import Callable
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, Label, PushButton
 from napari.layers import Labels, Shapes
+from qtpy.compat import isalive
 
 from napari_nucseg.correction.review import Reviewed
 from napari_nucseg.errors import InputError
 from napari_nucseg.widgets import _correct_messages as messages
+from napari_nucseg.widgets._camera import Extent, show_part
 from napari_nucseg.widgets._correction import (
     TEMPORARY,
     drawn_polygons,
     geometry,
     plane_position,
+    region_corners,
 )
 from napari_nucseg.widgets._corrector import Corrector
 from napari_nucseg.widgets._look import make_text, narrow, row
+from napari_nucseg.widgets._suggester import Suggester
+from napari_nucseg.widgets._suggestion import Question, take_question
 
 SPACING = 3
 REVIEW_LAYER = "reviewed"
+
+SUGGEST, STOP = "Suggest a region", "Stop looking"
+"""What the button does, by whether a search is under way."""
+
+REGION = Extent(smallest=250, largest=600, good=450)
 
 
 class ReviewForm(Container):
@@ -35,6 +45,7 @@ class ReviewForm(Container):
     ----------
     corrector : Corrector or None
         Of the layer that is reviewed.
+    suggester : Suggester
     """
 
     def __init__(self, viewer: Any, say: Callable[[str, bool], None]) -> None:
@@ -58,12 +69,20 @@ class ReviewForm(Container):
             text="Mark shapes", tooltip="What the shapes hold is reviewed."
         )
         self.clear_button = PushButton(text="Clear", tooltip="Nothing is reviewed any more.")
+        self.suggest_button = PushButton(
+            text=SUGGEST,
+            tooltip=(
+                "Draw a rectangle where the model doubts most, in the plane that is shown: "
+                "corrected first, it teaches a model more than any other."
+            ),
+        )
         self.text = Label(label="Reviewed", value="")
         state, chooser = Container(widgets=[self.text]), Container(widgets=[self.shapes])
         rows = [
             state,
             row(self.whole_button, self.plane_button, self.clear_button),
             chooser,
+            self.suggest_button,
             row(self.add_button, self.mark_button),
         ]
         super().__init__(widgets=rows, labels=False)
@@ -71,11 +90,13 @@ class ReviewForm(Container):
         self.native.layout().setSpacing(SPACING)
         narrow([self.shapes])
         make_text(self.text)
+        self.suggester = Suggester(viewer, say, self._switched, self._show_region)
         self.whole_button.changed.connect(self.mark_all)
         self.plane_button.changed.connect(self.mark_plane)
         self.clear_button.changed.connect(self.unmark)
         self.add_button.changed.connect(self.add_layer)
         self.mark_button.changed.connect(self.mark_shapes)
+        self.suggest_button.changed.connect(self.suggest)
 
     def _choices(self, _widget: Any = None) -> list[tuple[str, Shapes]]:
         return [
@@ -145,7 +166,12 @@ class ReviewForm(Container):
         """Add a shapes layer where the labels lie, ready to draw rectangles."""
         if self.corrector is None:
             return
-        labels = self.corrector.layer
+        shapes = self._new_layer(self.corrector.layer)
+        self._viewer.layers.selection.active = shapes
+        shapes.mode = "add_rectangle"
+        self._say(messages.DRAW_REVIEW, False)
+
+    def _new_layer(self, labels: Labels) -> Shapes:
         shapes = Shapes(
             ndim=labels.ndim,
             name=REVIEW_LAYER,
@@ -157,6 +183,41 @@ class ReviewForm(Container):
         self._viewer.layers.append(shapes)
         self.refresh()
         self.shapes.value = shapes
-        self._viewer.layers.selection.active = shapes
-        shapes.mode = "add_rectangle"
-        self._say(messages.DRAW_REVIEW, False)
+        return shapes
+
+    # where to go on
+
+    def suggest(self) -> None:
+        """Search for the region in which the model doubts most; during a search, give it up."""
+        corrector = self.corrector
+        if self.suggester.busy:
+            self.suggester.stop(messages.SEARCH_CANCELLED)
+        elif corrector is not None and corrector.state is not None:
+            reviewed, shapes = corrector.state.reviewed, self.shapes.value
+            try:
+                question = take_question(corrector.layer, reviewed, shapes, self._viewer)
+            except InputError as error:
+                self._say(str(error), True)
+                return
+            self.suggester.start(question)
+
+    def _switched(self) -> None:
+        if isalive(self.native):
+            self.suggest_button.text = STOP if self.suggester.busy else SUGGEST
+
+    def _show_region(self, question: Question, window: tuple[slice, slice], others: bool) -> None:
+        """Draw a region and go there."""
+        if not isalive(self.native):
+            return
+        labels, position = question.labels, question.position
+        shapes = self.shapes.value
+        if shapes is None:
+            shapes = self._new_layer(labels)
+        corners = region_corners(window, position, labels, shapes, self._viewer)
+        shapes.add_rectangles([corners])
+        shapes.visible = True
+        centre = [*position, *((part.start + part.stop - 1) / 2 for part in window)]
+        where = [*(slice(index, index + 1) for index in position), *window]
+        show_part(self._viewer, labels, centre, where, REGION)
+        self._viewer.layers.selection.active = labels  # for the keys of the tools
+        self._say(messages.SUGGESTED_TOO if others else messages.SUGGESTED, False)

@@ -117,7 +117,8 @@ class CorrectWidget(CorrectForm):
     def busy(self) -> bool:
         """Whether anything is under way."""
         corrector = self._corrector
-        return self._copying is not None or (corrector is not None and corrector.busy)
+        correcting = corrector is not None and corrector.busy
+        return correcting or self._copying is not None or self.review.suggester.busy
 
     @property
     def tool(self) -> Tool | None:
@@ -172,6 +173,7 @@ class CorrectWidget(CorrectForm):
         self._tool.stop()
         self._keys.unbind()
         self._picked = 0
+        self.review.suggester.stop()
         if self._corrector is not None:
             self._corrector.close()
             self._corrector = self.review.corrector = None
