@@ -22,7 +22,7 @@ NO_SHAPES = "Add a review layer, draw a rectangle or a polygon in it, then press
 DRAW_REVIEW = "Draw rectangles around what you have looked at, then press Mark shapes."
 MARKED = "Marked as reviewed: Fine-tune can learn from it."
 UNMARKED = "Nothing is marked as reviewed any more."
-SUGGESTING = "Looking for the region in which the model doubts most ..."
+SUGGESTING = "Looking for a region ..."
 SUGGESTED = "Correct all nuclei in this region, then press Mark shapes."
 SUGGESTED_TOO = (
     "Correct all nuclei in this region, and in the others that are drawn, then press Mark shapes."
@@ -103,7 +103,7 @@ def image_removed(image: str) -> str:
 
 def searching(done: int, total: int) -> str:
     """Return how far the search is."""
-    return f"{SUGGESTING[:-4]}: tile {done:,} of {total:,}"
+    return f"Looking for a region: tile {done:,} of {total:,}"
 
 
 def changes(found: Changes) -> str:

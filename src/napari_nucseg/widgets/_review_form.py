@@ -73,7 +73,7 @@ class ReviewForm(Container):
             text=SUGGEST,
             tooltip=(
                 "Draw a rectangle where the model doubts most, in the plane that is shown: "
-                "corrected first, it teaches a model more than any other."
+                "corrected first, it teaches a model more than one chosen at random."
             ),
         )
         self.text = Label(label="Reviewed", value="")
