@@ -189,6 +189,67 @@ def test_a_path_that_exists_is_refused(data, params, tmp_path):
         create_job(data, str(data), params)
 
 
+@pytest.mark.parametrize("output", ["a/b/new", "new"])
+def test_an_output_that_can_be_written_is_tried_without_a_trace(output, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+
+    target.check_output(target.absolute_output(str(tmp_path / output) if "/" in output else output))
+
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.fixture
+def root_only(tmp_path, monkeypatch):
+    """Return a folder in which nothing can be created, whoever runs the tests."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    mkdir = Path.mkdir
+
+    def refuse(path, *args, **options):
+        if folder in path.parents and not path.exists():
+            raise PermissionError(13, "Permission denied")
+        mkdir(path, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    return folder
+
+
+@pytest.mark.parametrize("place", ["new", "deep/er/new"])
+def test_an_output_that_cannot_be_written_is_said_before_the_training(
+    root_only, place, data, small_parent, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(start, "run_process", lambda *args: pytest.fail("not to be run"))
+    before = sorted(tmp_path.rglob("*"))
+    output = root_only / place
+
+    with pytest.raises(WriteError, match=r"theirs/.*: Permission denied\."):
+        finetune(data, output, model=str(small_parent))
+    arguments = ["--data", str(data), "--output", str(output), "--model", str(small_parent)]
+    run = CliRunner().invoke(make_app(), ["finetune", *arguments])
+
+    assert run.exit_code == 1
+    assert run.stderr.endswith("Permission denied.\n")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_output_below_a_file_is_said_before_the_training(data, params, tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(WriteError, match="it, or a part of its path, is a file"):
+        create_job(data, str(tmp_path / "file" / "deep" / "new"), params)
+
+    assert not files()
+
+
+def test_models_that_cannot_be_written_are_said_wherever_the_job_lies(data, params, tmp_path):
+    models_folder().write_text("")
+
+    with pytest.raises(WriteError, match="it, or a part of its path, is a file"):
+        create_job(data, "new", params, job=tmp_path / "job")
+
+    assert not (tmp_path / "job").exists()
+
+
 def test_a_full_disk_is_said_before_anything_is_written(data, params, monkeypatch):
     usage = shutil.disk_usage(data)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=5_000_000))

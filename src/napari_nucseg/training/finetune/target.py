@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from napari_nucseg.errors import ModelError, NameTaken, WriteError
+from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import ModelFolder, open_model
 from napari_nucseg.registry import Provenance, check_name, list_models, models_folder, save_model
@@ -48,12 +49,13 @@ def check_output(output: str) -> None:
     InputError
         It is no name of a model.
     NameTaken, WriteError
-        It exists.
+        It exists, or nothing can be written there.
     """
     check_name(model_name(output))
     if is_path(output):
         if os.path.lexists(output):
             raise WriteError(f"{output} exists already; choose another output.")
+        _check_writable(Path(output))
         return
     for entry in list_models():
         if entry.name.casefold() == output.casefold():
@@ -61,6 +63,32 @@ def check_output(output: str) -> None:
                 f"A model named '{entry.name}' exists already in {entry.path.parent}; choose "
                 "another name, or rename or remove that one."
             )
+    _check_writable(models_folder() / output)
+
+
+def _check_writable(target: Path) -> None:
+    """Raise WriteError unless a folder can be created there; nothing stays of the trial.
+
+    It is tried because permissions do not tell: network drives refuse also what they allow.
+    """
+    missing = [folder for folder in target.parents if not os.path.exists(folder)]
+    trial = _partial(target)
+    try:
+        prepare_output(target.parent)
+        trial.mkdir()
+    except OSError as error:
+        raise WriteError(
+            f"The new model cannot be written to {target}: {error.strerror or error}."
+        ) from error
+    finally:
+        for folder in (trial, *missing):
+            with suppress(OSError):  # not created, or another process uses it by now
+                folder.rmdir()
+
+
+def _partial(target: Path) -> Path:
+    """Return a hidden name beside a model folder that is to be written."""
+    return target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
 
 
 def check_space(folder: Path) -> None:
@@ -109,7 +137,7 @@ def store_model(source: Path, output: str, provenance: Provenance | None = None)
         return save_model(source, output, provenance).path
     check_output(output)
     target = Path(output)
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+    partial = _partial(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _check_whole(open_model(source))
