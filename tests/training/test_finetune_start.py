@@ -1,12 +1,13 @@
 """What is said before a fine-tuning starts; nothing is written where it cannot."""
 
 import os
+import queue
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from finetune_data import disks, reviewed_row, write_data
+from finetune_data import disks, reviewed_row, stub, write_data
 from typer.testing import CliRunner
 
 from napari_nucseg import FineTuneParams, finetune
@@ -28,7 +29,7 @@ from napari_nucseg.training.finetune.folder import read_rows
 from napari_nucseg.training.finetune.job import DATA, JobSpec, command_line, read_spec, write_spec
 from napari_nucseg.training.finetune.messages import Scores
 from napari_nucseg.training.finetune.plan import make_plan, plan_job, problem
-from napari_nucseg.training.finetune.process import Outcome, Status
+from napari_nucseg.training.finetune.process import FineTuneProcess, Outcome, Status
 from napari_nucseg.training.finetune.rows import make_row
 from napari_nucseg.training.finetune.start import change_job, create_job
 from napari_nucseg.training.finetune.target import store_model
@@ -461,6 +462,90 @@ def test_ctrl_c_cancels_and_the_second_one_stops(data, params, monkeypatch):
         finetune(data, "new", params=params)
 
     assert children[0].asked == ["cancel", "stop"]
+
+
+@pytest.fixture
+def child(monkeypatch):
+    """Return a function that sets what child processes do; it returns the list of them."""
+
+    def set_code(code):
+        def make(job, *callbacks):
+            process = FineTuneProcess(job, *callbacks, command=stub(code))
+            made.append(process)
+            return process
+
+        monkeypatch.setattr(start, "FineTuneProcess", make)
+        return made
+
+    made = []
+    return set_code
+
+
+def say(*told):
+    """Return the code of a child that writes messages."""
+    return "".join(f"os.write(1, {messages.format_message(one)!r})\n" for one in told)
+
+
+HELLO = messages.Log(text="hello")
+FOR_EVER = "sys.stdin.read()\n"
+
+
+@pytest.mark.parametrize("callback", ["on_message", "cancelled"])
+@pytest.mark.parametrize("error", [RuntimeError("of the caller"), SystemExit(7), queue.Empty()])
+def test_what_a_callback_raises_reaches_the_caller_when_the_child_has_ended(
+    callback, error, data, params, child
+):
+    children = child(say(HELLO) + FOR_EVER)
+
+    def fail(*_):
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        finetune(data, "new", params=params, **{callback: fail})
+
+    assert caught.value is error
+    assert not children[0].running
+    with pytest.raises(ChildProcessError):
+        os.waitpid(children[0].pid, os.WNOHANG)
+    assert not files()  # not even a job that nobody can go on with
+
+
+def test_a_callback_that_fails_at_last_does_not_undo_what_was_saved(data, params, child, tmp_path):
+    scores = Scores(f1=0.5, ap=0.4, mean_ap=0.3, true_nuclei=9, predicted_nuclei=8)
+    done = messages.Finished(
+        better=True,
+        before=scores,
+        after=scores,
+        epochs=1,
+        best_epoch=1,
+        folder=str(tmp_path / "saved"),
+        text="Better.",
+    )
+    child(f"os.mkdir({str(tmp_path / 'saved')!r})\n" + say(HELLO, done))
+    got = []
+
+    def fail_at_last(message):
+        got.append(message)
+        if message == done:
+            raise RuntimeError("of the caller")
+
+    with pytest.raises(RuntimeError, match="of the caller"):
+        finetune(data, "new", params=params, on_message=fail_at_last)
+
+    assert got == [HELLO, done]
+    assert (tmp_path / "saved").is_dir()
+    assert not files()
+
+
+def test_all_that_was_told_arrives_before_the_end(data, params, child):
+    told = [messages.Log(text=str(i)) for i in range(200)]
+    child(say(*told, messages.Failed(text="That is all.")))
+    got = []
+
+    with pytest.raises(TrainingError, match="That is all"):
+        finetune(data, "new", params=params, on_message=got.append)
+
+    assert got[:-1] == told
 
 
 def test_a_model_is_stored_at_a_path_whole_or_not_at_all(small_parent, tmp_path, monkeypatch):

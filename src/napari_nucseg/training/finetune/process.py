@@ -167,7 +167,7 @@ class FineTuneProcess:
         try:
             self._pass_on(process.stdout)
         except BaseException:  # of a callback; nobody would read the pipe any more
-            process.kill()
+            self.kill()
             raise
         finally:
             code = process.wait()  # no zombie is left

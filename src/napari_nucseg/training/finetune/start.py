@@ -3,12 +3,14 @@
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from napari_nucseg._types import CancelCheck
-from napari_nucseg.errors import Cancelled, InputError, TrainingError
+from napari_nucseg.errors import Cancelled, InputError, NucsegError, TrainingError
 from napari_nucseg.finetune_params import FineTuneParams, make_finetune_params
 from napari_nucseg.registry import changed
 from napari_nucseg.training.finetune.folder import read_rows, write_rows
@@ -95,9 +97,9 @@ def finetune(
         Folder for checkpoints; by default a hidden one among the user's models. It is removed
         once the model is saved.
     on_message : callable, optional
-        Given every message of the child (`training.finetune.messages`), in a thread of its own.
+        Given every message of the child (`training.finetune.messages`).
     cancelled : callable, optional
-        Asked ten times a second; training then ends with the best weights so far.
+        Asked ten times a second or more; training then ends with the best weights so far.
     **options
         Fields of `FineTuneParams`: ``model``, ``epochs``, ``train``, ``learning_rate``,
         ``augmentation``, ``rehearsal``, ``seed``.
@@ -114,6 +116,8 @@ def finetune(
         The child failed, was killed or ran out of memory; nothing was changed.
     Cancelled
         Before the first epoch ended.
+
+    What `on_message` or `cancelled` raises stops the child and is raised.
 
     Examples
     --------
@@ -198,9 +202,18 @@ def run_process(
         See `finetune`. A KeyboardInterrupt cancels; a second one stops the child.
     """
     spec = read_spec(job)
-    process = FineTuneProcess(job, on_message or (lambda message: None))
+    told: SimpleQueue[Message] = SimpleQueue()
+    process = FineTuneProcess(job, told.put)
     process.start()
-    outcome = _wait(process, cancelled)
+    try:
+        outcome = _follow(process, told, on_message, cancelled)
+    except BaseException:  # of a callback; nobody follows the child any more
+        process.kill()
+        ended = process.wait()
+        with suppress(NucsegError):  # the callback's error is the one to tell
+            if ended is not None:
+                settle(job, spec, ended)
+        raise
     return settle(job, spec, outcome)
 
 
@@ -261,12 +274,23 @@ def remove_job(job: Path) -> None:
         shutil.rmtree(job, ignore_errors=True)
 
 
-def _wait(process: FineTuneProcess, cancelled: CancelCheck | None) -> Outcome:
+def _follow(
+    process: FineTuneProcess,
+    told: SimpleQueue[Message],
+    on_message: Callable[[Message], None] | None,
+    cancelled: CancelCheck | None,
+) -> Outcome:
+    """Pass on what the child tells, in this thread, until it has ended."""
     asked = False
-    outcome = None
-    while outcome is None:
+    while True:
         try:
-            outcome = process.wait(POLL_SECONDS)
+            outcome = process.wait(0)  # first: what was told before the end is then in the queue
+            message = _next(told, POLL_SECONDS if outcome is None else 0)
+            if message is not None:
+                if on_message is not None:
+                    on_message(message)
+            elif outcome is not None:
+                return outcome
             if not asked and cancelled is not None and cancelled():
                 asked = True
                 process.cancel()
@@ -276,7 +300,14 @@ def _wait(process: FineTuneProcess, cancelled: CancelCheck | None) -> Outcome:
             else:
                 process.cancel()
             asked = True
-    return outcome
+
+
+def _next(told: SimpleQueue[Message], seconds: float) -> Message | None:
+    """Return the next message, or None if none comes in time."""
+    try:
+        return told.get(timeout=seconds)
+    except Empty:
+        return None
 
 
 def _rows(data: Data) -> list[Row]:
