@@ -155,6 +155,28 @@ def test_data_that_cannot_be_used_is_said_before_anything_is_written(rows, error
     assert not files()
 
 
+@pytest.mark.parametrize(
+    ("data", "output", "message"),
+    [
+        (
+            None,
+            "new",
+            r"^data must be a folder or a sequence of \(image, labels\) or .*, got None\.$",
+        ),
+        (5, "new", r"^data must be .*, got a int\.$"),
+        ([None], "new", r"^data must be .*; element 1 is None\.$"),
+        ([(IMAGE, LABELS)], None, "^output must be the name of the new model or .*, got None\\.$"),
+        ([(IMAGE, LABELS)], b"new", "^output must be .*, got a bytes\\.$"),
+        ([(IMAGE, LABELS)], "", "^A model's name has 1 to 64 letters"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_said(data, output, message, params):
+    with pytest.raises(InputError, match=message):
+        finetune(data, output, params=params)
+
+    assert not files()
+
+
 def test_a_base_model_that_was_deleted_is_said(data, params, small_parent, tmp_path):
     gone = shutil.copytree(small_parent, tmp_path / "gone")
     job = create_job(data, "new", params.model_copy(update={"model": str(gone)}))

@@ -39,6 +39,8 @@ from napari_nucseg.training.finetune.target import (
 
 Data = str | os.PathLike[str] | Sequence[Any]
 
+_DATA = "a folder or a sequence of (image, labels) or (image, labels, reviewed)"
+
 POLL_SECONDS = 0.1
 
 
@@ -128,6 +130,11 @@ def finetune(
     if params is not None and options:
         raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
     params = params or make_finetune_params(options)
+    if not isinstance(output, (str, os.PathLike)):
+        raise InputError(
+            "output must be the name of the new model or the path of a folder, got "
+            f"{_received(output)}."
+        )
     folder = create_job(data, os.fspath(output), params, save=save, job=job)
     return run_process(folder, on_message, cancelled)
 
@@ -317,15 +324,21 @@ def _rows(data: Data) -> list[Row]:
     return list(_checked(data))
 
 
-def _checked(data: Iterable[Any]) -> Iterable[Row]:
+def _checked(data: Any) -> Iterable[Row]:
+    if not isinstance(data, Iterable):
+        raise InputError(f"data must be {_DATA}, got {_received(data)}.")
     for number, row in enumerate(data, start=1):
         if isinstance(row, Row):
             yield row
             continue
         if not isinstance(row, (tuple, list)) or len(row) not in (2, 3):
             raise InputError(
-                "data must be a folder or a sequence of (image, labels) or (image, labels, "
-                f"reviewed); element {number} is a {type(row).__name__}"
+                f"data must be {_DATA}; element {number} is {_received(row)}"
                 f"{f' of length {len(row)}' if isinstance(row, (tuple, list)) else ''}."
             )
         yield make_row(f"image-{number:04d}", *row)
+
+
+def _received(value: object) -> str:
+    """Return of what kind a value is, for a sentence."""
+    return "None" if value is None else f"a {type(value).__name__}"
