@@ -31,6 +31,7 @@ from napari_nucseg.registry import (
     unpacking,
 )
 from napari_nucseg.registry.provenance import PROVENANCE
+from napari_nucseg.registry.weights_file import count_parameters
 
 FILES = (CONFIG, HASHES, LITERT, WEIGHTS, CARD)
 
@@ -464,7 +465,7 @@ def pack(tmp_path: Path, change) -> Path:
 def set_config(folder, **changes):
     config = json.loads((folder / CONFIG).read_bytes())
     for place, value in changes.items():
-        (config["network"] if place == "outputs" else config)[place] = value
+        (config["network"] if place in config["network"] else config)[place] = value
     (folder / CONFIG).write_text(json.dumps({**config, "name": "changed"}))
 
 
@@ -544,21 +545,97 @@ def add_type(file):
 def test_weights_that_hold_more_than_arrays(tmp_path, change, match):
     path = tmp_path / WEIGHTS
     shutil.copy(bundled_folder() / "nuclei" / WEIGHTS, path)
-    assert probe.count_parameters(path) > 1_000_000
+    assert count_parameters(path) > 1_000_000
     with h5py.File(path, "a") as file:
         change(file)
 
     with pytest.raises(ModelError, match=match):
-        probe.count_parameters(path)
+        count_parameters(path)
+
+
+def edit_weights(change):
+    """Return a change of a model folder: `change` gets the open weights file."""
+
+    def edit(folder):
+        set_config(folder)
+        with h5py.File(folder / WEIGHTS, "a") as file:
+            change(file)
+
+    return edit
+
+
+KERNEL, BIAS = "layers/conv2d_9/vars/0", "layers/conv2d_45/vars/1"
+"""An array of the encoder, and the last bias."""
+
+
+def remove_bias(file):
+    del file[BIAS]
+
+
+def reshape_kernel(file):
+    del file[KERNEL]
+    file[KERNEL] = np.zeros((1, 1, 7, 3), np.float32)
+
+
+def add_array(file):
+    file["more"] = np.zeros(3, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (edit_weights(remove_bias), f"it has no {BIAS}"),
+        (edit_weights(reshape_kernel), f"{KERNEL} is 1 x 1 x 7 x 3, expected 1 x 1 x 192 x 32"),
+        (edit_weights(add_array), "it also holds more"),
+        (
+            lambda folder: set_config(folder, decoder_widths=[128, 96, 64, 48, 24]),
+            "layers/conv2d_42/vars/0 is 1 x 1 x 48 x 128, expected 1 x 1 x 48 x 96",
+        ),
+        (
+            lambda folder: set_config(folder, decoder="transposed"),
+            "it has no layers/conv2d_transpose/vars/0",
+        ),
+    ],
+    ids=["less", "another shape", "more", "another width", "another decoder"],
+)
+def test_weights_of_another_network(tmp_path, refuse, change, match):
+    another = (
+        r"changed\.zip/model\.weights\.h5 holds the weights of another network than the one in "
+    )
+    refuse(pack(tmp_path, change), rf"{another}config\.json: {match}\.$")
+
+
+NOT_FINITE = pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+
+
+@NOT_FINITE
+def test_weights_that_are_no_numbers(tmp_path, refuse, number):
+    def spoil(file):
+        file[KERNEL][0, 0, 3, 3] = number
+
+    where = rf"changed\.zip/model\.weights\.h5 holds weights that are NaN or infinite, in {KERNEL}"
+    refuse(pack(tmp_path, edit_weights(spoil)), where)
+
+
+@NOT_FINITE
+def test_a_network_whose_weights_are_no_numbers(tmp_path, refuse, number):
+    with h5py.File(bundled_folder() / "nuclei" / WEIGHTS) as file:
+        bias = file[BIAS][()].tobytes()  # the same in both files
+
+    def spoil(folder):
+        set_config(folder)
+        content = (folder / LITERT).read_bytes()
+        assert content.count(bias) == 1
+        spoilt = np.array([number, 0], np.float32).tobytes()
+        (folder / LITERT).write_bytes(content.replace(bias, spoilt))
+
+    where = r"changed\.zip/model\.tflite holds weights that are NaN or infinite"
+    refuse(pack(tmp_path, spoil), where)
 
 
 def test_weights_with_links_are_not_imported(tmp_path, refuse):
-    def change(folder):
-        set_config(folder)
-        with h5py.File(folder / WEIGHTS, "a") as file:
-            add_external_link(file)
-
-    refuse(pack(tmp_path, change), r"changed\.zip/model\.weights\.h5 holds links")
+    path = pack(tmp_path, edit_weights(add_external_link))
+    refuse(path, r"changed\.zip/model\.weights\.h5 holds links")
 
 
 @pytest.mark.parametrize(

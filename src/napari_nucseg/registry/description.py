@@ -7,9 +7,9 @@ from napari_nucseg.errors import ModelError
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import CARD, WEIGHTS
 from napari_nucseg.registry.catalog import Entry, find_model
-from napari_nucseg.registry.probe import count_parameters
 from napari_nucseg.registry.provenance import Provenance
 from napari_nucseg.registry.text import plain_text
+from napari_nucseg.registry.weights_file import count_parameters
 
 WIDTH = 12
 """Characters of the names of facts."""

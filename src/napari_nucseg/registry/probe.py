@@ -8,20 +8,15 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.errors import ModelError, NucsegError
 from napari_nucseg.model.folder import LITERT, WEIGHTS, ModelFolder, open_model
 from napari_nucseg.preprocessing.tiling import STRIDE
-
-if TYPE_CHECKING:
-    import h5py
+from napari_nucseg.registry.weights_file import check_weights
 
 TIMEOUT = 60
 """Seconds that a try may take; it usually takes less than one."""
 
-MAX_ARRAYS = 1 << 30
-"""Bytes of all arrays in the weights at most."""
 MAX_INPUT = 2048
 """Pixels of a fixed input size at most."""
 MAX_MEMORY = 32 << 30
@@ -35,7 +30,7 @@ CODE = "import sys; from napari_nucseg.registry.probe import main; sys.exit(main
 
 
 def check_runs(folder: Path) -> None:
-    """Check that a model's network can be run and that its weights hold arrays and nothing else.
+    """Check that a model's network can be run and that its weights are finite and its network's.
 
     Raises
     ------
@@ -100,52 +95,24 @@ def run_once(model: ModelFolder) -> None:
             )
 
 
-def count_parameters(path: Path) -> int:
-    """Return how many numbers a weights file holds; refuse anything in it but plain arrays.
+def check_numbers(model: ModelFolder) -> None:
+    """Raise ModelError if a constant of the `.tflite` file, such as a weight, is not finite.
 
-    HDF5 files may refer to other files on the disk, and may claim any size.
-
-    Raises
-    ------
-    ModelError
+    What the network predicts does not tell: its activations turn NaN into numbers.
     """
-    import h5py
+    import numpy as np
+    from ai_edge_litert import schema_py_generated as schema
 
-    counts: list[int] = []
-    sizes: list[int] = []
-
-    def look(_: str, item: Any) -> None:
-        if isinstance(item, h5py.Group):
-            kinds = {type(item.get(key, getlink=True)) for key in item}
-            if kinds - {h5py.HardLink}:
-                raise ModelError(f"{path} holds links, expected arrays only.")
-            return
-        if not _is_plain(item):
-            raise ModelError(f"{path} holds {item.name[:80]!r}, which is not a plain array.")
-        counts.append(int(item.size or 0))
-        sizes.append(int(item.nbytes))
-        if sum(sizes) > MAX_ARRAYS:
-            raise ModelError(f"{path} holds arrays of more than {MAX_ARRAYS >> 20} MB.")
-
-    try:
-        with h5py.File(path, "r") as file:
-            look("/", file)
-            file.visititems(look)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is not a file of Keras weights: {error}.") from error
-    return sum(counts)
-
-
-def _is_plain(item: "h5py.Dataset | h5py.Datatype") -> bool:
-    """Tell whether something in a weights file holds its own numbers."""
-    import h5py
-
-    return (
-        isinstance(item, h5py.Dataset)
-        and item.dtype.kind in "biuf"
-        and not item.external
-        and not item.is_virtual
-    )
+    content = schema.Model.GetRootAs(model.litert.read_bytes(), 0)
+    for graph in map(content.Subgraphs, range(content.SubgraphsLength())):
+        for tensor in map(graph.Tensors, range(graph.TensorsLength())):
+            buffer = content.Buffers(tensor.Buffer())
+            if tensor.Type() != schema.TensorType.FLOAT32 or not buffer.DataLength():
+                continue
+            if not np.isfinite(buffer.DataAsNumpy().view("<f4")).all():
+                raise ModelError(
+                    f"{model.litert} holds weights that are NaN or infinite, expected numbers."
+                )
 
 
 def _limit_memory() -> None:
@@ -165,8 +132,9 @@ def main(folder: str) -> int:
     _limit_memory()
     try:
         model = open_model(Path(folder))
-        count_parameters(model.weights)
         run_once(model)
+        check_numbers(model)
+        check_weights(model.weights, model.config.network)
     except NucsegError as error:
         sys.stdout.buffer.write(str(error).encode())
         return REFUSED
