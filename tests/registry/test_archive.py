@@ -280,7 +280,7 @@ def test_entries_that_do_not_belong_to_a_model(make_zip, contents, refuse, name,
     refuse(make_zip([*contents.items(), (name, b"")]), match)
 
 
-@pytest.mark.parametrize("name", [CONFIG, HASHES, LITERT, WEIGHTS])
+@pytest.mark.parametrize("name", [CONFIG, HASHES, LITERT, WEIGHTS, CARD])
 def test_missing_files(make_zip, contents, refuse, name):
     del contents[name]
     refuse(make_zip(contents), f"it has no {name}")
@@ -290,9 +290,12 @@ def test_an_empty_zip(make_zip, refuse):
     refuse(make_zip({}), r"it has no config\.json and no hashes\.json and no model\.tflite and no")
 
 
-def test_a_card_is_not_needed(make_zip, contents, untried):
-    del contents[CARD]
-    assert import_model(make_zip(contents)).name == "tiny"
+def test_a_model_without_a_card_is_not_exported(source, tmp_path):
+    (source / CARD).unlink()
+    save_model(source, "mine")
+    with pytest.raises(ModelError, match=r"Model 'mine' in .* has no card\.md, without which"):
+        export_model("mine", tmp_path / "mine.zip")
+    assert not (tmp_path / "mine.zip").exists()
 
 
 def test_encrypted_entries(make_zip, contents, refuse):

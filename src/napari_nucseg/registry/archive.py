@@ -17,6 +17,7 @@ from napari_nucseg.errors import Cancelled, ModelError
 from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import (
+    CARD,
     CONFIG,
     ModelFolder,
     first_problem,
@@ -63,7 +64,7 @@ def export_model(
     Raises
     ------
     ModelError
-        There is no such model, or it is damaged.
+        There is no such model, it is damaged, or has no card.
     WriteError
         The file exists, or cannot be written.
     Cancelled
@@ -73,6 +74,11 @@ def export_model(
     if target.is_dir():
         target = target / f"{model.name}.zip"
     _ = model.weights, model.litert  # their hashes are checked
+    if not (model.path / CARD).is_file():
+        raise ModelError(
+            f"Model '{name}' in {model.path} has no {CARD}, without which nobody can import it; "
+            "write there what it was made from and how good it is."
+        )
     with ExitStack() as opened:
         # All are opened first: another process may remove the model.
         try:

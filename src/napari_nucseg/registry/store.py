@@ -31,8 +31,8 @@ from napari_nucseg.registry.names import check_name, is_name
 from napari_nucseg.registry.provenance import PROVENANCE, Provenance, write_provenance
 from napari_nucseg.registry.user_models import models_folder, open_user_model, user_names
 
-REQUIRED = (CONFIG, HASHES, LITERT, WEIGHTS)
-OPTIONAL = (CARD, PROVENANCE, "scores.md", "curve.png", "predictions.png", "reliability.png")
+REQUIRED = (CONFIG, HASHES, LITERT, WEIGHTS, CARD)
+OPTIONAL = (PROVENANCE, "scores.md", "curve.png", "predictions.png", "reliability.png")
 FILES = (*REQUIRED, *OPTIONAL)
 """All that belongs to a model."""
 
@@ -69,7 +69,7 @@ def save_model(source: str | Path, name: str, provenance: Provenance | None = No
     source = Path(source)
     model = open_model(source)
     found = [model.weights, model.litert]  # their hashes are checked
-    found += [source / file for file in (HASHES, *OPTIONAL) if (source / file).is_file()]
+    found += [source / file for file in (HASHES, CARD, *OPTIONAL) if (source / file).is_file()]
     with new_model(name) as folder:
         for path in found:
             copy_file(path, folder / path.name)
