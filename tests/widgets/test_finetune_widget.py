@@ -712,11 +712,39 @@ def test_segment_again_uses_the_new_model(docked, own_models):
     np.testing.assert_array_equal(docked.viewer.layers["cells labels"].data, disks())
 
 
+def test_segment_again_finds_the_image_that_was_opened_again(docked, own_models, notices):
+    docked.train(save_bundled(own_models))
+    layers = docked.viewer.layers
+    layers.remove("cells")
+    docked.viewer.add_image(bright(disks(), 1), name="other")
+    docked.viewer.add_image(bright(disks()), name="cells")
+    docked.press("segment")
+    segment = docked.viewer.window.dock_widgets["Segment nuclei (Nucleus Segmentation)"]
+    docked.qtbot.waitUntil(lambda: not segment.running, timeout=TIMEOUT)
+    assert segment.image_form.image.value is layers["cells"]
+    assert layers["cells nuclei"].metadata["napari_nucseg"]["model"] == "nuclei-tuned-1"
+    assert notices == []
+
+
 def test_an_image_that_is_gone_cannot_be_segmented_again(docked, own_models, notices):
     docked.train(save_bundled(own_models))
     docked.viewer.layers.clear()
     docked.press("segment")
-    assert docked.status == "The image 'cells' is no longer open, so it cannot be segmented again."
+    assert docked.status == (
+        "The image 'cells', 96 x 144 pixels, is no longer open, so it cannot be segmented again; "
+        "open it under this name."
+    )
+    docked.viewer.add_labels(disks(), name="cells")
+    docked.press("segment")
+    assert "is no longer open" in docked.status
+    docked.viewer.layers.clear()
+    docked.viewer.add_image(bright(disks(3, 3)), name="cells")
+    docked.press("segment")
+    assert docked.status == (
+        "The image 'cells' that was learned from is 96 x 144 pixels, the one that is open 72 x 72 "
+        "pixels; open the former again, or use Segment."
+    )
+    assert len(notices) == 3
 
 
 def test_the_widget_loads_no_tensorflow():

@@ -108,9 +108,26 @@ def saved(name: str) -> str:
     return f"Saved as '{name}': it can be chosen in Segment now."
 
 
-def image_gone(name: str) -> str:
-    """Return why there is nothing to segment again."""
-    return f"The image '{name}' is no longer open, so it cannot be segmented again."
+def image_gone(name: str, shape: Sequence[int], other: Sequence[int] | None) -> str:
+    """Return why there is nothing to segment again.
+
+    Parameters
+    ----------
+    name : str
+    shape : sequence of int
+        Of the image that was learned from.
+    other : sequence of int, optional
+        Shape of the image of the same name that is open.
+    """
+    if other is None:
+        return (
+            f"The image '{name}', {_size(shape)}, is no longer open, so it cannot be segmented "
+            "again; open it under this name."
+        )
+    return (
+        f"The image '{name}' that was learned from is {_size(shape)}, the one that is open "
+        f"{_size(other)}; open the former again, or use Segment."
+    )
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -20,6 +20,7 @@ from napari_nucseg.training.finetune.target import check_output
 from napari_nucseg.widgets import _finetune_messages as messages
 from napari_nucseg.widgets._dock import DockWatcher
 from napari_nucseg.widgets._finetune_form import FineTuneForm
+from napari_nucseg.widgets._layers import find_open, full_resolution, image_named
 from napari_nucseg.widgets._messages import failed, model_lost, show_error, show_warning
 from napari_nucseg.widgets._model_choice import ModelChoice
 from napari_nucseg.widgets._params_form import read_values
@@ -282,11 +283,15 @@ class FineTuneWidget(FineTuneForm):
 
     def segment_again(self) -> None:
         """Segment the first image with the new model, in the Segment widget."""
-        image = self._image()
-        if not self._saved or image is None:
+        wanted = self._image()
+        if not self._saved or wanted is None:
             return
-        if image not in self._viewer.layers:
-            self._show_error(messages.image_gone(image.name))
+        image = find_open(wanted, self._viewer.layers)
+        if image is None:
+            other = image_named(wanted.name, self._viewer.layers)
+            found = None if other is None else full_resolution(other).shape
+            shape = full_resolution(wanted).shape
+            self._show_error(messages.image_gone(wanted.name, shape, found))
             return
         widget = segment_widget(self._viewer)
         widget.image_form.image.value = image
