@@ -1,5 +1,6 @@
 """The Fine-tune widget: every state of a training, told by stand-ins for the child process."""
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ from finetuning import (
 )
 from napari.components import ViewerModel
 from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QWidget
 
 from napari_nucseg import segment
 from napari_nucseg.finetune_params import FineTuneParams
@@ -36,7 +38,9 @@ from napari_nucseg.training.finetune.plan import plan_job
 from napari_nucseg.training.finetune.rows import make_row
 from napari_nucseg.training.finetune.start import create_job
 from napari_nucseg.training.finetune.target import JOBS
+from napari_nucseg.widgets._held_out_picture import draw_picture
 from napari_nucseg.widgets._training_run import TrainingRun
+from napari_nucseg.widgets._training_view import TrainingView
 from napari_nucseg.widgets.finetune_widget import FineTuneWidget
 
 NUCLEI = bundled_folder() / "nuclei"
@@ -393,10 +397,15 @@ def test_ids_far_apart_are_told(ready, notices):
 # how a training goes
 
 
-def test_a_training_is_shown(ready, tmp_path):
+def write_preview(path):
+    """Write the picture of a model that now finds nothing."""
     labels = disks()
-    preview = tmp_path / "preview.npz"
-    np.savez(preview, image=bright(labels)[..., None], true=labels, before=labels, now=labels * 0)
+    np.savez(path, image=bright(labels)[..., None], true=labels, before=labels, now=labels * 0)
+    return path
+
+
+def test_a_training_is_shown(ready, tmp_path):
+    preview = write_preview(tmp_path / "preview.npz")
     code = tell(
         messages.Stage(text="Loading TensorFlow"),
         SPLIT,
@@ -422,6 +431,28 @@ def test_a_training_is_shown(ready, tmp_path):
     assert view.picture.is_shown
     assert not ready.widget.run_button.enabled
     assert ready.widget.cancel_button.enabled
+
+
+@pytest.mark.parametrize("height", [150, 300, 450, 900])
+def test_nothing_is_printed_over_the_curves(height, qtbot, tmp_path):
+    """A layout is short of room for a moment when a text is shown, before its parents know."""
+    window = QWidget()
+    qtbot.addWidget(window)
+    view = TrainingView()
+    view.native.setParent(window)
+    picture = draw_picture(write_preview(tmp_path / "preview.npz"))
+    for message in (SPLIT, validation(0), STEP, messages.Log(text="A remark."), validation(1)):
+        view.show_message(message, None)
+    view.show_message(messages.Preview(path="", epoch=1), picture)
+    view.native.resize(340, height)
+    window.show()
+    parts = [view.split, view.notes, view.scores, view.curves, view.legend, view.picture]
+    places = [getattr(part, "native", part).geometry() for part in parts]
+
+    assert all(getattr(part, "native", part).isVisible() for part in parts)
+    assert not any(a.intersects(b) for a, b in itertools.combinations(places, 2))
+    if height == 900:
+        assert (view.curves.height(), view.picture.height()) == (120, 150)
 
 
 def test_a_better_model_is_saved_and_offered(ready, own_models):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from qtpy.QtCore import QPoint, QRect, Qt
+from qtpy.QtCore import QPoint, QRect, QSize, Qt
 from qtpy.QtGui import QImage, QPainter, QPaintEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -99,8 +99,11 @@ class HeldOutPicture(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._image: QImage | None = None
-        self.setFixedHeight(HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        """Return the height; no minimum, as a layout short of room would let it overlap."""
+        return QSize(0, HEIGHT)
 
     @property
     def is_shown(self) -> bool:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -27,9 +27,12 @@ class LossCurves(QWidget):
         super().__init__()
         self.training: list[Point] = []
         self.held_out: list[Point] = []
-        self.setFixedHeight(HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setToolTip("Loss of each batch, and of the held-out part after each epoch.")
+
+    def sizeHint(self) -> QSize:
+        """Return the height; no minimum, as a layout short of room would let it overlap."""
+        return QSize(0, HEIGHT)
 
     def clear(self) -> None:
         """Draw nothing."""
@@ -51,13 +54,12 @@ class LossCurves(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the curves between the smallest and the largest loss."""
+        points = [*self.training, *self.held_out]
+        if not points:
+            return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         text = self.palette().color(self.foregroundRole())
-        points = [*self.training, *self.held_out]
-        if not points:
-            painter.end()
-            return
         low, high = min(p[1] for p in points), max(p[1] for p in points)
         last = max(1.0, *(p[0] for p in points))
         labels = [f"{high:.3g}", f"{low:.3g}"]
@@ -66,9 +68,9 @@ class LossCurves(QWidget):
         top = metrics.height() + MARGIN
         area = QRectF(left, top, self.width() - left - MARGIN, self.height() - top - MARGIN)
         painter.setPen(text)
-        painter.drawText(QPointF(MARGIN, area.top() + metrics.ascent() / 2), labels[0])
+        painter.drawText(QPointF(MARGIN, area.top() + metrics.ascent()), labels[0])
         if high > low:
-            painter.drawText(QPointF(MARGIN, area.bottom()), labels[1])
+            painter.drawText(QPointF(MARGIN, area.bottom() - metrics.descent()), labels[1])
         self._draw_legend(painter, left, metrics.ascent())
         faint = QColor(text)
         faint.setAlpha(60)
