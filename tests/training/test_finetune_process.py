@@ -10,6 +10,8 @@ import pytest
 from finetune_data import stub
 
 from napari_nucseg.finetune_params import FineTuneParams
+from napari_nucseg.model.folder import WEIGHTS
+from napari_nucseg.registry import bundled_folder, remove_model, save_model
 from napari_nucseg.training.finetune import messages, process
 from napari_nucseg.training.finetune.child import Line
 from napari_nucseg.training.finetune.job import CHECKPOINT, LOG, JobSpec, write_spec
@@ -132,6 +134,33 @@ def test_a_child_that_is_killed_is_said(tmp_path):
     assert outcome.status is Status.KILLED
     assert "killed (signal 9): by the system, if memory ran out" in outcome.text
     assert "Nothing of yours was changed." in outcome.text
+
+
+@pytest.mark.parametrize(
+    "code", ["os.kill(os.getpid(), signal.SIGKILL)", tell(messages.Failed(text="It broke."))]
+)
+@pytest.mark.parametrize("damage", [None, "removed", "damaged"])
+def test_what_is_missing_to_resume_is_said(tmp_path, code, damage):
+    base = save_model(bundled_folder() / "nuclei", "mine")
+    job = tmp_path / "job"
+    write_spec(job, JobSpec(params=FineTuneParams(model="mine"), data="data", output="new"))
+    (job / CHECKPOINT).touch()
+    if damage == "removed":
+        remove_model("mine")
+    elif damage == "damaged":
+        (base.path / WEIGHTS).write_bytes(b"")
+
+    outcome, _ = run(job, code)
+
+    command = f"napari-nucseg finetune --resume {job}"
+    if damage is None:
+        assert outcome.text.endswith(f" It can be resumed: {command}")
+    else:
+        assert outcome.text.endswith(
+            " It cannot be resumed, as its base model 'mine' is missing or damaged: import the "
+            f"same model again and then resume ({command}), or start anew from another one."
+        )
+        assert "It can be resumed" not in outcome.text
 
 
 def test_a_child_that_is_killed_after_saving_is_said(tmp_path, monkeypatch):

@@ -62,6 +62,21 @@ def make_plan(rows: Sequence[Row], params: FineTuneParams) -> Plan:
     DatasetError
         Too little was reviewed, or the same place twice.
     """
+    parent = base_model(params)
+    # In the order of their names: from layers and from a folder the result is the same.
+    ordered = sorted(rows, key=lambda row: row.name)
+    _check_twins(ordered)
+    return Plan(ordered, plan_split(ordered), parent, params)
+
+
+def base_model(params: FineTuneParams) -> ModelFolder:
+    """Return the base model.
+
+    Raises
+    ------
+    ModelError
+        It is missing, corrupt, or of a kind that cannot be fine-tuned.
+    """
     parent = find_model(params.model)
     _ = parent.weights  # there, and what the hash says
     if parent.config.fixed_size:
@@ -69,10 +84,7 @@ def make_plan(rows: Sequence[Row], params: FineTuneParams) -> Plan:
             f"Model '{parent.name}' squeezes images into {parent.config.fixed_size} x "
             f"{parent.config.fixed_size} pixels and cannot be fine-tuned; start from another one."
         )
-    # In the order of their names: from layers and from a folder the result is the same.
-    ordered = sorted(rows, key=lambda row: row.name)
-    _check_twins(ordered)
-    return Plan(ordered, plan_split(ordered), parent, params)
+    return parent
 
 
 def _check_twins(rows: Sequence[Row]) -> None:

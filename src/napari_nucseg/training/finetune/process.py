@@ -11,11 +11,12 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import IO
 
-from napari_nucseg.errors import NucsegError, WriteError
+from napari_nucseg.errors import ModelError, NucsegError, WriteError
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.training.finetune.job import CHECKPOINT, LOG, read_spec
 from napari_nucseg.training.finetune.lock import check_free
 from napari_nucseg.training.finetune.messages import Failed, Finished, Message, parse_message
+from napari_nucseg.training.finetune.plan import base_model
 from napari_nucseg.training.finetune.target import is_stored
 
 KILL_SIGNAL = 9
@@ -236,7 +237,26 @@ class FineTuneProcess:
     def _how_to_go_on(self, resumable: bool) -> str:
         if not resumable:
             return ""
-        return f" It can be resumed: napari-nucseg finetune --resume {self.job}"
+        command = f"napari-nucseg finetune --resume {self.job}"
+        missing = self._missing_model()
+        if missing is None:
+            return f" It can be resumed: {command}"
+        return (
+            f" It cannot be resumed, as its base model '{missing}' is missing or damaged: import "
+            f"the same model again and then resume ({command}), or start anew from another one."
+        )
+
+    def _missing_model(self) -> str | None:
+        """Return the name of the base model if that cannot be used any more."""
+        try:
+            params = read_spec(self.job).params
+        except NucsegError:  # no job of ours
+            return None
+        try:
+            base_model(params)
+        except ModelError:
+            return params.model
+        return None
 
 
 def _how(code: int) -> str:
