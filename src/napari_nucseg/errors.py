@@ -36,6 +36,10 @@ class DatasetError(NucsegError):
     """A training or evaluation folder that does not hold what is needed."""
 
 
+class CheckpointError(DatasetError):
+    """A checkpoint that cannot be gone on with; the way on is a new training."""
+
+
 class TrainingError(NucsegError):
     """A training process that failed, was killed or ran out of memory."""
 

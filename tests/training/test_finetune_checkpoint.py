@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from napari_nucseg.errors import DatasetError, WriteError
+from napari_nucseg.errors import CheckpointError, WriteError
 from napari_nucseg.training.finetune.checkpoint import State, load_checkpoint, save_checkpoint
 
 ARRAYS = {
@@ -31,14 +31,14 @@ def test_what_was_saved_is_loaded(tmp_path):
 def test_another_training_is_not_gone_on_with(tmp_path):
     save_checkpoint(tmp_path / "c.npz", State("abc"), {})
 
-    with pytest.raises(DatasetError, match="used other data, parameters or another base model"):
+    with pytest.raises(CheckpointError, match="used other data, parameters or another base model"):
         load_checkpoint(tmp_path / "c.npz", "abd")
 
 
 def test_a_damaged_file_is_said(tmp_path):
     (tmp_path / "c.npz").write_bytes(b"PK\x03\x04 and no more")
 
-    with pytest.raises(DatasetError, match=r"c\.npz is damaged .* start anew"):
+    with pytest.raises(CheckpointError, match=r"c\.npz is damaged .* start anew"):
         load_checkpoint(tmp_path / "c.npz", "abc")
 
 

@@ -163,6 +163,33 @@ def test_what_is_missing_to_resume_is_said(tmp_path, code, damage):
         assert "It can be resumed" not in outcome.text
 
 
+REAL_CHILD = """
+import pathlib, sys, types
+from napari_nucseg import errors
+from napari_nucseg.training.finetune import child
+run = types.ModuleType("run")
+def run_job(*_):
+    raise errors.{error}("It is damaged; start anew.")
+run.run_job = run_job
+sys.modules["napari_nucseg.training.finetune.run"] = run
+sys.exit(child.main(pathlib.Path({job!r})))
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "more"),
+    [("CheckpointError", ""), ("DatasetError", " It can be resumed: napari-nucseg finetune --")],
+)
+def test_a_checkpoint_that_cannot_be_gone_on_with_is_not_to_be_resumed(tmp_path, error, more):
+    write_spec(tmp_path, JobSpec(params=FineTuneParams(), data="data", output="new"))
+    (tmp_path / CHECKPOINT).touch()
+
+    outcome, _ = run(tmp_path, REAL_CHILD.format(error=error, job=str(tmp_path)))
+
+    assert outcome.status is Status.FAILED
+    assert outcome.text.removesuffix(f"resume {tmp_path}") == f"It is damaged; start anew.{more}"
+
+
 def test_a_child_that_is_killed_after_saving_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(process, "is_stored", lambda job, output: True)
     write_spec(tmp_path, JobSpec(params=FineTuneParams(), data="data", output="new"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucseg._types import AnyArray
-from napari_nucseg.errors import DatasetError
+from napari_nucseg.errors import CheckpointError
 from napari_nucseg.io.atomic import atomic_file
 
 _STATE = "state"
@@ -63,17 +63,17 @@ def load_checkpoint(path: Path, fingerprint: str) -> tuple[State, dict[str, list
 
     Raises
     ------
-    DatasetError
+    CheckpointError
         The file is damaged, or belongs to other data, parameters or another base model.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             content: dict[str, Any] = {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"The checkpoint {path} is damaged ({error}); start anew.") from error
+        raise CheckpointError(f"The checkpoint {path} is damaged ({error}); start anew.") from error
     state = State(**json.loads(content.pop(_STATE).tobytes()))
     if state.fingerprint != fingerprint:
-        raise DatasetError(
+        raise CheckpointError(
             f"The training in {path.parent} used other data, parameters or another base model; "
             "start anew."
         )

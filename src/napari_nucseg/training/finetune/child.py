@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from threading import Event, Thread
 
-from napari_nucseg.errors import Cancelled, NucsegError
+from napari_nucseg.errors import Cancelled, CheckpointError, NucsegError
 from napari_nucseg.training.finetune.lock import job_lock
 from napari_nucseg.training.finetune.messages import Failed, Message, Stage, format_message
 
@@ -74,6 +74,9 @@ def main(job: Path) -> int:
         line.tell(finished)
     except Cancelled as error:
         line.tell(Failed(kind="cancelled", text=str(error)))
+        return 1
+    except CheckpointError as error:
+        line.tell(Failed(kind="useless", text=str(error)))
         return 1
     except NucsegError as error:
         line.tell(Failed(text=str(error)))

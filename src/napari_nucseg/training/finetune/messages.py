@@ -135,7 +135,8 @@ class Failed(Told):
     """The training cannot go on; `text` says why."""
 
     type: Literal["error"] = "error"
-    kind: Literal["error", "memory", "cancelled"] = "error"
+    kind: Literal["error", "memory", "cancelled", "useless"] = "error"
+    """Useless is a checkpoint that cannot be gone on with."""
     text: str
 
 

@@ -209,8 +209,10 @@ class FineTuneProcess:
                 "error": Status.FAILED,
                 "memory": Status.OUT_OF_MEMORY,
                 "cancelled": Status.CANCELLED,
+                "useless": Status.FAILED,
             }[last.kind]
-            go_on = "" if last.kind == "cancelled" else self._how_to_go_on(resumable)
+            ended = last.kind in ("cancelled", "useless")
+            go_on = "" if ended else self._how_to_go_on(resumable)
             return Outcome(status, last.text + go_on, None, resumable)
         if self._is_stored():
             text = f"The training process was ended ({_how(code)}) when the new model was saved."

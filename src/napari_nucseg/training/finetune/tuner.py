@@ -152,7 +152,7 @@ class Tuner:
 
         Raises
         ------
-        DatasetError
+        CheckpointError
             It is damaged or belongs to another training.
         """
         self.state, arrays = load_checkpoint(self.job / CHECKPOINT, self.state.fingerprint)
