@@ -41,7 +41,20 @@ def test_a_network_without_a_distance_map_can_estimate_too():
 
 
 def test_a_scale_at_which_nothing_is_found_has_no_credit():
-    assert Look(0.0, 0.0, 0.0).credit(_config(("foreground",))) == 0.0
+    assert Look(0.0, 0.0, 0.0, 0.0).credit(_config(("foreground",))) == 0.0
+
+
+def test_the_scale_at_which_the_network_is_surer_has_more_credit():
+    perfect = perfect_maps(DISKS).maps
+    pale = perfect.copy()
+    pale[..., 0] *= 0.8
+    config = _config(("foreground", "distance", "offset"))
+
+    sure, unsure = (_look(PlaneMaps(m, DISKS.shape, 1.0), config) for m in (perfect, pale))
+
+    assert (unsure.diameter, unsure.share) == (sure.diameter, sure.share)
+    assert unsure.probability == pytest.approx(0.8 * sure.probability, rel=1e-3)
+    assert unsure.credit(config) == pytest.approx(0.64 * sure.credit(config), rel=2e-3)
 
 
 def _sees_pairs_as_one(tile):

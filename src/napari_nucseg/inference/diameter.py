@@ -44,18 +44,23 @@ class Look:
         Mean of the distance map inside the nuclei. It is about 0.4 for whole nuclei and falls
         when the network sees mere texture (too large) or mere dots (too small). 1 at every scale
         for a network without a distance map.
+    probability: float
+        Mean foreground probability inside the nuclei. It is lower at a small scale at which whole
+        cells or heaps of nuclei pass for nuclei than at the true scale.
     """
 
     diameter: float
     share: float
     distance: float
+    probability: float
 
     def credit(self, config: ModelConfig) -> float:
         """Return how well the scale suits the image; comparable between scales of one image."""
         if self.diameter == 0:
             return 0.0
         misfit = np.log(self.diameter / config.diameter) / SPREAD
-        return float(self.share**0.25 * self.distance**4 * np.exp(-0.5 * misfit**2))
+        quality = self.distance**4 * self.probability**2
+        return float(self.share**0.25 * quality * np.exp(-0.5 * misfit**2))
 
 
 def estimate_diameter(
@@ -112,7 +117,7 @@ def _look(maps: PlaneMaps, config: ModelConfig) -> Look:
     labels = find_instances(at_network_scale, config.network, SegmentParams(), config.diameter)
     areas = np.bincount(labels.ravel())[1:]
     if areas.size == 0:
-        return Look(0.0, 0.0, 0.0)
+        return Look(0.0, 0.0, 0.0, 0.0)
     inside = labels > 0
     distance = 1.0
     if "distance" in config.network.outputs:
@@ -122,6 +127,7 @@ def _look(maps: PlaneMaps, config: ModelConfig) -> Look:
         diameter=float(np.median(np.sqrt(4.0 * areas / np.pi))),
         share=float(inside.mean()),
         distance=distance,
+        probability=float(at_network_scale.probability()[inside].mean(dtype=np.float64)),
     )
 
 
