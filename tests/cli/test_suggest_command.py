@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from napari_nucseg import suggest_regions
 from napari_nucseg.cli import make_app
+from napari_nucseg.correction import suggestions
 from napari_nucseg.sample_data import fluorescence_field
 
 
@@ -63,6 +64,30 @@ def test_an_image_that_cannot_be_read_is_said(images):
     assert result.exit_code == 1
     assert "broken.png" in result.stderr
     assert len(read(result)) == 1
+    alone = run(images / "broken.png")
+    assert alone.exit_code == 1
+    assert "sure of everything" not in alone.stderr
+
+
+def test_ctrl_c_gives_what_was_found(images, monkeypatch):
+    asked = []
+
+    def interrupted(*arguments, **options):
+        asked.append(arguments)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return suggest_regions(*arguments, **options)
+
+    monkeypatch.setattr(suggestions, "suggest_regions", interrupted)
+    result = run(images, "--count", 1, "--size", 64, "--diameter", 24)
+    assert result.exit_code == 130
+    assert [row["image"] for row in read(result)] == [str(images / "1.tif")]
+
+
+def test_a_missing_model_is_said_once(images):
+    result = run(images, "--model", "gone")
+    assert result.exit_code == 1
+    assert result.stderr.count("gone") == 1
 
 
 def test_only_what_matters_is_asked():

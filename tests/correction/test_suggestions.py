@@ -2,70 +2,96 @@ import numpy as np
 import pytest
 
 from napari_nucseg import segment, suggest_regions
-from napari_nucseg.correction.suggestions import Suggestion, choose_regions, spread_out
+from napari_nucseg.correction.suggestions import Suggestion, _Grid, spread_out
 from napari_nucseg.errors import Cancelled, InputError
 from napari_nucseg.sample_data import fluorescence_field
 
 
+def choose(probabilities, count=1, size=32, taken=None):
+    """Return doubt, plane and window of what is chosen in planes (planes, Y, X)."""
+    grid = _Grid.over(probabilities.shape[1:], size)
+    hidden = [None] * len(probabilities) if taken is None else taken
+    doubts = [grid.mean_doubts(*pair) for pair in zip(probabilities, hidden, strict=True)]
+    return list(grid.peaks(np.stack(doubts), count))
+
+
 def test_the_region_with_most_undecided_pixels_comes_first():
-    sure = np.full((96, 128), 0.999, np.float32)
-    sure[40:56, 64:72] = 0.5  # 128 pixels of doubt 1
-    sure[80:88, 0:8] = 0.5  # 64 pixels
-    first, second = choose_regions(sure, "YX", count=2, size=32)
-    assert first.doubt == pytest.approx(128 / 32**2)
-    assert second.doubt == pytest.approx(64 / 32**2)
-    rows, columns = first.window
+    sure = np.full((1, 96, 128), 0.999, np.float32)
+    sure[0, 40:56, 64:72] = 0.5  # 128 pixels of doubt 1
+    sure[0, 80:88, 0:8] = 0.5  # 64 pixels
+    first, second = choose(sure, count=2)
+    assert first[0] == pytest.approx(128 / 32**2)
+    assert second[0] == pytest.approx(64 / 32**2)
+    rows, columns = first[2]
     assert rows.start <= 40 < 56 <= rows.stop
     assert columns.start <= 64 < 72 <= columns.stop
     assert (rows.stop - rows.start, columns.stop - columns.start) == (32, 32)
-    assert first.position == {}
 
 
 def test_regions_do_not_overlap_even_in_different_planes():
     doubtful = np.full((3, 64, 96), 0.5, np.float32)
     doubtful[1] = 0.4  # less in doubt
-    found = choose_regions(doubtful, "ZYX", count=20, size=32)
+    found = choose(doubtful, count=20)
     assert len(found) == 6
     seen = np.zeros((64, 96), int)
-    for suggestion in found:
-        assert suggestion.position == {"Z": 0}
-        seen[suggestion.window] += 1
+    for _, plane, window in found:
+        assert plane == 0
+        seen[window] += 1
     assert (seen == 1).all()
 
 
-def test_the_plane_with_most_doubt_whatever_the_order_of_axes():
-    doubtful = np.zeros((2, 40, 5, 40), np.float32)  # T, X, Z, Y
-    doubtful[1, 8:40, 3, 0:32] = 0.5
-    (found,) = choose_regions(doubtful, "TXZY", size=32)
-    assert found == Suggestion((slice(0, 32), slice(8, 40)), {"T": 1, "Z": 3}, 1.0)
+def test_the_far_end_of_a_plane_is_looked_at():
+    doubtful = np.zeros((1, 39, 37), np.float32)
+    doubtful[0, 38, 36] = doubtful[0, 37, 36] = doubtful[0, 38, 35] = 0.5
+    ((doubt, _, window),) = choose(doubtful)
+    assert window == (slice(7, 39), slice(5, 37))
+    assert doubt == pytest.approx(3 / 32**2)
 
 
 def test_what_is_reviewed_is_not_touched():
-    doubtful = np.full((64, 64), 0.5, np.float32)
-    taken = np.zeros((64, 64), bool)
-    taken[10, 10] = True
-    found = choose_regions(doubtful, "YX", count=4, size=32, taken=taken)
+    doubtful = np.full((2, 64, 64), 0.5, np.float32)
+    taken = np.zeros((2, 64, 64), bool)
+    taken[0, 10, 10] = taken[1] = True
+    found = choose(doubtful, count=4, taken=taken)
     assert found
-    assert not any(taken[suggestion.window].any() for suggestion in found)
+    for _, plane, window in found:
+        assert not taken[plane][window].any()
 
 
 def test_nothing_where_the_model_is_sure():
-    assert choose_regions(np.full((64, 64), 0.01, np.float32), "YX", size=32) == []
+    assert choose(np.full((1, 64, 64), 0.01, np.float32)) == []
     assert suggest_regions(np.zeros((64, 64), np.uint8)) == []
 
 
 def test_a_small_image_is_one_region():
-    (found,) = choose_regions(np.full((20, 30), 0.5, np.float32), "YX", count=3)
-    assert found.window == (slice(0, 20), slice(0, 30))
+    ((_, _, window),) = choose(np.full((1, 20, 30), 0.5, np.float32), count=3, size=256)
+    assert window == (slice(0, 20), slice(0, 30))
 
 
 def test_the_model_is_asked():
     image = np.zeros((128, 384), np.float32)
     image[:, 256:] = fluorescence_field((128, 128), 24, seed=1).image
     (found,) = suggest_regions(image, size=128, diameter=24)
+    assert found.position == {}
     assert found.window[1].start > 128
     probabilities = segment(image, diameter=24, probabilities=True).probabilities
-    assert choose_regions(probabilities, "YX", size=128) == [found]
+    ((doubt, _, window),) = choose(probabilities[None], size=128)
+    assert (found.doubt, found.window) == (doubt, window)
+
+
+def test_the_plane_of_a_stack_and_how_far_it_is():
+    stack = np.zeros((2, 3, 96, 96), np.float32)
+    stack[1, 2] = fluorescence_field((96, 96), 24, seed=1).image
+    told = []
+    (found,) = suggest_regions(
+        stack, "TZYX", diameter=24, progress=lambda done, total, _: told.append((done, total))
+    )
+    assert found.position == {"T": 1, "Z": 2}
+    assert found.window == (slice(0, 96), slice(0, 96))
+    assert told[-1] == (6, 6)
+    taken = np.zeros(stack.shape, np.uint8)
+    taken[1, 2, 5, 5] = 1
+    assert suggest_regions(stack, "TZYX", diameter=24, taken=taken) == []
 
 
 def test_one_of_each_image_before_the_second_of_any():
@@ -81,8 +107,10 @@ def test_one_of_each_image_before_the_second_of_any():
     ("wrong", "message"),
     [
         ({"count": 0}, "got 0 of 256"),
+        ({"count": "2"}, "got '2' of 256"),
         ({"size": 4}, "got 1 of 4"),
         ({"taken": np.zeros((3, 3), bool)}, r"\(3, 3\).*\(64, 64\)"),
+        ({"taken": [True]}, r"\(1,\).*\(64, 64\)"),
         ({"colour": 1}, "unknown parameter"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_nucseg.cli._console import fail_clearly
+from napari_nucseg.cli._console import INTERRUPTED, fail_clearly
 from napari_nucseg.cli._options import read_options, with_options
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.params import SegmentParams
@@ -36,17 +36,20 @@ def suggest(
 ) -> None:
     """Say where to correct labels for fine-tuning: where the model doubts most.
 
-    Prints a CSV table of regions, one of each image before the second of any. Corrected regions of
-    this kind teach a model more than others. Exit code 1: some images could not be read.
+    Prints a CSV table of regions, one of each image before the second of any. Exit code 1: some
+    images could not be read. Ctrl-C ends it with the regions of the images so far.
     """
     with fail_clearly():
         params = read_options(options)
         from napari_nucseg.batch.items import find_items
         from napari_nucseg.correction.suggestions import spread_out, suggest_regions
+        from napari_nucseg.registry import find_model
 
+        find_model(params.model)  # rather than for each image
+        items = find_items(inputs, Path(), {})
         found: list[tuple[str, Sequence[Suggestion]]] = []
-        failed = False
-        for item in find_items(inputs, Path(), {}):
+        code = 0
+        for number, item in enumerate(items, start=1):
             name = " ".join((str(item.source), *item.place.values()))
             try:
                 image = item.read(None)
@@ -60,17 +63,22 @@ def suggest(
                 )
             except NucsegError as error:
                 typer.echo(str(error), err=True)
-                failed = True
-                continue
-            found.append((name, regions))
+                code = 1
+            except KeyboardInterrupt:
+                code = INTERRUPTED
+                break
+            else:
+                found.append((name, regions))
+                typer.echo(f"{number}/{len(items)} {name}", err=True)
         _print(spread_out(found, count))
-    if failed:
-        raise typer.Exit(code=1)
+    if found and not any(regions for _, regions in found):
+        typer.echo("The model is sure of everything in these images.", err=True)
+    if code:
+        raise typer.Exit(code=code)
 
 
 def _print(chosen: "Sequence[tuple[str, Suggestion]]") -> None:
     if not chosen:
-        typer.echo("The model is sure of everything in these images.", err=True)
         return
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(COLUMNS)

@@ -12,14 +12,17 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, Progress
 from napari_nucseg.errors import InputError
-from napari_nucseg.inference.segment import segment
+from napari_nucseg.inference.job import SegmentJob, resolve_job
+from napari_nucseg.inference.maps import predict_plane
+from napari_nucseg.inference.segment import as_array
 from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.preprocessing.tiling import plan_tiles
 
 SIZE = 256
 """Height and width of a region in pixels: some twenty to a hundred nuclei."""
 
 STEP = 8
-"""Regions begin at multiples of this many pixels."""
+"""Regions begin at multiples of this many pixels, or end where the image does."""
 
 CERTAIN = 0.25
 """Doubt of a pixel below which it does not count: large, nearly certain areas would add up."""
@@ -84,114 +87,137 @@ def suggest_regions(
     ------
     InputError
         `count`, `size` or `taken` cannot be used, or whatever `segment` finds wrong.
+    ModelError, EngineError, Cancelled
     """
     _check(count, size)
     if params is not None and options:
         raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
-    asked = (params or make_params(options)).model_copy(
-        update={"probabilities": True, "link_depth": False, "link_time": False}
-    )
-    result = segment(
-        image,
-        axes,
-        params=asked,
-        rgb=rgb,
-        pixel_size=pixel_size,
-        progress=progress,
-        cancelled=cancelled,
-    )
-    if result.probabilities is None:
-        raise InputError("Segmenting gave no probabilities.")
-    if taken is not None and taken.shape != result.labels.shape:
-        raise InputError(
-            f"What was reviewed has the shape {taken.shape}, but the labels of the image have "
-            f"{result.labels.shape}."
-        )
-    return choose_regions(result.probabilities, result.axes, count, size, taken)
-
-
-def choose_regions(
-    probabilities: FloatArray,
-    axes: str,
-    count: int = 1,
-    size: int = SIZE,
-    taken: AnyArray | None = None,
-) -> list[Suggestion]:
-    """Choose the regions whose foreground probabilities are least decided.
-
-    Parameters
-    ----------
-    probabilities : array
-        Foreground probability, of axes `axes` (such as ``ZYX``).
-    axes, count, size, taken
-        As in `suggest_regions`.
-    """
-    order = [axes.index(a) for a in axes if a not in "YX"] + [axes.index("Y"), axes.index("X")]
-    stack = probabilities.transpose(order)
-    hidden = None if taken is None else taken.transpose(order)
-    height, width = (min(size, length) for length in stack.shape[-2:])
-    planes = list(np.ndindex(stack.shape[:-2]))
-    doubts = np.stack(
-        [
-            _mean_doubts(stack[p], None if hidden is None else hidden[p], height, width)
-            for p in planes
-        ]
-    )
-    others = [a for a in axes if a not in "YX"]
+    params = params or make_params(options)
+    unlinked = params.model_copy(update={"link_depth": False, "link_time": False})
+    source = as_array(image)
+    job = resolve_job(source, axes, unlinked, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
+    grid = _Grid.over(job.planes.output_shape[-2:], size)
+    hidden = _check_taken(taken, job.planes.output_shape)
+    doubts = [
+        grid.mean_doubts(probability, None if hidden is None else hidden[index])
+        for index, probability in _probabilities(source, job, progress, cancelled)
+    ]
+    others = job.planes.output_axes[:-2]
+    places = [dict(zip(others, index, strict=True)) for index in job.planes.iterate()]
     return [
-        Suggestion(
-            (slice(y, y + height), slice(x, x + width)),
-            dict(zip(others, planes[plane], strict=True)),
-            doubt,
-        )
-        for doubt, plane, y, x in _peaks(doubts, count, height, width)
+        Suggestion(window, places[plane], doubt)
+        for doubt, plane, window in grid.peaks(np.stack(doubts), count)
     ]
 
 
 def _check(count: int, size: int) -> None:
-    if count < 1 or size < STEP:
+    if not (isinstance(count, int) and isinstance(size, int)) or count < 1 or size < STEP:
         raise InputError(
-            f"At least 1 region of at least {STEP} pixels can be asked for, got {count} of {size}."
+            f"At least 1 region of at least {STEP} pixels can be asked for, got {count!r} of "
+            f"{size!r}."
         )
 
 
-def _mean_doubts(
-    probability: FloatArray, taken: AnyArray | None, height: int, width: int
-) -> FloatArray:
-    """Return the mean doubt of the windows that begin at every `STEP`-th row and column.
+def _check_taken(taken: AnyArray | None, shape: tuple[int, ...]) -> AnyArray | None:
+    """Return what is taken as an array of the shape of the labels."""
+    if taken is None:
+        return None
+    array = np.asarray(taken)
+    if array.shape != shape:
+        raise InputError(
+            f"What was reviewed has the shape {array.shape}, but the labels of the image have "
+            f"{shape}."
+        )
+    return array != 0
 
-    Windows that touch what is taken have a doubt of -1.
+
+def _probabilities(
+    source: Any, job: SegmentJob, progress: Progress | None, cancelled: CancelCheck | None
+) -> Iterator[tuple[tuple[int, ...], FloatArray]]:
+    """Yield index and foreground probability (Y, X) of one plane after the other."""
+    shape = job.planes.output_shape
+    plan = plan_tiles(job.prepared.network_shape((shape[-2], shape[-1])), job.tile, job.halo)
+    tiles, before = len(plan.tiles), 0
+
+    def tile_done(done: int) -> None:
+        if progress is not None:
+            progress(before + done, tiles * job.planes.n_planes, "looking for doubt")
+
+    for index in job.planes.iterate():
+        maps = predict_plane(
+            job.planes.read(source, index),
+            job.prepared,
+            job.engine,
+            tile=job.tile,
+            halo=job.halo,
+            cancelled=cancelled,
+            tile_done=tile_done,
+        )
+        tile_done(tiles)
+        before += tiles
+        yield index, maps.probability()
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where windows may lie in a plane: at every `STEP`-th row and column, and at the far ends.
+
+    Attributes
+    ----------
+    height, width : int
+        Of the windows.
+    rows, columns : array of int
+        Where they begin.
     """
-    doubt = 4 * probability * (1 - probability)
-    means = _window_sums(np.where(doubt < CERTAIN, 0, doubt), height, width) / (height * width)
-    if taken is not None:
-        means[_window_sums(taken, height, width) > 0] = -1
-    return means
 
+    height: int
+    width: int
+    rows: AnyArray
+    columns: AnyArray
 
-def _window_sums(plane: AnyArray, height: int, width: int) -> FloatArray:
-    """Return the sums over the windows that begin at every `STEP`-th row and column."""
-    total = np.pad(plane.cumsum(0, dtype=np.float64).cumsum(1), ((1, 0), (1, 0)))
-    above, below = total[:-height:STEP], total[height::STEP]
-    rows: FloatArray = below - above
-    return rows[:, width::STEP] - rows[:, :-width:STEP]
+    @classmethod
+    def over(cls, shape: Sequence[int], size: int) -> "_Grid":
+        """Return the grid of windows of `size` in a plane of that shape (Y, X)."""
+        height, width = (min(size, length) for length in shape)
+        ends = (shape[0] - height, shape[1] - width)
+        rows, columns = (np.unique([*range(0, end, STEP), end]) for end in ends)
+        return cls(height, width, rows, columns)
 
+    def mean_doubts(self, probability: FloatArray, taken: AnyArray | None) -> FloatArray:
+        """Return the mean doubt of all windows (rows, columns); -1 for those that are taken."""
+        doubt = 4 * probability * (1 - probability)
+        means = self._sums(np.where(doubt < CERTAIN, 0, doubt)) / (self.height * self.width)
+        if taken is not None:
+            means[self._sums(taken) > 0] = -1
+        return means
 
-def _peaks(
-    doubts: FloatArray, count: int, height: int, width: int
-) -> Iterator[tuple[float, int, int, int]]:
-    """Yield doubt, plane, row and column of the windows with most doubt that do not overlap."""
-    left = doubts.copy()
-    rows, columns = (STEP * np.arange(n) for n in left.shape[1:])
-    for _ in range(count):
-        plane, i, k = (int(n) for n in np.unravel_index(int(left.argmax()), left.shape))
-        doubt = float(left[plane, i, k])
-        if doubt < LEAST:
-            return
-        y, x = int(rows[i]), int(columns[k])
-        yield doubt, plane, y, x
-        near = np.ix_(np.abs(rows - y) < height, np.abs(columns - x) < width)
-        left[:, near[0], near[1]] = -1
+    def peaks(
+        self, doubts: FloatArray, count: int
+    ) -> Iterator[tuple[float, int, tuple[slice, slice]]]:
+        """Yield doubt, plane and window of those with most doubt that do not overlap.
+
+        Parameters
+        ----------
+        doubts : array (planes, rows, columns)
+        count : int
+            At most.
+        """
+        left = doubts.copy()
+        for _ in range(count):
+            plane, i, k = (int(n) for n in np.unravel_index(int(left.argmax()), left.shape))
+            doubt = float(left[plane, i, k])
+            if doubt < LEAST:
+                return
+            y, x = int(self.rows[i]), int(self.columns[k])
+            yield doubt, plane, (slice(y, y + self.height), slice(x, x + self.width))
+            near = np.abs(self.rows - y) < self.height, np.abs(self.columns - x) < self.width
+            left[:, near[0][:, None] & near[1]] = -1
+
+    def _sums(self, plane: AnyArray) -> FloatArray:
+        """Return the sum over each window (rows, columns)."""
+        total = np.pad(plane.cumsum(0, dtype=np.float64).cumsum(1), ((1, 0), (1, 0)))
+        strips: FloatArray = total[self.rows + self.height] - total[self.rows]
+        return strips[:, self.columns + self.width] - strips[:, self.columns]
 
 
 def spread_out(
