@@ -3,7 +3,8 @@
 Trains every variant alike, for a short time, from ImageNet weights, and scores it on the
 validation groups with the true diameters:
 `python benchmarks/variants.py DATA --encoder-weights FILE`. Finished variants are skipped, so that
-it can be stopped and started again.
+it can be stopped and started again. Then, on a quiet machine, `python benchmarks/variants.py DATA
+--report FIGURE` measures the time of all that were trained and prints the tables of docs/model.md.
 """
 
 import argparse
@@ -18,12 +19,15 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from napari_nucseg import segment
 from napari_nucseg.evaluation import ImageScore, score_image, summarize
 from napari_nucseg.inference.engine import LiteRTEngine
 from napari_nucseg.model.export import export_network
-from napari_nucseg.model.folder import open_model
+from napari_nucseg.model.folder import WEIGHTS, open_model
+from napari_nucseg.registry.weights_file import count_parameters
 from napari_nucseg.training.dataset import Item, load_folder, split_by_group
 from napari_nucseg.training.recipes import Recipe, make_recipe
 from napari_nucseg.training.trainer import Trainer
@@ -37,14 +41,18 @@ KINDS = {"fluorescence": "fluo", "histology": "histo", "brightfield": "bf"}
 def main() -> None:
     """Train and score the variants that are not in the results yet."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, help="folder of DSB2018")
     parser.add_argument("--encoder-weights", type=Path)
     parser.add_argument("--output", type=Path, default=Path("variants"))
     parser.add_argument("--steps", type=int, default=320)
     parser.add_argument("--size", type=int, default=160, help="height and width of a window")
     parser.add_argument("--only", nargs="*", help="names of variants, by default all")
     parser.add_argument("--seed", type=int, default=0, help="of start and augmentation")
+    parser.add_argument("--report", type=Path, help="PNG file to write, instead of training")
     arguments = parser.parse_args()
+    if arguments.report:
+        report(arguments.output, arguments.report)
+        return
     arguments.output.mkdir(parents=True, exist_ok=True)
     training, validation = split_by_group(load_folder(arguments.data), 0.15, SPLIT_SEED)
     for name, change in VARIANTS.items():
@@ -97,6 +105,12 @@ VARIANTS: dict[str, Callable[[Recipe], Recipe]] = {
 }
 
 
+SIZES = ("standard", "narrow", "wide", "short encoder")
+"""The variants that differ in the size of the network."""
+
+COLUMNS = (("all", "ap50"), ("all", "mean_ap"), ("fluorescence", "ap50"), ("histology", "ap50"))
+
+
 def train(
     training: list[Item],
     validation: list[Item],
@@ -128,7 +142,6 @@ def measure(folder: Path, validation: Iterable[Item]) -> dict[str, Any]:
     }
     groups["all"] = [s for of_kind in scores.values() for s in of_kind]
     return {
-        "seconds_per_megapixel": network_seconds(folder),
         "megabytes": (folder / "model.tflite").stat().st_size / 1e6,
         "scores": {name: _summary(group) for name, group in groups.items()},
     }
@@ -154,6 +167,54 @@ def network_seconds(folder: Path, repeats: int = 7) -> float:
         engine.predict(tile)
         times.append(time.perf_counter() - started)
     return statistics.median(times) / tile[..., 0].size * 1e6
+
+
+def report(output: Path, figure: Path) -> None:
+    """Print the tables of sizes and pieces, and draw accuracy against time."""
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}
+    for name, of_name in results.items():
+        for path in sorted(output.glob(f"{name}-[0-9].json")):
+            of_name.append(json.loads(path.read_text()) | {"folder": path.with_suffix("")})
+    print("| network | parameters | s / MP | AP | mean AP | fluorescence | histology |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    front = {}
+    for name in SIZES:
+        if results[name]:
+            seconds = network_seconds(results[name][0]["folder"])
+            million = count_parameters(results[name][0]["folder"] / WEIGHTS) / 1e6
+            front[name] = seconds, [r["scores"]["all"] for r in results[name]]
+            print(f"| {name} | {million:.2f} M | {seconds:.2f} | {_scores(results[name])} |")
+    print("\n| recipe | runs | AP | mean AP | fluorescence | histology |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, runs in results.items():
+        if runs and name not in SIZES[1:]:
+            print(f"| {name} | {len(runs)} | {_scores(runs)} |")
+    draw_front(front, figure)
+
+
+def _scores(runs: list[dict[str, Any]]) -> str:
+    """Return the mean of several runs, and their range if there is one."""
+    cells = []
+    for group, score in COLUMNS:
+        values = [run["scores"][group][score] for run in runs]
+        spread = f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else ""
+        cells.append(f"{statistics.fmean(values):.3f}{spread}")
+    return " | ".join(cells)
+
+
+def draw_front(front: dict[str, tuple[float, list[dict[str, float]]]], path: Path) -> None:
+    """Draw AP against seconds per megapixel, one dot for each run."""
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    for axes, score, title in zip(
+        figure.subplots(1, 2), ("ap50", "mean_ap"), ("AP at IoU 0.5", "mean AP"), strict=True
+    ):
+        for name, (seconds, runs) in front.items():
+            values = [run[score] for run in runs]
+            axes.scatter([seconds] * len(values), values, label=name)
+            axes.annotate(name, (seconds, max(values)), (4, 4), textcoords="offset points")
+        axes.set(xlabel="network, seconds per megapixel", title=title)
+        axes.margins(0.2)
+    FigureCanvasAgg(figure).print_png(path)
 
 
 if __name__ == "__main__":

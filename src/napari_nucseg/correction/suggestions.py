@@ -1,7 +1,7 @@
 """Where to correct: the parts of images that a model is least sure of.
 
-Labels of what a model is unsure of teach it most: uncertainty sampling (Lewis and Gale, SIGIR
-1994), here for whole regions, as they are what people correct. What it brings: `docs/finetune.md`.
+Uncertainty sampling (Lewis and Gale, SIGIR 1994), for whole regions, as they are what people
+correct. What it brings: `docs/finetune.md`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
