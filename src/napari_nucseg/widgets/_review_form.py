@@ -90,7 +90,7 @@ class ReviewForm(Container):
         self.native.layout().setSpacing(SPACING)
         narrow([self.shapes])
         make_text(self.text)
-        self.suggester = Suggester(viewer, say, self._switched, self._show_region)
+        self.suggester = Suggester(viewer, say, self._switched, self._chosen, self._show_region)
         self.whole_button.changed.connect(self.mark_all)
         self.plane_button.changed.connect(self.mark_plane)
         self.clear_button.changed.connect(self.unmark)
@@ -204,6 +204,10 @@ class ReviewForm(Container):
     def _switched(self) -> None:
         if isalive(self.native):
             self.suggest_button.text = STOP if self.suggester.busy else SUGGEST
+
+    def _chosen(self) -> Shapes | None:
+        layer: Shapes | None = self.shapes.value if isalive(self.native) else None
+        return layer
 
     def _show_region(self, question: Question, window: tuple[slice, slice], others: bool) -> None:
         """Draw a region and go there."""
