@@ -78,6 +78,16 @@ def test_the_rectangle_lies_where_the_model_doubts_most(correcting, review, fiel
     assert correcting.widget.tool.name == "split"
 
 
+def test_napari_gets_a_new_layer_with_the_rectangle_in_it(correcting, field):
+    """It would draw an empty one first, which takes its time."""
+    correcting.viewer.add_image(field)
+    correcting.add(labels_for(field.shape))
+    held = []
+    correcting.viewer.layers.events.inserted.connect(lambda event: held.append(event.value.nshapes))
+    suggest(correcting)
+    assert held == [1]
+
+
 def test_marking_it_marks_its_pixels(correcting, review, field):
     correcting.viewer.add_image(field)
     labels = correcting.add(labels_for(field.shape))
