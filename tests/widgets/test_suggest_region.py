@@ -16,6 +16,14 @@ from napari_nucseg.widgets.segment_widget import SegmentWidget
 
 SIZE = 64
 DONE = "Correct all nuclei in this region, then press Mark shapes."
+DONE_TOO = (
+    "Correct all nuclei in this region, and in the others that are drawn, in any plane, then press "
+    "Mark shapes."
+)
+OUTDATED = (
+    "The image, the labels, or what is drawn or reviewed changed meanwhile, so no region was "
+    "added; try again."
+)
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +76,16 @@ def test_the_rectangle_lies_where_the_model_doubts_most(correcting, review, fiel
     assert review.suggest_button.text == "Suggest a region"
     correcting.press("S")
     assert correcting.widget.tool.name == "split"
+
+
+def test_napari_gets_a_new_layer_with_the_rectangle_in_it(correcting, field):
+    """It would draw an empty one first, which takes its time."""
+    correcting.viewer.add_image(field)
+    correcting.add(labels_for(field.shape))
+    held = []
+    correcting.viewer.layers.events.inserted.connect(lambda event: held.append(event.value.nshapes))
+    suggest(correcting)
+    assert held == [1]
 
 
 def test_marking_it_marks_its_pixels(correcting, review, field):
@@ -123,7 +141,7 @@ def test_the_next_one_does_not_overlap(correcting, review, field):
     suggest(correcting)  # drawn
     assert correcting.status == DONE
     suggest(correcting)
-    assert correcting.status.startswith("Correct all nuclei in this region, and in the others")
+    assert correcting.status == DONE_TOO
     second, third = windows(review.shapes.value, labels)
     seen = np.zeros(field.shape, int)
     for _, top, bottom, left, right in (expected(field), second, third):
@@ -156,12 +174,26 @@ def test_the_plane_that_is_shown(correcting, review, stack):
     correcting.viewer.dims.set_current_step(0, 2)
     suggest(correcting)
     correcting.viewer.dims.set_current_step(0, 1)
-    suggest(correcting)  # what is drawn in the other plane does not count
+    suggest(correcting)  # what is drawn in the other plane is not in the way
     first, second = windows(review.shapes.value, labels)
     assert first == expected(stack[2], position=(2,))
     assert second == expected(stack[1], position=(1,))
     assert correcting.viewer.dims.current_step[0] == 1
-    assert correcting.status == DONE
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_mark_shapes_marks_those_of_other_planes_too(correcting, review, stack, corrected):
+    correcting.viewer.add_image(stack)
+    labels = correcting.add(labels_for(stack.shape))
+    correcting.viewer.dims.set_current_step(0, 2)
+    suggest(correcting)
+    if corrected:
+        review.mark_button.native.click()
+    correcting.viewer.dims.set_current_step(0, 1)
+    suggest(correcting)
+    assert correcting.status == (DONE if corrected else DONE_TOO)
+    review.mark_button.native.click()
+    assert reviewed_mask(labels).any(axis=(1, 2)).tolist() == [False, True, True]
 
 
 def test_the_viewer_goes_back_to_the_plane(correcting, review, stack, slow_network):
@@ -331,12 +363,40 @@ def test_the_image_becomes_another(correcting, searching, notices):
     correcting.viewer.layers["cells"].data = np.zeros((64, 64), np.uint8)
     settle(correcting, searching)
     assert names(correcting) == ["cells", "mine"]
-    assert notices == [
-        "The image or the labels changed meanwhile, so no region was added; try again."
-    ]
+    assert notices == [OUTDATED]
 
 
-def test_the_review_layer_is_removed(correcting, review, field, slow_network):
+MEANWHILE = {
+    "mark a plane": lambda review, _: review.plane_button.native.click(),
+    "mark shapes": lambda review, _: review.mark_button.native.click(),
+    "draw": lambda _, first: first.add_rectangles([[[90, 90], [120, 120]]]),
+    "erase": lambda _, first: setattr(first, "data", []),
+    "change": lambda _, first: setattr(first, "data", [first.data[0] + 1]),
+    "move the layer": lambda _, first: setattr(first, "translate", (3, 0)),
+    "choose another": lambda review, _: setattr(review.shapes, "value", review.shapes.choices[1]),
+}
+
+
+@pytest.mark.parametrize("act", MEANWHILE.values(), ids=MEANWHILE.keys())
+def test_what_is_drawn_or_reviewed_changes(correcting, review, field, slow_network, notices, act):
+    begun, go_on = slow_network
+    correcting.viewer.add_image(field, name="cells")
+    labels = correcting.add(labels_for(field.shape), name="mine")
+    first = correcting.viewer.add_shapes([[[5, 5], [20, 20]]], name="first")
+    second = correcting.viewer.add_shapes(first.data, name="second")
+    correcting.viewer.layers.selection.active = labels
+    assert review.shapes.value is first
+    review.suggest_button.native.click()
+    correcting.qtbot.waitUntil(begun.is_set)
+    act(review, first)
+    drawn = [len(layer.data) for layer in (first, second)]
+    settle(correcting, go_on)
+    assert notices == [OUTDATED]
+    assert [len(layer.data) for layer in (first, second)] == drawn
+    assert names(correcting) == ["cells", "mine", "first", "second"]
+
+
+def test_the_review_layer_is_removed(correcting, review, field, slow_network, notices):
     begun, go_on = slow_network
     correcting.viewer.add_image(field, name="cells")
     labels = correcting.add(labels_for(field.shape), name="mine")
@@ -346,8 +406,8 @@ def test_the_review_layer_is_removed(correcting, review, field, slow_network):
     correcting.qtbot.waitUntil(begun.is_set)
     correcting.viewer.layers.remove(gone)
     settle(correcting, go_on)
-    assert names(correcting) == ["cells", "mine", "reviewed"]
-    assert windows(review.shapes.value, labels) == [expected(field)]
+    assert names(correcting) == ["cells", "mine"]
+    assert notices == [OUTDATED]
 
 
 @pytest.fixture

@@ -25,14 +25,18 @@ UNMARKED = "Nothing is marked as reviewed any more."
 SUGGESTING = "Looking for a region ..."
 SUGGESTED = "Correct all nuclei in this region, then press Mark shapes."
 SUGGESTED_TOO = (
-    "Correct all nuclei in this region, and in the others that are drawn, then press Mark shapes."
+    "Correct all nuclei in this region, and in the others that are drawn, in any plane, then press "
+    "Mark shapes."
 )
 SURE = (
     "There is no region to suggest in this plane: the model is sure, or what it doubts is "
     "reviewed or drawn already."
 )
 SEARCH_CANCELLED = "Cancelled; no region was added."
-SEARCH_OUTDATED = "The image or the labels changed meanwhile, so no region was added; try again."
+SEARCH_OUTDATED = (
+    "The image, the labels, or what is drawn or reviewed changed meanwhile, so no region was "
+    "added; try again."
+)
 NOT_FREE = "Wait until the labels were read."
 HIDDEN = "This layer is hidden; click its eye in the layer list first."
 NOT_EDITABLE = "This layer is not editable; click its pencil in the layer list first."

@@ -72,8 +72,8 @@ class ReviewForm(Container):
         self.suggest_button = PushButton(
             text=SUGGEST,
             tooltip=(
-                "Draw a rectangle where the model doubts most, in the plane that is shown: "
-                "corrected first, it teaches a model more than one chosen at random."
+                "Draw a rectangle where the model doubts most, in the plane that is shown, to be "
+                "corrected next."
             ),
         )
         self.text = Label(label="Reviewed", value="")
@@ -90,7 +90,7 @@ class ReviewForm(Container):
         self.native.layout().setSpacing(SPACING)
         narrow([self.shapes])
         make_text(self.text)
-        self.suggester = Suggester(viewer, say, self._switched, self._show_region)
+        self.suggester = Suggester(viewer, say, self._switched, self._chosen, self._show_region)
         self.whole_button.changed.connect(self.mark_all)
         self.plane_button.changed.connect(self.mark_plane)
         self.clear_button.changed.connect(self.unmark)
@@ -166,24 +166,17 @@ class ReviewForm(Container):
         """Add a shapes layer where the labels lie, ready to draw rectangles."""
         if self.corrector is None:
             return
-        shapes = self._new_layer(self.corrector.layer)
+        shapes = make_review_layer(self.corrector.layer)
+        self._add(shapes)
         self._viewer.layers.selection.active = shapes
         shapes.mode = "add_rectangle"
         self._say(messages.DRAW_REVIEW, False)
 
-    def _new_layer(self, labels: Labels) -> Shapes:
-        shapes = Shapes(
-            ndim=labels.ndim,
-            name=REVIEW_LAYER,
-            edge_color="cyan",
-            face_color="transparent",
-            edge_width=2,
-            **geometry(labels),
-        )
+    def _add(self, shapes: Shapes) -> None:
+        """Add a shapes layer, and choose it."""
         self._viewer.layers.append(shapes)
         self.refresh()
         self.shapes.value = shapes
-        return shapes
 
     # where to go on
 
@@ -205,19 +198,34 @@ class ReviewForm(Container):
         if isalive(self.native):
             self.suggest_button.text = STOP if self.suggester.busy else SUGGEST
 
+    def _chosen(self) -> Shapes | None:
+        layer: Shapes | None = self.shapes.value if isalive(self.native) else None
+        return layer
+
     def _show_region(self, question: Question, window: tuple[slice, slice], others: bool) -> None:
         """Draw a region and go there."""
         if not isalive(self.native):
             return
         labels, position = question.labels, question.position
-        shapes = self.shapes.value
-        if shapes is None:
-            shapes = self._new_layer(labels)
-        corners = region_corners(window, position, labels, shapes, self._viewer)
-        shapes.add_rectangles([corners])
+        shapes = question.shapes or make_review_layer(labels)
+        shapes.add_rectangles([region_corners(window, position, labels, shapes, self._viewer)])
         shapes.visible = True
+        if question.shapes is None:
+            self._add(shapes)  # with what it holds, so that napari draws it once
         centre = [*position, *((part.start + part.stop - 1) / 2 for part in window)]
         where = [*(slice(index, index + 1) for index in position), *window]
         show_part(self._viewer, labels, centre, where, REGION)
         self._viewer.layers.selection.active = labels  # for the keys of the tools
         self._say(messages.SUGGESTED_TOO if others else messages.SUGGESTED, False)
+
+
+def make_review_layer(labels: Labels) -> Shapes:
+    """Return an empty shapes layer that lies on labels."""
+    return Shapes(
+        ndim=labels.ndim,
+        name=REVIEW_LAYER,
+        edge_color="cyan",
+        face_color="transparent",
+        edge_width=2,
+        **geometry(labels),
+    )

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from napari.layers import Shapes
+
 from napari_nucseg.widgets import _correct_messages as messages
 from napari_nucseg.widgets._messages import failed
 from napari_nucseg.widgets._suggestion import Answer, Question, find_region
@@ -20,6 +22,8 @@ class Suggester:
         ``say(text, loud)``, with a sentence that the user should know.
     switched : callable
         Called when a search begins and ends, however it does.
+    chosen : callable
+        Returns the shapes layer that is chosen, or None.
     found : callable
         Called as ``found(question, window, others)`` with the region, see `Answer`.
     """
@@ -29,10 +33,12 @@ class Suggester:
         viewer: Any,
         say: Callable[[str, bool], None],
         switched: Callable[[], None],
+        chosen: Callable[[], Shapes | None],
         found: Callable[[Question, tuple[slice, slice], bool], None],
     ) -> None:
         self._viewer = viewer
         self._say, self._switched, self._found = say, switched, found
+        self._chosen = chosen
         self._question: Question | None = None
         self._task: Task[Answer] | None = None
 
@@ -95,7 +101,7 @@ class Suggester:
         elif task.result is None:
             if task.failure is not None:
                 self._say(failed("Looking for a region", task.failure), False)
-        elif not question.is_current():
+        elif not question.is_current(self._chosen()):
             self._say(messages.SEARCH_OUTDATED, True)
         elif task.result.window is None:
             self._say(messages.SURE, False)

@@ -14,7 +14,7 @@ from napari_nucseg.errors import InputError
 from napari_nucseg.large.rule import LAZY_PLANE
 from napari_nucseg.params import SegmentParams, make_params
 from napari_nucseg.widgets import _correct_messages as messages
-from napari_nucseg.widgets._correction import drawn_polygons, plane_position
+from napari_nucseg.widgets._correction import correction_of, drawn_polygons, plane_position
 from napari_nucseg.widgets._image_fit import Fit, image_of
 from napari_nucseg.widgets._layers import full_resolution, pixel_size, take_plane
 from napari_nucseg.widgets._results import RECORD
@@ -39,8 +39,10 @@ class Question:
     pixel_size : dict
     params : SegmentParams
     reviewed : Reviewed
+    shapes : Shapes or None
+        The layer in which the region will be drawn; only the main thread touches it.
     drawn : list
-        Polygons of that plane, by position and vertices in pixels of the labels.
+        Its polygons, of every plane, by position and vertices in pixels of the labels.
     """
 
     labels: Labels
@@ -51,13 +53,24 @@ class Question:
     pixel_size: dict[str, float]
     params: SegmentParams
     reviewed: Reviewed
+    shapes: Shapes | None
     drawn: list[tuple[Position, AnyArray]]
 
-    def is_current(self) -> bool:
-        """Tell whether the layers still have the shapes that they had; in the main thread."""
+    def is_current(self, shapes: Shapes | None) -> bool:
+        """Tell whether an answer still holds; in the main thread.
+
+        Parameters
+        ----------
+        shapes : Shapes or None
+            The layer that is chosen by now.
+        """
+        state = correction_of(self.labels)
         return (
             tuple(full_resolution(self.source).shape) == tuple(self.image.shape)
-            and tuple(self.labels.data.shape) == self.reviewed.shape
+            and state is not None
+            and state.reviewed is self.reviewed
+            and shapes is self.shapes
+            and _same(_drawn(shapes, self.labels, self.position), self.drawn)
         )
 
 
@@ -70,7 +83,8 @@ class Answer:
     window : tuple of two slices, or None
         Rows and columns of the plane; None where the model is sure.
     others : bool
-        Whether shapes are drawn in the plane that are not marked as reviewed.
+        Whether shapes are drawn, in whatever plane, that are not marked as reviewed: *Mark shapes*
+        marks them too.
     """
 
     window: tuple[slice, slice] | None
@@ -92,7 +106,6 @@ def take_question(
     pixels = int(labels.data.shape[-2]) * int(labels.data.shape[-1])
     if pixels > LAZY_PLANE:
         raise InputError(messages.too_large(source.name, pixels, LAZY_PLANE))
-    drawn = [] if shapes is None else drawn_polygons(shapes, labels, position)
     return Question(
         labels=labels,
         source=source,
@@ -102,7 +115,21 @@ def take_question(
         pixel_size=pixel_size(source, fit.axes),
         params=params_of(labels),
         reviewed=reviewed,
-        drawn=[polygon for polygon in drawn if polygon[0] == position],
+        shapes=shapes,
+        drawn=_drawn(shapes, labels, position),
+    )
+
+
+def _drawn(
+    shapes: Shapes | None, labels: Labels, position: Position
+) -> list[tuple[Position, AnyArray]]:
+    return [] if shapes is None else drawn_polygons(shapes, labels, position)
+
+
+def _same(now: list[tuple[Position, AnyArray]], before: list[tuple[Position, AnyArray]]) -> bool:
+    return len(now) == len(before) and all(
+        here == there and np.array_equal(corners, others)
+        for (here, corners), (there, others) in zip(now, before, strict=True)
     )
 
 
@@ -133,19 +160,17 @@ def find_region(question: Question, progress: Progress, cancelled: CancelCheck) 
     """
     place = question.fit.place(question.position)
     plane, axes = take_plane(question.image, question.fit.axes, place)
-    reviewed = question.reviewed
+    marked = question.reviewed
     with contextlib.suppress(InputError):  # what is drawn may lie beside the image
-        reviewed = reviewed.with_polygons(question.drawn)
-    taken = reviewed.plane(question.position)
+        marked = marked.with_polygons(question.drawn)
     found = suggest_regions(
         np.asarray(plane),  # what is lazy is read once
         axes,
         size=SIZE,
         params=question.params,
         pixel_size=question.pixel_size,
-        taken=taken,
+        taken=marked.plane(question.position),
         progress=progress,
         cancelled=cancelled,
     )
-    others = bool((taken & ~question.reviewed.plane(question.position)).any())
-    return Answer(found[0].window if found else None, others)
+    return Answer(found[0].window if found else None, marked.area > question.reviewed.area)
