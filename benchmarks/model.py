@@ -1,12 +1,11 @@
 """Everything that `docs/model.md` says about the bundled model: tables and pictures.
 
-`python benchmarks/model.py DATA --variants DIR`: scores on the validation groups, counts of
-rescaled images, images without nuclei, ways to part touching nuclei, the worst images, and what
-`benchmarks/variants.py` left in DIR.
+`python benchmarks/model.py DATA`: scores on the validation groups, counts of rescaled images, images
+without nuclei, ways to part touching nuclei, and the worst images. Sizes and pieces of the recipe are
+in `benchmarks/variants.py`.
 """
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +46,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", default="nuclei")
-    parser.add_argument("--variants", type=Path, help="results of benchmarks/variants.py")
     parser.add_argument("--pictures", type=Path, default=Path("docs/images"))
     arguments = parser.parse_args()
     validation = split_by_group(load_folder(arguments.data), 0.15, SPLIT_SEED)[1]
@@ -58,10 +56,6 @@ def main() -> None:
     print_scales(validation, arguments.model)
     print_empty(arguments.model)
     draw_failures(scored, arguments.pictures / "failures.jpg")
-    if arguments.variants:
-        results = [json.loads(p.read_text()) for p in sorted(arguments.variants.glob("*.json"))]
-        print_variants(results)
-        draw_front(results, arguments.pictures / "front.png")
 
 
 def picture(item: Item) -> tuple[Any, str]:
@@ -229,37 +223,6 @@ def _outlined(s: Scored) -> Any:
         )
         shown[find_boundaries(large.astype(np.int32), mode="inner")] = color
     return shown
-
-
-def print_variants(results: list[dict[str, Any]]) -> None:
-    """Print what `benchmarks/variants.py` measured, best first."""
-    print("| variant | AP at 0.5 | mean AP | fluorescence | histology | s / MP | MB |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for r in sorted(results, key=lambda r: -r["scores"]["all"]["ap50"]):
-        s = r["scores"]
-        print(
-            f"| {r['name']} | {s['all']['ap50']:.3f} | {s['all']['mean_ap']:.3f} | "
-            f"{s['fluorescence']['ap50']:.3f} | {s['histology']['ap50']:.3f} | "
-            f"{r['seconds_per_megapixel']:.2f} | {r['megabytes']:.1f} |"
-        )
-
-
-def draw_front(results: list[dict[str, Any]], path: Path) -> None:
-    """Draw accuracy against time of the variants that differ in their network."""
-    names = ("narrow", "short encoder", "standard", "wide")
-    figure = Figure(figsize=(5, 3.6), layout="constrained")
-    axes = figure.subplots()
-    for r in (r for r in results if r["name"] in names):
-        point = r["seconds_per_megapixel"], r["scores"]["all"]["ap50"]
-        axes.plot(*point, marker="o", color="tab:blue")
-        axes.annotate(f"{r['name']} ({r['megabytes']:.1f} MB)", point, xytext=(5, 5),
-                      textcoords="offset points", fontsize=8)  # fmt: skip
-    axes.set_xlabel("network alone, seconds per megapixel (two cores)")
-    axes.set_ylabel("AP at IoU 0.5, short training")
-    axes.margins(0.25)
-    axes.grid(alpha=0.3)
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=100)
 
 
 if __name__ == "__main__":
