@@ -1,8 +1,8 @@
 """Everything that `docs/model.md` says about the bundled model: tables and pictures.
 
-`python benchmarks/model.py DATA`: scores on the validation groups, counts of rescaled images, images
-without nuclei, ways to part touching nuclei, and the worst images. Sizes and pieces of the recipe are
-in `benchmarks/variants.py`.
+`python benchmarks/model.py DATA`: scores on the validation groups, counts of rescaled images,
+images without nuclei, ways to part touching nuclei, and the worst images. Sizes and pieces of the
+recipe are in `benchmarks/variants.py`.
 """
 
 import argparse
