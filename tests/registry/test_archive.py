@@ -1,5 +1,6 @@
 """One file per model: what is exported can be imported, and nothing else can."""
 
+import copy
 import errno
 import io
 import json
@@ -11,9 +12,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+import flatbuffers
 import h5py
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from napari_nucseg.errors import Cancelled, InputError, ModelError, NameTaken, WriteError
 from napari_nucseg.inference.engine import make_engine
@@ -24,12 +27,14 @@ from napari_nucseg.registry import (
     export_model,
     find_model,
     import_model,
+    litert_file,
     model_names,
     probe,
     rename_model,
     save_model,
     unpacking,
 )
+from napari_nucseg.registry.litert_file import check_numbers
 from napari_nucseg.registry.provenance import PROVENANCE
 from napari_nucseg.registry.weights_file import count_parameters
 
@@ -634,6 +639,106 @@ def test_a_network_whose_weights_are_no_numbers(tmp_path, refuse, number):
 
     where = r"changed\.zip/model\.tflite holds weights that are NaN or infinite"
     refuse(pack(tmp_path, spoil), where)
+
+
+def halve_last_bias(content: bytes, bias: bytes, number: float) -> bytes:
+    """Return a network whose last bias is `number`, a FLOAT16 that becomes a FLOAT32 at the start.
+
+    This is how converters write networks of half the size.
+    """
+    network = schema.ModelT.InitFromPackedBuf(content)
+    graph = network.subgraphs[0]
+    (where,) = (
+        i for i, b in enumerate(network.buffers) if b.data is not None and bytes(b.data) == bias
+    )
+    (target,) = (i for i, tensor in enumerate(graph.tensors) if tensor.buffer == where)
+    network.buffers[where].data = np.array([number, 0], np.float16).view(np.uint8)
+    half = copy.copy(graph.tensors[target])
+    half.name, half.type = b"half", schema.TensorType.FLOAT16
+    graph.tensors.append(half)
+    network.buffers.append(schema.BufferT())
+    graph.tensors[target].buffer = len(network.buffers) - 1
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
+    code.version = 3
+    network.operatorCodes.append(code)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = len(network.operatorCodes) - 1
+    operator.inputs, operator.outputs = [len(graph.tensors) - 1], [target]
+    graph.operators.insert(0, operator)
+    return packed(network)
+
+
+def packed(network) -> bytes:
+    builder = flatbuffers.Builder(0)
+    builder.Finish(network.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.mark.parametrize("number", [np.nan, -np.inf, 0.0])
+def test_a_network_whose_half_weights_are_no_numbers(tmp_path, refuse, own_models, number):
+    with h5py.File(bundled_folder() / "nuclei" / WEIGHTS) as file:
+        bias = file[BIAS][()].tobytes()
+
+    def spoil(folder):
+        set_config(folder)
+        content = (folder / LITERT).read_bytes()
+        (folder / LITERT).write_bytes(halve_last_bias(content, bias, number))
+
+    path = pack(tmp_path, spoil)
+    if np.isfinite(number):  # the network itself can run
+        assert import_model(path).name == "changed"
+    else:
+        refuse(path, r"changed\.zip/model\.tflite holds weights that are NaN or infinite")
+
+
+def one_constant(path, kind, data, *, scale=None, **place):
+    """Write a network with one constant and nothing else."""
+    buffer, tensor = schema.BufferT(), schema.TensorT()
+    buffer.data = np.frombuffer(data, np.uint8) if data else None
+    for name, value in place.items():
+        setattr(buffer, name, value)
+    tensor.type, tensor.buffer = getattr(schema.TensorType, kind), 1
+    if scale is not None:
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale = [scale]
+    graph, network = schema.SubGraphT(), schema.ModelT()
+    graph.tensors, network.subgraphs = [tensor], [graph]
+    network.buffers = [schema.BufferT(), buffer]
+    path.write_bytes(packed(network))
+    return path
+
+
+def test_constants_of_every_type_are_checked(tmp_path):
+    path = tmp_path / LITERT
+    for kind, dtype in litert_file.FLOATS.items():
+        check_numbers(one_constant(path, kind, np.ones(2, dtype).tobytes()))
+        for number in (np.nan, np.inf):
+            spoilt = np.array([0, number], dtype).tobytes()
+            with pytest.raises(ModelError, match="weights that are NaN or infinite"):
+                check_numbers(one_constant(path, kind, spoilt))
+    check_numbers(one_constant(path, "BFLOAT16", b"\x7f\x7f"))  # the largest
+    for spoilt in (b"\x80\x7f", b"\xc0\xff"):  # infinite, NaN
+        with pytest.raises(ModelError, match="weights that are NaN or infinite"):
+            check_numbers(one_constant(path, "BFLOAT16", spoilt))
+    for kind in ("INT8", "UINT8", "INT32", "BOOL"):
+        check_numbers(one_constant(path, kind, b"\xff\xff\xff\x7f", scale=0.5))
+
+
+@NOT_FINITE
+def test_scales_of_weights_are_checked(tmp_path, number):
+    path = one_constant(tmp_path / LITERT, "INT8", b"\1\2", scale=number)
+    with pytest.raises(ModelError, match="holds scales of weights that are NaN or infinite"):
+        check_numbers(path)
+
+
+def test_constants_that_cannot_be_checked(tmp_path):
+    path = one_constant(tmp_path / LITERT, "STRING", b"\1\2")
+    with pytest.raises(ModelError, match="of the type STRING, which cannot be checked; expected F"):
+        check_numbers(path)
+    one_constant(path, "FLOAT32", None, offset=64, size=8)
+    with pytest.raises(ModelError, match="stores weights outside of its buffers, by offset"):
+        check_numbers(path)
 
 
 def test_weights_with_links_are_not_imported(tmp_path, refuse):

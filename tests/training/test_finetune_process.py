@@ -9,13 +9,17 @@ from threading import Event
 import pytest
 from finetune_data import stub
 
+from napari_nucseg.errors import TrainingError
 from napari_nucseg.finetune_params import FineTuneParams
+from napari_nucseg.model import folder
 from napari_nucseg.model.folder import WEIGHTS
-from napari_nucseg.registry import bundled_folder, remove_model, save_model
-from napari_nucseg.training.finetune import messages, process
+from napari_nucseg.registry import bundled_folder, models_folder, remove_model, save_model
+from napari_nucseg.training.finetune import messages, process, start, target
 from napari_nucseg.training.finetune.child import Line
-from napari_nucseg.training.finetune.job import CHECKPOINT, LOG, JobSpec, write_spec
+from napari_nucseg.training.finetune.job import CHECKPOINT, LOG, USELESS, JobSpec, write_spec
 from napari_nucseg.training.finetune.process import THREAD, FineTuneProcess, Status
+from napari_nucseg.training.finetune.target import JOBS
+from napari_nucseg.widgets._unfinished_jobs import unfinished_jobs
 
 SCORES = messages.Scores(f1=0.5, ap=0.4, mean_ap=0.3, true_nuclei=9, predicted_nuclei=8)
 FINISHED = messages.Finished(
@@ -163,6 +167,85 @@ def test_what_is_missing_to_resume_is_said(tmp_path, code, damage):
         assert "It can be resumed" not in outcome.text
 
 
+def fail_to_read(*_):
+    raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("code", ["os.kill(os.getpid(), signal.SIGKILL)", "sys.exit(3)"])
+def test_a_base_model_on_a_drive_that_is_gone_is_said(tmp_path, monkeypatch, code):
+    save_model(bundled_folder() / "nuclei", "mine")
+    write_spec(tmp_path, JobSpec(params=FineTuneParams(model="mine"), data="data", output="new"))
+    (tmp_path / CHECKPOINT).touch()
+    monkeypatch.setattr(folder, "sha256", fail_to_read)
+
+    outcome, _ = run(tmp_path, code)
+
+    assert outcome.text.endswith(
+        " It cannot be resumed, as its base model 'mine' cannot be read (Input/output error): make "
+        f"it readable and then resume (napari-nucseg finetune --resume {tmp_path}), or start anew "
+        "from another one."
+    )
+    assert outcome.resumable
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyError("a bug")])
+def test_the_end_is_told_whatever_goes_wrong(tmp_path, monkeypatch, error):
+    """Others wait for the outcome: `finetune` asks for it again and again, the widget is busy."""
+    hooked, told, ended = [], [], Event()
+    monkeypatch.setattr(threading, "excepthook", lambda args: hooked.append(args.exc_value))
+
+    def fail(*_):
+        raise error
+
+    def on_end(outcome):
+        told.append(outcome)
+        ended.set()
+
+    monkeypatch.setattr(FineTuneProcess, "_settle", fail)
+    child = FineTuneProcess(tmp_path, lambda message: None, on_end, command=stub("sys.exit(3)"))
+    child.start()
+
+    assert ended.wait(LONG)
+    outcome = child.wait(LONG)
+    assert told == [outcome]
+    assert (outcome.status, child.running) == (Status.CRASHED, False)
+    start_of = (
+        f"The training process has ended (exit code 3), but what it left in {tmp_path} cannot"
+    )
+    how = "told" if isinstance(error, KeyError) else "read: Input/output error"
+    assert outcome.text == f"{start_of} be {how}."
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            thread.join(LONG)
+    assert hooked == ([error] if isinstance(error, KeyError) else [])
+
+
+def test_a_fine_tuning_whose_job_cannot_be_read_ends(tmp_path, monkeypatch):
+    write_spec(tmp_path, JobSpec(params=FineTuneParams(), data="data", output="new"))
+    (tmp_path / CHECKPOINT).touch()
+    monkeypatch.setattr(process, "is_stored", fail_to_read)
+    monkeypatch.setattr(process, "base_model_problem", fail_to_read)
+    monkeypatch.setattr(
+        start,
+        "FineTuneProcess",
+        lambda job, told: FineTuneProcess(job, told, command=stub("sys.exit(3)")),
+    )
+
+    errors = []
+
+    def follow():
+        try:
+            start.run_process(tmp_path)
+        except TrainingError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=follow, daemon=True)  # it may never end
+    thread.start()
+    thread.join(LONG)
+    assert len(errors) == 1
+    assert errors[0].endswith("cannot be read: Input/output error.")
+
+
 REAL_CHILD = """
 import pathlib, sys, types
 from napari_nucseg import errors
@@ -180,14 +263,42 @@ sys.exit(child.main(pathlib.Path({job!r})))
     ("error", "more"),
     [("CheckpointError", ""), ("DatasetError", " It can be resumed: napari-nucseg finetune --")],
 )
-def test_a_checkpoint_that_cannot_be_gone_on_with_is_not_to_be_resumed(tmp_path, error, more):
-    write_spec(tmp_path, JobSpec(params=FineTuneParams(), data="data", output="new"))
-    (tmp_path / CHECKPOINT).touch()
+def test_a_checkpoint_that_cannot_be_gone_on_with_is_not_to_be_resumed(error, more):
+    job = models_folder() / JOBS / "new-1"
+    write_spec(job, JobSpec(params=FineTuneParams(), data="data", output="new"))
+    (job / CHECKPOINT).touch()
+    assert [one.job for one in unfinished_jobs()] == [job]
 
-    outcome, _ = run(tmp_path, REAL_CHILD.format(error=error, job=str(tmp_path)))
+    outcome, _ = run(job, REAL_CHILD.format(error=error, job=str(job)))
 
     assert outcome.status is Status.FAILED
-    assert outcome.text.removesuffix(f"resume {tmp_path}") == f"It is damaged; start anew.{more}"
+    assert outcome.text.removesuffix(f"resume {job}") == f"It is damaged; start anew.{more}"
+    assert outcome.resumable is bool(more)
+    assert [one.job for one in unfinished_jobs()] == ([job] if more else [])
+    assert (job / CHECKPOINT).is_file()  # nothing is deleted
+
+    os.utime(job / CHECKPOINT, ns=(1, 1))  # another one, after it was resumed from the shell
+    assert [one.job for one in unfinished_jobs()] == [job]
+
+
+def test_a_checkpoint_that_cannot_be_marked_is_refused_all_the_same(tmp_path):
+    write_spec(tmp_path, JobSpec(params=FineTuneParams(), data="data", output="new"))
+    (tmp_path / CHECKPOINT).touch()
+    (tmp_path / USELESS).mkdir()  # cannot be written to
+
+    outcome, _ = run(tmp_path, REAL_CHILD.format(error="CheckpointError", job=str(tmp_path)))
+
+    assert (outcome.status, outcome.resumable) == (Status.FAILED, False)
+    assert outcome.text == "It is damaged; start anew."
+
+
+def test_unreadable_models_do_not_keep_unfinished_jobs_from_being_found(monkeypatch):
+    job = models_folder() / JOBS / "new-1"
+    write_spec(job, JobSpec(params=FineTuneParams(), data="data", output="new"))
+    (job / CHECKPOINT).touch()
+    monkeypatch.setattr(target, "open_model", fail_to_read)
+
+    assert [one.job for one in unfinished_jobs()] == [job]
 
 
 def test_a_child_that_is_killed_after_saving_is_said(tmp_path, monkeypatch):

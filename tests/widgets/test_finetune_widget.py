@@ -608,6 +608,43 @@ def test_a_crash_is_resumed(crashed, own_models):
     assert widget.offer.value == ""
 
 
+def test_what_is_missing_to_resume_is_said_with_the_offer(ready, own_models, qtbot):
+    save_model(NUCLEI, "mine")
+    model = ready.widget.fields["model"]
+    qtbot.waitUntil(lambda: "mine" in model.choices)
+    model.value = "mine"
+    ready.train("(job / 'checkpoint.npz').touch()\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert ready.widget.offer.value.endswith("is not finished, or its model was not saved.")
+    shutil.move(own_models / "mine", own_models.parent / "mine")
+
+    def offer():
+        widget = FineTuneWidget(ViewerModel())
+        qtbot.addWidget(widget.native)
+        return widget.offer.value
+
+    assert offer().endswith(
+        "It cannot be resumed now, as its base model 'mine' is missing or damaged: import the same "
+        "model again."
+    )
+    shutil.move(own_models.parent / "mine", own_models / "mine")
+    assert offer().endswith("is not finished, or its model was not saved.")
+
+
+def test_a_job_out_of_reach_ends_the_training(crashed, monkeypatch):
+    """Nothing may keep the end from the widget, which is busy until it is told."""
+    from napari_nucseg.training.finetune import process
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(process, "base_model_problem", fail)
+    crashed.child("sys.exit(3)")
+    crashed.press("resume")
+    assert crashed.wait().endswith("cannot be read: Input/output error.")
+    assert not TrainingRun.active
+    assert is_ready(crashed.widget)
+
+
 def test_a_new_widget_offers_what_another_left(crashed, qtbot):
     widget = FineTuneWidget(ViewerModel())
     qtbot.addWidget(widget.native)

@@ -80,17 +80,7 @@ def export_model(
             "write there what it was made from and how good it is."
         )
     with ExitStack() as opened:
-        # All are opened first: another process may remove the model.
-        try:
-            sources = [
-                opened.enter_context((model.path / file).open("rb"))
-                for file in FILES
-                if (model.path / file).is_file()
-            ]
-        except OSError as error:
-            raise ModelError(
-                f"Model '{name}' in {model.path} cannot be read: {error.strerror or error}."
-            ) from error
+        sources = _open_files(name, model.path, opened)
         with (
             atomic_file(target, overwrite=overwrite) as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,  # weights do not compress
@@ -160,6 +150,20 @@ def _check(folder: Path) -> None:
     _ = model.weights, model.litert  # their hashes are checked
     read_provenance(folder)
     check_runs(folder)
+
+
+def _open_files(name: str, folder: Path, opened: ExitStack) -> list[BinaryIO]:
+    """Open all files of a model before anything is read: another process may remove the model."""
+    try:
+        return [
+            opened.enter_context((folder / file).open("rb"))
+            for file in FILES
+            if (folder / file).is_file()
+        ]
+    except OSError as error:
+        raise ModelError(
+            f"Model '{name}' in {folder} cannot be read: {error.strerror or error}."
+        ) from error
 
 
 def _add(

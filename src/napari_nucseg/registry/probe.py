@@ -12,6 +12,7 @@ from pathlib import Path
 from napari_nucseg.errors import ModelError, NucsegError
 from napari_nucseg.model.folder import LITERT, WEIGHTS, ModelFolder, open_model
 from napari_nucseg.preprocessing.tiling import STRIDE
+from napari_nucseg.registry.litert_file import check_numbers
 from napari_nucseg.registry.weights_file import check_weights
 
 TIMEOUT = 60
@@ -30,7 +31,7 @@ CODE = "import sys; from napari_nucseg.registry.probe import main; sys.exit(main
 
 
 def check_runs(folder: Path) -> None:
-    """Check that a model's network can be run and that its weights are finite and its network's.
+    """Check that a model's network can be run, and what numbers its two large files hold.
 
     Raises
     ------
@@ -95,26 +96,6 @@ def run_once(model: ModelFolder) -> None:
             )
 
 
-def check_numbers(model: ModelFolder) -> None:
-    """Raise ModelError if a constant of the `.tflite` file, such as a weight, is not finite.
-
-    What the network predicts does not tell: its activations turn NaN into numbers.
-    """
-    import numpy as np
-    from ai_edge_litert import schema_py_generated as schema
-
-    content = schema.Model.GetRootAs(model.litert.read_bytes(), 0)
-    for graph in map(content.Subgraphs, range(content.SubgraphsLength())):
-        for tensor in map(graph.Tensors, range(graph.TensorsLength())):
-            buffer = content.Buffers(tensor.Buffer())
-            if tensor.Type() != schema.TensorType.FLOAT32 or not buffer.DataLength():
-                continue
-            if not np.isfinite(buffer.DataAsNumpy().view("<f4")).all():
-                raise ModelError(
-                    f"{model.litert} holds weights that are NaN or infinite, expected numbers."
-                )
-
-
 def _limit_memory() -> None:
     """Have a file that claims enormous arrays fail rather than fill the memory."""
     try:
@@ -133,7 +114,7 @@ def main(folder: str) -> int:
     try:
         model = open_model(Path(folder))
         run_once(model)
-        check_numbers(model)
+        check_numbers(model.litert)
         check_weights(model.weights, model.config.network)
     except NucsegError as error:
         sys.stdout.buffer.write(str(error).encode())

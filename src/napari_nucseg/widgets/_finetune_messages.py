@@ -90,12 +90,13 @@ def source_removed(name: str) -> str:
     return f"'{name}' was removed; the training goes on with the copy that was made of it."
 
 
-def unfinished(output: str, when: datetime) -> str:
-    """Return what can be gone on with."""
-    return (
+def unfinished(output: str, when: datetime, problem: str | None = None) -> str:
+    """Return what can be gone on with, and what is missing for that."""
+    text = (
         f"The fine-tuning of '{output}' that was last at work on {when:%d %b %Y, %H:%M} is not "
         "finished, or its model was not saved."
     )
+    return text if problem is None else f"{text} It cannot be resumed now, as {problem}."
 
 
 def resumed(epoch: int) -> str:

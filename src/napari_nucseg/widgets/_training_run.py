@@ -1,5 +1,6 @@
 """One training in a child process, told about in the main thread."""
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -143,5 +144,6 @@ class TrainingRun:
             error = str(reason)
         finally:
             self.active.remove(self)
-            unsaved = self.job if (self.job / CANDIDATE / CONFIG).is_file() else None
+            # os.path, as nothing may raise here: the widget waits for the end
+            unsaved = self.job if os.path.isfile(self.job / CANDIDATE / CONFIG) else None
             self._relay.ended.emit(Ending(result, error, outcome.status, unsaved))

@@ -15,6 +15,7 @@ from napari_nucseg.finetune_params import FineTuneParams, make_finetune_params
 from napari_nucseg.params import DEFAULT_MODEL
 from napari_nucseg.training.finetune.job import CHECKPOINT
 from napari_nucseg.training.finetune.messages import Log, Message
+from napari_nucseg.training.finetune.plan import base_model_problem
 from napari_nucseg.training.finetune.start import FineTuneResult, remove_job, save_candidate
 from napari_nucseg.training.finetune.target import check_output
 from napari_nucseg.widgets import _finetune_messages as messages
@@ -303,7 +304,11 @@ class FineTuneWidget(FineTuneForm):
     def _look_for_unfinished(self) -> None:
         found = [one for one in unfinished_jobs() if one.job != self._unsaved]
         self._unfinished = one = found[0] if found else None
-        self.show_offer("" if one is None else messages.unfinished(one.output, one.when))
+        if one is None:
+            self.show_offer("")
+        else:
+            problem = base_model_problem(one.job)
+            self.show_offer(messages.unfinished(one.output, one.when, problem))
 
     def resume(self) -> None:
         """Go on with the offered training."""

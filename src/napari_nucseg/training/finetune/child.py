@@ -7,10 +7,12 @@ comes when the parent dies, stops the training and leaves its checkpoint.
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
 from napari_nucseg.errors import Cancelled, CheckpointError, NucsegError
+from napari_nucseg.training.finetune.job import mark_useless
 from napari_nucseg.training.finetune.lock import job_lock
 from napari_nucseg.training.finetune.messages import Failed, Message, Stage, format_message
 
@@ -76,6 +78,8 @@ def main(job: Path) -> int:
         line.tell(Failed(kind="cancelled", text=str(error)))
         return 1
     except CheckpointError as error:
+        with suppress(OSError):  # then it is offered again, and refused again
+            mark_useless(job)
         line.tell(Failed(kind="useless", text=str(error)))
         return 1
     except NucsegError as error:

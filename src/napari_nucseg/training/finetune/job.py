@@ -14,6 +14,9 @@ from napari_nucseg.io.writing import prepare_output
 SPEC, CHECKPOINT, PREVIEW, LOG = "job.json", "checkpoint.npz", "preview.npz", "child.log"
 DATA, CANDIDATE, LOCK = "data", "candidate", "lock"
 
+USELESS = "useless"
+"""File that names the checkpoint, by its time, that was found to be of no use."""
+
 Save = Literal["if_better", "always", "never"]
 
 
@@ -72,6 +75,37 @@ def read_spec(job: Path) -> JobSpec:
         raise InputError(
             f"{path} is not a fine-tuning that this version knows: {place}: {first['msg']}."
         ) from error
+
+
+def mark_useless(job: Path) -> None:
+    """Note that the checkpoint of a job cannot be gone on with, so that nobody is offered to.
+
+    It stays: what it was made from may come back, and the command line can then resume it.
+
+    Raises
+    ------
+    OSError
+    """
+    (job / USELESS).write_text(_time(job / CHECKPOINT), encoding="ascii")
+
+
+def is_useless(job: Path) -> bool:
+    """Whether the checkpoint that a job has now was found to be of no use.
+
+    Raises
+    ------
+    OSError
+        There is no checkpoint, or it is out of reach.
+    """
+    time = _time(job / CHECKPOINT)
+    try:
+        return (job / USELESS).read_bytes() == time.encode()
+    except FileNotFoundError:
+        return False
+
+
+def _time(path: Path) -> str:
+    return str(path.stat().st_mtime_ns)
 
 
 def command_line(spec: JobSpec) -> str:

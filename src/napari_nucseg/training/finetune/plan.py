@@ -14,7 +14,7 @@ from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.model.folder import WEIGHTS, ModelFolder
 from napari_nucseg.registry import find_model
 from napari_nucseg.training.finetune.folder import read_rows
-from napari_nucseg.training.finetune.job import JobSpec
+from napari_nucseg.training.finetune.job import JobSpec, read_spec
 from napari_nucseg.training.finetune.rows import Row
 from napari_nucseg.training.finetune.split import Split, plan_split
 from napari_nucseg.training.finetune.target import check_output
@@ -85,6 +85,27 @@ def base_model(params: FineTuneParams) -> ModelFolder:
             f"{parent.config.fixed_size} pixels and cannot be fine-tuned; start from another one."
         )
     return parent
+
+
+def base_model_problem(job: Path) -> str | None:
+    """Say why the base model of a job folder cannot be used and what to do, as part of a sentence.
+
+    None if it can be used, or if the job cannot be read.
+    """
+    try:
+        params = read_spec(job).params
+    except (NucsegError, OSError):  # no job of ours, or out of reach
+        return None
+    try:
+        base_model(params)
+    except ModelError:
+        return f"its base model '{params.model}' is missing or damaged: import the same model again"
+    except OSError as error:  # of a drive, or of permissions
+        return (
+            f"its base model '{params.model}' cannot be read ({error.strerror or error}): make it "
+            "readable"
+        )
+    return None
 
 
 def _check_twins(rows: Sequence[Row]) -> None:

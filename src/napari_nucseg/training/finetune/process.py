@@ -11,12 +11,12 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import IO
 
-from napari_nucseg.errors import ModelError, NucsegError, WriteError
+from napari_nucseg.errors import NucsegError, WriteError
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.training.finetune.job import CHECKPOINT, LOG, read_spec
 from napari_nucseg.training.finetune.lock import check_free
 from napari_nucseg.training.finetune.messages import Failed, Finished, Message, parse_message
-from napari_nucseg.training.finetune.plan import base_model
+from napari_nucseg.training.finetune.plan import base_model_problem
 from napari_nucseg.training.finetune.target import is_stored
 
 KILL_SIGNAL = 9
@@ -50,7 +50,7 @@ class Outcome:
     finished : Finished or None
         The comparison, and where the model is; None unless there is a new model.
     resumable : bool
-        A checkpoint lies in the job folder.
+        A checkpoint lies in the job folder, and is not known to be useless.
     """
 
     status: Status
@@ -174,10 +174,22 @@ class FineTuneProcess:
             code = process.wait()  # no zombie is left
             self._close_stdin()
             process.stdout.close()
-            self._outcome = self._settle(code)
+            self._end(code)
+
+    def _end(self, code: int) -> None:
+        """Settle the outcome and tell it, whatever happens: others wait for it."""
+        text = f"The training process has ended ({_how(code)}), but what it left in {self.job}"
+        outcome = Outcome(Status.CRASHED, f"{text} cannot be told.")
+        try:
+            outcome = self._settle(code)
+        except OSError as error:
+            reason = error.strerror or error
+            outcome = Outcome(Status.CRASHED, f"{text} cannot be read: {reason}.")
+        finally:
+            self._outcome = outcome
             self._ended.set()
             if self._on_end is not None:
-                self._on_end(self._outcome)
+                self._on_end(outcome)
 
     def _close_stdin(self) -> None:
         with self._writing:
@@ -196,7 +208,7 @@ class FineTuneProcess:
             self._on_message(message)
 
     def _settle(self, code: int) -> Outcome:
-        resumable = (self.job / CHECKPOINT).is_file()
+        resumable = self._has_checkpoint()
         last = self._last
         if isinstance(last, Finished):
             status = Status.CANCELLED if last.cancelled else Status.FINISHED
@@ -205,15 +217,7 @@ class FineTuneProcess:
             text = "The training was stopped." + self._how_to_go_on(resumable)
             return Outcome(Status.CANCELLED, text, None, resumable)
         if isinstance(last, Failed):
-            status = {
-                "error": Status.FAILED,
-                "memory": Status.OUT_OF_MEMORY,
-                "cancelled": Status.CANCELLED,
-                "useless": Status.FAILED,
-            }[last.kind]
-            ended = last.kind in ("cancelled", "useless")
-            go_on = "" if ended else self._how_to_go_on(resumable)
-            return Outcome(status, last.text + go_on, None, resumable)
+            return self._failed(last, resumable)
         if self._is_stored():
             text = f"The training process was ended ({_how(code)}) when the new model was saved."
             return Outcome(Status.KILLED, text, None, False)
@@ -229,36 +233,38 @@ class FineTuneProcess:
         )
         return Outcome(Status.CRASHED, text + self._how_to_go_on(resumable), None, resumable)
 
+    def _has_checkpoint(self) -> bool:
+        try:
+            return (self.job / CHECKPOINT).is_file()
+        except OSError:  # out of reach, but perhaps there: what is not resumable may be deleted
+            return True
+
+    def _failed(self, last: Failed, resumable: bool) -> Outcome:
+        if last.kind == "useless":
+            return Outcome(Status.FAILED, last.text)
+        if last.kind == "cancelled":
+            return Outcome(Status.CANCELLED, last.text, None, resumable)
+        status = Status.OUT_OF_MEMORY if last.kind == "memory" else Status.FAILED
+        return Outcome(status, last.text + self._how_to_go_on(resumable), None, resumable)
+
     def _is_stored(self) -> bool:
         """Whether the new model is saved, so that nothing is left to go on with."""
         try:
             return is_stored(self.job, read_spec(self.job).output)
-        except NucsegError:  # no job of ours
+        except (NucsegError, OSError):  # no job of ours, or out of reach
             return False
 
     def _how_to_go_on(self, resumable: bool) -> str:
         if not resumable:
             return ""
         command = f"napari-nucseg finetune --resume {self.job}"
-        missing = self._missing_model()
-        if missing is None:
+        problem = base_model_problem(self.job)
+        if problem is None:
             return f" It can be resumed: {command}"
         return (
-            f" It cannot be resumed, as its base model '{missing}' is missing or damaged: import "
-            f"the same model again and then resume ({command}), or start anew from another one."
+            f" It cannot be resumed, as {problem} and then resume ({command}), or start anew from "
+            "another one."
         )
-
-    def _missing_model(self) -> str | None:
-        """Return the name of the base model if that cannot be used any more."""
-        try:
-            params = read_spec(self.job).params
-        except NucsegError:  # no job of ours
-            return None
-        try:
-            base_model(params)
-        except ModelError:
-            return params.model
-        return None
 
 
 def _how(code: int) -> str:

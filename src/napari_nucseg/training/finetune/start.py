@@ -127,15 +127,8 @@ def finetune(
     >>> result = finetune([(image, corrected, reviewed)], "my-nuclei")
     >>> print(result.text)
     """
-    if params is not None and options:
-        raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
-    params = params or make_finetune_params(options)
-    if not isinstance(output, (str, os.PathLike)):
-        raise InputError(
-            "output must be the name of the new model or the path of a folder, got "
-            f"{_received(output)}."
-        )
-    folder = create_job(data, os.fspath(output), params, save=save, job=job)
+    params = _params(params, options)
+    folder = create_job(data, _output(output), params, save=save, job=job)
     return run_process(folder, on_message, cancelled)
 
 
@@ -315,6 +308,23 @@ def _next(told: SimpleQueue[Message], seconds: float) -> Message | None:
         return told.get(timeout=seconds)
     except Empty:
         return None
+
+
+def _params(params: FineTuneParams | None, options: dict[str, Any]) -> FineTuneParams:
+    """Return all parameters, given at once or as options."""
+    if params is not None and options:
+        raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
+    return params or make_finetune_params(options)
+
+
+def _output(output: Any) -> str:
+    """Return where the new model goes, as text."""
+    if not isinstance(output, (str, os.PathLike)):
+        raise InputError(
+            "output must be the name of the new model or the path of a folder, got "
+            f"{_received(output)}."
+        )
+    return os.fspath(output)
 
 
 def _rows(data: Data) -> list[Row]:

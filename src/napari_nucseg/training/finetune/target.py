@@ -157,7 +157,7 @@ def is_stored(job: Path, output: str) -> bool:
     place = Path(output) if is_path(output) else models_folder() / output
     try:
         return open_model(job / CANDIDATE).hashes == open_model(place).hashes
-    except ModelError:  # one of them is missing
+    except (ModelError, OSError):  # one of them is missing, or out of reach
         return False
 
 
