@@ -8,7 +8,14 @@ import pytest
 
 from napari_nucseg import segment
 from napari_nucseg.errors import InputError
-from napari_nucseg.params import DEFAULT_MODEL, SegmentParams, make_params, parse_diameter
+from napari_nucseg.finetune_params import FineTuneParams
+from napari_nucseg.params import (
+    DEFAULT_MODEL,
+    SegmentParams,
+    choose_params,
+    make_params,
+    parse_diameter,
+)
 
 
 def test_the_defaults_segment_everything_with_the_bundled_model():
@@ -150,6 +157,23 @@ def test_parameters_survive_json():
 def test_parameters_cannot_change():
     with pytest.raises(ValueError, match="frozen"):
         SegmentParams().splitting = 0.1
+
+
+@pytest.mark.parametrize(
+    ("params", "options", "message"),
+    [
+        (SegmentParams(), {"min_size": 3}, "not both; got min_size too"),
+        (3, {}, "params must be SegmentParams, got int"),
+        ({"min_size": 3}, {}, "params must be SegmentParams, got dict"),
+        (FineTuneParams(), {}, "params must be SegmentParams, got FineTuneParams"),
+    ],
+)
+def test_parameters_at_once_or_single(params, options, message):
+    with pytest.raises(InputError, match=message):
+        choose_params(SegmentParams, params, options)
+    assert choose_params(SegmentParams, None, {"min_size": 3}).min_size == 3
+    given = SegmentParams(min_size=4)
+    assert choose_params(SegmentParams, given, {}) is given
 
 
 def test_segment_shows_every_parameter_with_its_default():

@@ -218,6 +218,26 @@ def make_params(options: Mapping[str, Any]) -> SegmentParams:
     return build_params(SegmentParams, options)
 
 
+def choose_params(kind: type[Params], params: Params | None, options: Mapping[str, Any]) -> Params:
+    """Return parameters that were given at once, or build them from keyword options.
+
+    Raises
+    ------
+    InputError
+        Both were given, `params` are of another kind, or an option is not valid.
+    """
+    if params is None:
+        return build_params(kind, options)
+    if options:
+        raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
+    if not isinstance(params, kind):
+        raise InputError(
+            f"params must be {kind.__name__}, got {type(params).__name__}; single options, such as "
+            f"{next(iter(kind.model_fields))}=, can be passed instead."
+        )
+    return params
+
+
 def build_params(kind: type[Params], options: Mapping[str, Any]) -> Params:
     """Build parameters of any kind, see `make_params`."""
     try:

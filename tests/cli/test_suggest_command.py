@@ -84,6 +84,14 @@ def test_ctrl_c_gives_what_was_found(images, monkeypatch):
     assert [row["image"] for row in read(result)] == [str(images / "1.tif")]
 
 
+def test_fewer_regions_than_wanted_are_said(images):
+    cv2.imwrite(str(images / "small.png"), np.zeros((4, 160), np.uint8))
+    result = run(images / "1.tif", images / "small.png", "--count", 9, "--diameter", 24)
+    assert len(read(result)) == 1
+    assert "1 of 9 regions" in result.stderr
+    assert f"{images / 'small.png'}: The image is 4 x 160 pixels" in result.stderr
+
+
 def test_a_missing_model_is_said_once(images):
     result = run(images, "--model", "gone")
     assert result.exit_code == 1

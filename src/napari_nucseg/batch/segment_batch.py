@@ -8,8 +8,7 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.batch import Batch
 from napari_nucseg.batch.items import Item
 from napari_nucseg.batch.outcome import Outcome
-from napari_nucseg.errors import InputError
-from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.params import SegmentParams, choose_params
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -77,12 +76,9 @@ def segment_batch(
     >>> batch = segment_batch("plate.zarr", "results", diameter="8 um", workers=4)
     >>> print(batch.describe())
     """
-    if params is not None and options:
-        raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
     given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    batch = Batch.plan(
-        given, output, params or make_params(options), axes=axes, overwrite=overwrite
-    )
+    params = choose_params(SegmentParams, params, options)
+    batch = Batch.plan(given, output, params, axes=axes, overwrite=overwrite)
 
     def finished(item: Item, outcome: Outcome) -> None:
         if progress is not None:

@@ -36,8 +36,9 @@ def suggest(
 ) -> None:
     """Say where to correct labels for fine-tuning: where the model doubts most.
 
-    Prints a CSV table of regions, one of each image before the second of any. Exit code 1: some
-    images could not be read. Ctrl-C ends it with the regions of the images so far.
+    Prints a CSV table of regions, one of each image before the second of any; planes, rows and
+    columns count from 0. Exit code 1: some images could not be read. Ctrl-C ends it with the
+    regions of the images so far.
     """
     with fail_clearly():
         params = read_options(options)
@@ -62,7 +63,7 @@ def suggest(
                     pixel_size=image.pixel_size,
                 )
             except NucsegError as error:
-                typer.echo(str(error), err=True)
+                typer.echo(f"{name}: {error}", err=True)
                 code = 1
             except KeyboardInterrupt:
                 code = INTERRUPTED
@@ -70,9 +71,16 @@ def suggest(
             else:
                 found.append((name, regions))
                 typer.echo(f"{number}/{len(items)} {name}", err=True)
-        _print(spread_out(found, count))
-    if found and not any(regions for _, regions in found):
+        chosen = spread_out(found, count)
+        _print(chosen)
+    if found and not chosen:
         typer.echo("The model is sure of everything in these images.", err=True)
+    elif found and len(chosen) < count:
+        typer.echo(
+            f"{len(chosen)} of {count} regions: they do not overlap, not even in different planes, "
+            "and there is no other with doubt.",
+            err=True,
+        )
     if code:
         raise typer.Exit(code=code)
 

@@ -15,7 +15,7 @@ from napari_nucseg.errors import InputError
 from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.maps import predict_plane
 from napari_nucseg.inference.segment import as_array
-from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.params import SegmentParams, choose_params
 from napari_nucseg.preprocessing.tiling import plan_tiles
 
 SIZE = 256
@@ -90,9 +90,7 @@ def suggest_regions(
     ModelError, EngineError, Cancelled
     """
     _check(count, size)
-    if params is not None and options:
-        raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
-    params = params or make_params(options)
+    params = choose_params(SegmentParams, params, options)
     unlinked = params.model_copy(update={"link_depth": False, "link_time": False})
     source = as_array(image)
     job = resolve_job(source, axes, unlinked, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)

@@ -19,7 +19,7 @@ from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.linking.stack import check_linking
 from napari_nucseg.model.folder import LITERT
-from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
+from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, choose_params, make_params
 from napari_nucseg.preprocessing.tiling import plan_tiles
 
 LIVE_PARAMETERS = (
@@ -147,10 +147,8 @@ def segment(
     >>> result = segment(stack, "ZYX", diameter="8 um", pixel_size={"Y": 0.3, "X": 0.3})
     >>> result.labels.shape, result.count
     """
-    if params is not None and options:
-        raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
     watch = _Stopwatch()
-    params = params or make_params(options)
+    params = choose_params(SegmentParams, params, options)
     source = as_array(image)
     if cancelled is not None and cancelled():
         raise Cancelled("Segmenting was cancelled.")

@@ -20,7 +20,7 @@ from napari_nucseg.large.plan import make_plan, make_request
 from napari_nucseg.large.result import LargeResult
 from napari_nucseg.large.steps import BlockDone, Steps
 from napari_nucseg.large.work import Work
-from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.params import SegmentParams, choose_params
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -104,10 +104,8 @@ def segment_large(
     >>> result = segment_large("slide.ome.zarr", "slide_nuclei.ome.zarr", diameter="8 um")
     >>> result.count
     """
-    if params is not None and options:
-        raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
     started = time.perf_counter()
-    params = params or make_params(options)
+    params = choose_params(SegmentParams, params, options)
     place = check_target(Path(target), overwrite=overwrite)
     with _opened(source, axes, rgb, pixel_size) as image:
         _check_workers_argument(image, workers, scheduler)

@@ -11,7 +11,8 @@ from typing import Any
 
 from napari_nucseg._types import CancelCheck
 from napari_nucseg.errors import Cancelled, InputError, NucsegError, TrainingError
-from napari_nucseg.finetune_params import FineTuneParams, make_finetune_params
+from napari_nucseg.finetune_params import FineTuneParams
+from napari_nucseg.params import choose_params
 from napari_nucseg.registry import changed
 from napari_nucseg.training.finetune.folder import read_rows, write_rows
 from napari_nucseg.training.finetune.job import (
@@ -127,7 +128,7 @@ def finetune(
     >>> result = finetune([(image, corrected, reviewed)], "my-nuclei")
     >>> print(result.text)
     """
-    params = _params(params, options)
+    params = choose_params(FineTuneParams, params, options)
     folder = create_job(data, _output(output), params, save=save, job=job)
     return run_process(folder, on_message, cancelled)
 
@@ -308,13 +309,6 @@ def _next(told: SimpleQueue[Message], seconds: float) -> Message | None:
         return told.get(timeout=seconds)
     except Empty:
         return None
-
-
-def _params(params: FineTuneParams | None, options: dict[str, Any]) -> FineTuneParams:
-    """Return all parameters, given at once or as options."""
-    if params is not None and options:
-        raise InputError(f"Pass params or single options, not both; got {', '.join(options)} too.")
-    return params or make_finetune_params(options)
 
 
 def _output(output: Any) -> str:
