@@ -238,6 +238,14 @@ def test_as_segment_did(correcting, review, stack):
     assert world[0] == pytest.approx(2)
 
 
+def test_a_pyramid(correcting, review, field):
+    """Its first level is the same array before and after."""
+    correcting.viewer.add_image([field, field[::2, ::2]], multiscale=True)
+    labels = correcting.add(labels_for(field.shape))
+    suggest(correcting)
+    assert windows(review.shapes.value, labels) == [expected(field)]
+
+
 def test_colour(correcting, review, field):
     shown = (255 * (field / field.max())).astype(np.uint8)
     image = np.stack([shown // 2, shown // 4, shown], axis=-1)
@@ -359,8 +367,10 @@ def test_other_labels_are_chosen(correcting, review, searching, field):
     assert review.suggest_button.text == "Suggest a region"
 
 
-def test_the_image_becomes_another(correcting, searching, notices):
-    correcting.viewer.layers["cells"].data = np.zeros((64, 64), np.uint8)
+@pytest.mark.parametrize("same_shape", [False, True])
+def test_the_image_becomes_another(correcting, searching, field, notices, same_shape):
+    shape = field.shape if same_shape else (64, 64)
+    correcting.viewer.layers["cells"].data = np.zeros(shape, np.uint8)
     settle(correcting, searching)
     assert names(correcting) == ["cells", "mine"]
     assert notices == [OUTDATED]

@@ -66,7 +66,7 @@ class Question:
         """
         state = correction_of(self.labels)
         return (
-            tuple(full_resolution(self.source).shape) == tuple(self.image.shape)
+            full_resolution(self.source) is self.image
             and state is not None
             and state.reviewed is self.reviewed
             and shapes is self.shapes
