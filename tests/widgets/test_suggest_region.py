@@ -121,6 +121,17 @@ def test_the_chosen_layer_may_have_another_scale(correcting, review, field):
     assert [layer for layer in correcting.viewer.layers if isinstance(layer, Shapes)] == [shapes]
 
 
+def test_the_nuclei_stay_visible_in_a_layer_of_the_user(correcting, field):
+    correcting.viewer.add_image(field)
+    labels = correcting.add(labels_for(field.shape))
+    shapes = correcting.viewer.add_shapes([[[5, 5], [9, 9]]])  # filled with white
+    correcting.viewer.layers.selection.active = labels
+    suggest(correcting)
+    white, transparent, cyan = (1, 1, 1, 1), (0, 0, 0, 0), (0, 1, 1, 1)
+    np.testing.assert_allclose(shapes.face_color, [white, transparent])
+    np.testing.assert_allclose(shapes.edge_color[1], cyan)
+
+
 def test_the_viewer_goes_there(correcting, field):
     correcting.viewer.add_image(field)
     correcting.add(labels_for(field.shape), scale=(0.5, 0.5))

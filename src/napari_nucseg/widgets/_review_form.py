@@ -29,6 +29,9 @@ REVIEW_LAYER = "reviewed"
 SUGGEST, STOP = "Suggest a region", "Stop looking"
 """What the button does, by whether a search is under way."""
 
+COLOURS = {"edge_color": "cyan", "face_color": "transparent"}
+"""Of what is drawn: the nuclei inside stay visible."""
+
 REGION = Extent(smallest=250, largest=600, good=450)
 
 
@@ -208,7 +211,8 @@ class ReviewForm(Container):
             return
         labels, position = question.labels, question.position
         shapes = question.shapes or make_review_layer(labels)
-        shapes.add_rectangles([region_corners(window, position, labels, shapes, self._viewer)])
+        corners = region_corners(window, position, labels, shapes, self._viewer)
+        shapes.add_rectangles([corners], **COLOURS)
         shapes.visible = True
         if question.shapes is None:
             self._add(shapes)  # with what it holds, so that napari draws it once
@@ -224,8 +228,7 @@ def make_review_layer(labels: Labels) -> Shapes:
     return Shapes(
         ndim=labels.ndim,
         name=REVIEW_LAYER,
-        edge_color="cyan",
-        face_color="transparent",
         edge_width=2,
+        **COLOURS,
         **geometry(labels),
     )
