@@ -170,6 +170,15 @@ def test_when_all_is_reviewed_there_is_none(correcting, review, field):
     assert review.shapes.value is None
 
 
+def test_a_small_reviewed_part_may_leave_no_room(correcting, review, field):
+    correcting.viewer.add_image(field[:96, :96])
+    labels = correcting.add(labels_for((96, 96)))
+    review.shapes.value = correcting.viewer.add_shapes([[[40, 40], [55, 55]]])
+    correcting.viewer.layers.selection.active = labels
+    suggest(correcting)
+    assert "no square of 256 pixels is free of what is reviewed or drawn" in correcting.status
+
+
 def test_an_empty_image_has_none(correcting, review):
     correcting.viewer.add_image(np.zeros((96, 96), np.uint8))
     correcting.add(labels_for((96, 96)))

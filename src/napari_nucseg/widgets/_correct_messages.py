@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from napari_nucseg.correction.autosave import Saved
 from napari_nucseg.correction.changes import Changes
 from napari_nucseg.correction.doubt import Doubt
+from napari_nucseg.correction.suggestions import SIZE
 
 NO_LABELS = (
     "There is no labels layer: segment an image first, or right-click an image layer that holds "
@@ -29,8 +30,8 @@ SUGGESTED_TOO = (
     "Mark shapes."
 )
 SURE = (
-    "There is no region to suggest in this plane: the model is sure, or what it doubts is "
-    "reviewed or drawn already."
+    "There is no region to suggest in this plane: the model is sure, what it doubts is reviewed or "
+    f"drawn already, or no square of {SIZE} pixels is free of what is reviewed or drawn."
 )
 SEARCH_CANCELLED = "Cancelled; no region was added."
 SEARCH_OUTDATED = (
