@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels, Shapes
 from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QApplication
 
 from napari_nucseg import suggest_regions
 from napari_nucseg.widgets import _suggestion
@@ -30,6 +31,15 @@ OUTDATED = (
 def small_regions(monkeypatch):
     """Several of them lie in a small image."""
     monkeypatch.setattr(_suggestion, "SIZE", SIZE)
+
+
+@pytest.fixture(autouse=True)
+def double_click(qapp):
+    """No presses are too near to each other; call it with the time that presses need."""
+    usual = QApplication.doubleClickInterval()
+    QApplication.setDoubleClickInterval(0)
+    yield QApplication.setDoubleClickInterval
+    QApplication.setDoubleClickInterval(usual)
 
 
 @pytest.fixture
@@ -363,6 +373,17 @@ def test_a_second_press_gives_it_up(correcting, review, searching):
     assert names(correcting) == ["cells", "mine"]
     suggest(correcting)
     assert names(correcting) == ["cells", "mine", "reviewed"]
+
+
+def test_a_double_click_is_one_press(correcting, review, searching, double_click):
+    double_click(3_600_000)
+    review.suggest_button.native.click()
+    assert correcting.widget.busy
+    settle(correcting, searching)
+    review.suggest_button.native.click()  # nor does it ask for a second region
+    assert not correcting.widget.busy
+    assert correcting.status == DONE
+    assert review.shapes.value.nshapes == 1
 
 
 def test_the_image_is_removed(correcting, searching):

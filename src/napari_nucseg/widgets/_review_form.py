@@ -186,6 +186,8 @@ class ReviewForm(Container):
     def suggest(self) -> None:
         """Search for the region in which the model doubts most; during a search, give it up."""
         corrector = self.corrector
+        if self.suggester.just_begun:
+            return
         if self.suggester.busy:
             self.suggester.stop(messages.SEARCH_CANCELLED)
         elif corrector is not None and corrector.state is not None:

@@ -1,10 +1,13 @@
 """The search for a region to correct: its thread, and what ends it early."""
 
+import math
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from napari.layers import Shapes
+from qtpy.QtWidgets import QApplication
 
 from napari_nucseg.widgets import _correct_messages as messages
 from napari_nucseg.widgets._messages import failed
@@ -41,11 +44,17 @@ class Suggester:
         self._chosen = chosen
         self._question: Question | None = None
         self._task: Task[Answer] | None = None
+        self._begun = -math.inf
 
     @property
     def busy(self) -> bool:
         """Whether a search is under way."""
         return self._task is not None
+
+    @property
+    def just_begun(self) -> bool:
+        """Whether a press now is the second half of the double-click that began the search."""
+        return 1000 * (time.monotonic() - self._begun) < QApplication.doubleClickInterval()
 
     def start(self, question: Question) -> None:
         """Search in a thread."""
@@ -62,6 +71,7 @@ class Suggester:
         self._say(messages.SUGGESTING, False)
         self._switched()
         self._task.start()
+        self._begun = time.monotonic()
 
     def stop(self, reason: str = "") -> None:
         """Give a search up, if there is one, and say why; its thread ends within one tile."""
