@@ -309,6 +309,17 @@ def test_of_several_images_the_visible_one(correcting, review, field, notices):
     assert windows(review.shapes.value, labels) == [expected(field)]
 
 
+@pytest.mark.parametrize("empty", [False, True])
+def test_another_image_than_the_one_segmented_is_named(correcting, field, empty):
+    correcting.viewer.add_image(field * (not empty), name="other")
+    correcting.add(labels_for(field.shape), metadata={"napari_nucseg": {"source": "cells"}})
+    suggest(correcting)
+    assert correcting.status.startswith("There is no region" if empty else DONE)
+    assert correcting.status.endswith(
+        " The model looked at 'other', as no image 'cells' of this shape is open."
+    )
+
+
 def test_a_plane_that_is_too_large(correcting, review, field, notices, monkeypatch):
     monkeypatch.setattr(_suggestion, "LAZY_PLANE", 1000)
     correcting.viewer.add_image(field, name="cells")

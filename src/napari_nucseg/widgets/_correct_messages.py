@@ -93,6 +93,11 @@ def several_images(labels: str) -> str:
     return f"Several images have the shape of '{labels}': hide all but the one it belongs to."
 
 
+def other_image(image: str, named: str) -> str:
+    """Return which image was used in place of the one that was segmented."""
+    return f"The model looked at '{image}', as no image '{named}' of this shape is open."
+
+
 def too_large(image: str, pixels: int, most: int) -> str:
     """Return why the model is not asked."""
     return (

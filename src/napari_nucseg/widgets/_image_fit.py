@@ -85,6 +85,12 @@ def image_of(labels: Labels, layers: Any) -> tuple[Image, Fit]:
     )
 
 
+def caveat(image: Image, labels: Labels) -> str:
+    """Return what to know about an image that was chosen by its shape; empty for the one named."""
+    named = labels.metadata.get(RECORD, {}).get("source", image.name)
+    return "" if named == image.name else messages.other_image(image.name, named)
+
+
 def _fit(
     image: tuple[int, ...], axes: str, labels: tuple[int, ...], start: Mapping[str, int]
 ) -> str | None:

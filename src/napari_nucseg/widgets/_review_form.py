@@ -222,7 +222,8 @@ class ReviewForm(Container):
         where = [*(slice(index, index + 1) for index in position), *window]
         show_part(self._viewer, labels, centre, where, REGION)
         self._viewer.layers.selection.active = labels  # for the keys of the tools
-        self._say(messages.SUGGESTED_TOO if others else messages.SUGGESTED, False)
+        text = messages.SUGGESTED_TOO if others else messages.SUGGESTED
+        self._say(question.with_caveat(text), False)
 
 
 def make_review_layer(labels: Labels) -> Shapes:

@@ -15,7 +15,7 @@ from napari_nucseg.large.rule import LAZY_PLANE
 from napari_nucseg.params import SegmentParams, make_params
 from napari_nucseg.widgets import _correct_messages as messages
 from napari_nucseg.widgets._correction import correction_of, drawn_polygons, plane_position
-from napari_nucseg.widgets._image_fit import Fit, image_of
+from napari_nucseg.widgets._image_fit import Fit, caveat, image_of
 from napari_nucseg.widgets._layers import full_resolution, pixel_size, take_plane
 from napari_nucseg.widgets._results import RECORD
 
@@ -43,6 +43,8 @@ class Question:
         The layer in which the region will be drawn; only the main thread touches it.
     drawn : list
         Its polygons, of every plane, by position and vertices in pixels of the labels.
+    caveat : str
+        What to know about the choice of the image, in a sentence; often empty.
     """
 
     labels: Labels
@@ -55,6 +57,11 @@ class Question:
     reviewed: Reviewed
     shapes: Shapes | None
     drawn: list[tuple[Position, AnyArray]]
+    caveat: str
+
+    def with_caveat(self, text: str) -> str:
+        """Return a sentence about the answer, and what to know about the image."""
+        return f"{text} {self.caveat}".rstrip()
 
     def is_current(self, shapes: Shapes | None) -> bool:
         """Tell whether an answer still holds; in the main thread.
@@ -117,6 +124,7 @@ def take_question(
         reviewed=reviewed,
         shapes=shapes,
         drawn=_drawn(shapes, labels, position),
+        caveat=caveat(source, labels),
     )
 
 
