@@ -320,6 +320,15 @@ def test_another_image_than_the_one_segmented_is_named(correcting, field, empty)
     )
 
 
+def test_planes_taken_as_channels_are_named(correcting, stack):
+    correcting.viewer.add_image(stack, name="cells")
+    correcting.add(labels_for(stack.shape[1:]))
+    suggest(correcting)
+    assert correcting.status.endswith(
+        " 'cells' was taken as CYX (C: channels), as the labels do not fit ZYX."
+    )
+
+
 def test_a_plane_that_is_too_large(correcting, review, field, notices, monkeypatch):
     monkeypatch.setattr(_suggestion, "LAZY_PLANE", 1000)
     correcting.viewer.add_image(field, name="cells")

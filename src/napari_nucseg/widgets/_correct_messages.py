@@ -98,6 +98,11 @@ def other_image(image: str, named: str) -> str:
     return f"The model looked at '{image}', as no image '{named}' of this shape is open."
 
 
+def other_axes(image: str, axes: str, guess: str) -> str:
+    """Return what an image was taken for, e.g. the planes of a stack for channels."""
+    return f"'{image}' was taken as {axes} (C: channels), as the labels do not fit {guess}."
+
+
 def too_large(image: str, pixels: int, most: int) -> str:
     """Return why the model is not asked."""
     return (

@@ -85,10 +85,16 @@ def image_of(labels: Labels, layers: Any) -> tuple[Image, Fit]:
     )
 
 
-def caveat(image: Image, labels: Labels) -> str:
-    """Return what to know about an image that was chosen by its shape; empty for the one named."""
-    named = labels.metadata.get(RECORD, {}).get("source", image.name)
-    return "" if named == image.name else messages.other_image(image.name, named)
+def caveat(image: Image, labels: Labels, fit: Fit) -> str:
+    """Return what to know where image or axes are not those recorded or usual; else nothing."""
+    record = labels.metadata.get(RECORD, {})
+    named, guess = record.get("source", image.name), guess_axes(image)
+    said = []
+    if image.name != named:
+        said.append(messages.other_image(image.name, named))
+    if fit.axes not in (record.get("axes"), guess):
+        said.append(messages.other_axes(image.name, fit.axes, guess))
+    return " ".join(said)
 
 
 def _fit(

@@ -44,7 +44,7 @@ class Question:
     drawn : list
         Its polygons, of every plane, by position and vertices in pixels of the labels.
     caveat : str
-        What to know about the choice of the image, in a sentence; often empty.
+        What to know about the choice of the image and its axes, in sentences; often empty.
     """
 
     labels: Labels
@@ -124,7 +124,7 @@ def take_question(
         reviewed=reviewed,
         shapes=shapes,
         drawn=_drawn(shapes, labels, position),
-        caveat=caveat(source, labels),
+        caveat=caveat(source, labels, fit),
     )
 
 
