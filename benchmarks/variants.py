@@ -211,9 +211,9 @@ def draw_front(front: dict[str, tuple[float, list[dict[str, float]]]], path: Pat
         for name, (seconds, runs) in front.items():
             values = [run[score] for run in runs]
             axes.scatter([seconds] * len(values), values, label=name)
-            axes.annotate(name, (seconds, max(values)), (4, 4), textcoords="offset points")
         axes.set(xlabel="network, seconds per megapixel", title=title)
-        axes.margins(0.2)
+        axes.margins(0.15)
+        axes.legend(loc="lower right")
     FigureCanvasAgg(figure).print_png(path)
 
 
