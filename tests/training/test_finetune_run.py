@@ -454,9 +454,9 @@ def test_a_base_model_whose_weights_do_not_fit_is_said(done, small_parent, tmp_p
     ("losses", "epochs", "ends"),
     [
         ([5, 4, 3, 2, 1, 0.9, 0.8], 0, False),
-        ([3, 2, 1, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5], 0, False),
-        ([3, 2, 1, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5], 0, True),
-        ([1, 2, 2, 2, 2, 2, 2, 2, 2, 2], 20, False),
+        ([3, 2, 1] + 11 * [1.5], 0, False),  # smoothed, it falls until the fifth epoch
+        ([3, 2, 1] + 12 * [1.5], 0, True),
+        ([1] + 13 * [2], 20, False),
     ],
 )
 def test_it_ends_when_the_smoothed_loss_stops_falling(losses, epochs, ends):

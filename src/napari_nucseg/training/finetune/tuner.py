@@ -34,7 +34,7 @@ from napari_nucseg.training.optimizer import LayerwiseAdam
 STEPS = 10
 """Batches per epoch; the held-out areas are scored after each."""
 
-AUTO_EPOCHS, PATIENCE, SMOOTHED = 18, 6, 3
+AUTO_EPOCHS, PATIENCE, SMOOTHED = 18, 10, 3
 """Without a number of epochs: at most that many; it ends when the mean held-out loss of the last
 `SMOOTHED` epochs has not fallen for `PATIENCE` epochs."""
 
