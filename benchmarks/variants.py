@@ -128,7 +128,7 @@ def train(
 
 
 def measure(folder: Path, validation: Iterable[Item]) -> dict[str, Any]:
-    """Return size, speed and scores of a model folder."""
+    """Return the scores of a model folder."""
     scores: dict[str, list[ImageScore]] = {}
     for item in validation:
         color = item.image.shape[-1] == 3
@@ -141,10 +141,7 @@ def measure(folder: Path, validation: Iterable[Item]) -> dict[str, Any]:
         for name, start in KINDS.items()
     }
     groups["all"] = [s for of_kind in scores.values() for s in of_kind]
-    return {
-        "megabytes": (folder / "model.tflite").stat().st_size / 1e6,
-        "scores": {name: _summary(group) for name, group in groups.items()},
-    }
+    return {"scores": {name: _summary(group) for name, group in groups.items()}}
 
 
 def _summary(scores: list[ImageScore]) -> dict[str, float]:

@@ -42,10 +42,9 @@ class Fit:
 def find_fit(image: Image, labels: Labels) -> Fit | None:
     """Return how labels lie in an image, whose axes this may tell; None if they do not."""
     record = labels.metadata.get(RECORD, {})
-    proposed = [record.get("axes"), guess_axes(image), *axes_choices(image.ndim, image.rgb)]
     known = axes_choices(image.ndim, image.rgb)
     shape = tuple(full_resolution(labels).shape)
-    for axes in proposed:
+    for axes in (record.get("axes"), guess_axes(image), *known):
         if axes in known:
             for start in (record.get("plane") or {}, {}):
                 letters = _fit(tuple(full_resolution(image).shape), axes, shape, start)
