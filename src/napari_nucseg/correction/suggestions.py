@@ -12,11 +12,10 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, Progress
 from napari_nucseg.errors import InputError
-from napari_nucseg.inference.job import SegmentJob, resolve_job
-from napari_nucseg.inference.maps import predict_plane
+from napari_nucseg.inference.job import resolve_job
 from napari_nucseg.inference.segment import as_array
+from napari_nucseg.inference.walk import TileProgress, predict_planes
 from napari_nucseg.params import SegmentParams, choose_params
-from napari_nucseg.preprocessing.tiling import plan_tiles
 
 SIZE = 256
 """Height and width of a region in pixels: some twenty to a hundred nuclei."""
@@ -96,9 +95,10 @@ def suggest_regions(
     job = resolve_job(source, axes, unlinked, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
     grid = _Grid.over(job.planes.output_shape[-2:], size)
     hidden = _check_taken(taken, job.planes.output_shape)
+    told = TileProgress(progress, "looking for doubt")
     doubts = [
-        grid.mean_doubts(probability, None if hidden is None else hidden[index])
-        for index, probability in _probabilities(source, job, progress, cancelled)
+        grid.mean_doubts(maps.probability(), None if hidden is None else hidden[index])
+        for index, maps in predict_planes(source, job, told, cancelled=cancelled)
     ]
     others = job.planes.output_axes[:-2]
     places = [dict(zip(others, index, strict=True)) for index in job.planes.iterate()]
@@ -127,33 +127,6 @@ def _check_taken(taken: AnyArray | None, shape: tuple[int, ...]) -> AnyArray | N
             f"{shape}."
         )
     return array != 0
-
-
-def _probabilities(
-    source: Any, job: SegmentJob, progress: Progress | None, cancelled: CancelCheck | None
-) -> Iterator[tuple[tuple[int, ...], FloatArray]]:
-    """Yield index and foreground probability (Y, X) of one plane after the other."""
-    shape = job.planes.output_shape
-    plan = plan_tiles(job.prepared.network_shape((shape[-2], shape[-1])), job.tile, job.halo)
-    tiles, before = len(plan.tiles), 0
-
-    def tile_done(done: int) -> None:
-        if progress is not None:
-            progress(before + done, tiles * job.planes.n_planes, "looking for doubt")
-
-    for index in job.planes.iterate():
-        maps = predict_plane(
-            job.planes.read(source, index),
-            job.prepared,
-            job.engine,
-            tile=job.tile,
-            halo=job.halo,
-            cancelled=cancelled,
-            tile_done=tile_done,
-        )
-        tile_done(tiles)
-        before += tiles
-        yield index, maps.probability()
 
 
 @dataclass(frozen=True)

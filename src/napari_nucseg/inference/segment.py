@@ -16,11 +16,11 @@ from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.linked import link_outlines, outline_params
-from napari_nucseg.inference.maps import PlaneMaps, predict_plane
+from napari_nucseg.inference.maps import PlaneMaps
+from napari_nucseg.inference.walk import TileProgress, predict_planes
 from napari_nucseg.linking.stack import check_linking
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, choose_params, make_params
-from napari_nucseg.preprocessing.tiling import plan_tiles
 
 LIVE_PARAMETERS = (
     "foreground_threshold",
@@ -159,18 +159,9 @@ def segment(
     shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
     count = 0
-    report = _Report(progress, job, field_of_view)
-    for index in job.planes.iterate():
-        plane = job.planes.read(source, index)[field_of_view.window]
-        maps = predict_plane(
-            plane,
-            job.prepared,
-            job.engine,
-            tile=job.tile,
-            halo=job.halo,
-            cancelled=cancelled,
-            tile_done=report.tile_done,
-        )
+    told = TileProgress(progress, "0 nuclei")
+    planes = predict_planes(source, job, told, window=field_of_view.window, cancelled=cancelled)
+    for index, maps in planes:
         watch.lap("network")
         count = _write_plane(labels[index], maps, job, params, field_of_view, count)
         if shown is not None:
@@ -178,7 +169,7 @@ def segment(
         if keep_maps:
             kept.append(maps)
         watch.lap("instances")
-        report.plane_done(count)
+        told.message = f"{count:,} nuclei"
     found = link_outlines(labels, count, job, params, cancelled)
     watch.lap("linking")
     return SegmentationResult(
@@ -257,29 +248,6 @@ def relabel(
         features=found.features,
         outlines=outlines if found.labels is not outlines else None,
     )
-
-
-class _Report:
-    """Tells the caller how many tiles of all planes are done."""
-
-    def __init__(self, progress: Progress | None, job: SegmentJob, view: FieldOfView) -> None:
-        rows, columns = view.window
-        window = (rows.stop - rows.start, columns.stop - columns.start)
-        plan = plan_tiles(job.prepared.network_shape(window), job.tile, job.halo)
-        self._progress = progress
-        self._tiles = len(plan.tiles)
-        self._total = self._tiles * job.planes.n_planes
-        self._planes = 0
-        self._message = "0 nuclei"
-
-    def tile_done(self, done: int) -> None:
-        if self._progress is not None:
-            self._progress(self._planes * self._tiles + done, self._total, self._message)
-
-    def plane_done(self, count: int) -> None:
-        self._message = f"{count:,} nuclei"
-        self.tile_done(self._tiles)
-        self._planes += 1
 
 
 class _Stopwatch:
