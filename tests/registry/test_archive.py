@@ -271,7 +271,7 @@ def test_a_folder_that_claims_to_be_a_link(make_zip, contents, refuse):
     [
         ("evil.py", r"holds 'evil\.py', which does not belong to a model"),
         ("Config.json", r"holds 'Config\.json', which does not belong"),
-        ("__MACOSX/._card.md", r"holds '__MACOSX/\._card\.md', which does not belong"),
+        ("._card.md", r"holds '\._card\.md', which does not belong"),
         ("a/b/card.md", r"holds 'a/b/card\.md', which does not belong"),
         ("a/b/", "holds 'a/b/', a folder within a folder"),
         ("tiny/scores.md", "its files lie in more than one folder"),
@@ -283,6 +283,19 @@ def test_a_folder_that_claims_to_be_a_link(make_zip, contents, refuse):
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_entries_that_do_not_belong_to_a_model(make_zip, contents, refuse, name, match):
     refuse(make_zip([*contents.items(), (name, b"")]), match)
+
+
+def test_what_the_finder_adds_is_left_out(make_zip, contents, untried):
+    added = ["tiny/", "tiny/.DS_Store", ".DS_Store", "__MACOSX/", "__MACOSX/tiny/"]
+    added += [f"__MACOSX/tiny/._{name}" for name in contents]
+    entries = [(f"tiny/{name}", content) for name, content in contents.items()]
+    model = import_model(make_zip([*entries, *((name, b"junk") for name in added)]))
+    assert {path.name for path in model.path.iterdir()} == set(contents)
+
+
+@pytest.mark.parametrize("name", ["__MACOSX/../../evil", "__MACOSX/../card.md", "../.DS_Store"])
+def test_what_the_finder_would_not_add_is_refused(make_zip, contents, refuse, name):
+    refuse(make_zip([*contents.items(), (name, b"")]), "a path that leads out of its folder")
 
 
 @pytest.mark.parametrize("name", [CONFIG, HASHES, LITERT, WEIGHTS, CARD])

@@ -31,6 +31,9 @@ FREE = 10 * MB
 """Content that may have any ratio."""
 MAX_ENTRIES = 32
 
+FINDER_FOLDER, FINDER_FILE = "__MACOSX", ".DS_Store"
+"""What macOS' Finder adds to a folder that it zips; it is neither read nor written."""
+
 _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -155,7 +158,9 @@ class UntrustedZip:
         folders: set[tuple[str, ...]] = set()
         for entry in entries:
             self._check_kind(entry)
-            *folder, name = self._safe_parts(entry)
+            *folder, name = parts = self._safe_parts(entry)
+            if parts[0] == FINDER_FOLDER or name == FINDER_FILE:
+                continue
             if not _is_folder(entry):
                 if name not in FILES or len(folder) > 1:
                     raise self._refused(
