@@ -11,7 +11,9 @@ import pytest
 
 from napari_nucseg.errors import ModelError
 from napari_nucseg.model.config import NetworkConfig
-from napari_nucseg.model.network import build_network, encoder_layers
+from napari_nucseg.model.export import export_network
+from napari_nucseg.model.folder import open_model
+from napari_nucseg.model.network import build_network, encoder_layers, load_network
 from napari_nucseg.training import encoder_weights as imagenet
 from napari_nucseg.training.encoder_weights import load_encoder_weights
 
@@ -36,6 +38,30 @@ def test_the_encoder_takes_the_files_weights(network, encoder_weights):
             strict=True,
         ):
             np.testing.assert_array_equal(found, expected)
+
+
+def test_the_encoder_of_another_model_is_taken(network, small_parent):
+    source = load_network(open_model(small_parent))
+
+    load_encoder_weights(network, small_parent)
+
+    for layer in encoder_layers(network):
+        for found, expected in zip(
+            layer.get_weights(), source.get_layer(layer.name).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_a_longer_encoder_serves_a_shorter_one_but_not_the_reverse(network, small_parent, tmp_path):
+    short = NetworkConfig(decoder_widths=(8, 8, 8, 8))
+    config = open_model(small_parent).config.model_copy(update={"network": short})
+    other = build_network(short)
+
+    load_encoder_weights(other, small_parent)
+    export_network(other, config, tmp_path / "short")
+
+    with pytest.raises(ModelError, match=r"encoder of .*short ends before 'block_13_depthwise"):
+        load_encoder_weights(network, tmp_path / "short")
 
 
 def _write_nothing(path: Path) -> None:

@@ -19,7 +19,10 @@ def train(
     ] = "standard",
     encoder_weights: Annotated[
         Path | None,
-        typer.Option(help="MobileNetV2 ImageNet weights (default: download Keras' own)."),
+        typer.Option(
+            help="MobileNetV2 ImageNet weights, or a model folder of which only the encoder is "
+            "taken (default: download Keras' own)."
+        ),
     ] = None,
     parent: Annotated[
         str | None,

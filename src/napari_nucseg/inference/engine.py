@@ -110,14 +110,11 @@ class TensorFlowEngine:
                 f"engine='tensorflow' needs TensorFlow, which cannot be imported here ({error}); "
                 "install it or use engine='litert'."
             ) from error
-        from napari_nucseg.model.network import build_network
+        from napari_nucseg.model.network import load_network
 
-        network = build_network(model.config.network)
-        try:
-            network.load_weights(model.weights)
-        except (ValueError, OSError) as error:
-            raise ModelError(f"{model.weights} does not fit its config.json: {error}.") from error
-        signature = [tf.TensorSpec((1, None, None, 3), tf.float32)]
+        network = load_network(model)
+        size = model.config.fixed_size
+        signature = [tf.TensorSpec((1, size, size, 3), tf.float32)]
         self._run = tf.function(
             lambda tile: network(tile, training=False), input_signature=signature
         )

@@ -10,8 +10,10 @@ from functools import cache
 import keras
 from keras import layers
 
+from napari_nucseg.errors import ModelError
 from napari_nucseg.model.blocks import DepthToSpace, refine_block, transposed_block
 from napari_nucseg.model.config import OUTPUT_CHANNELS, SKIP_LAYERS, NetworkConfig, OutputName
+from napari_nucseg.model.folder import ModelFolder
 
 
 def build_encoder(
@@ -64,6 +66,23 @@ def build_network(config: NetworkConfig, size: int | None = None) -> keras.Model
     heads = [_head(features, name) for name in config.outputs]
     outputs = heads[0] if len(heads) == 1 else layers.Concatenate(name="maps")(heads)
     return keras.Model(image, outputs, name="mobilenet_v2_unet")
+
+
+def load_network(model: ModelFolder) -> keras.Model:
+    """Build the network of a model and give it the model's weights.
+
+    Raises
+    ------
+    ModelError
+        The weights are missing, damaged, or of another network than `config.json` says.
+    """
+    network = build_network(model.config.network, model.config.fixed_size)
+    try:
+        network.load_weights(model.weights)
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).partition("\n")[0][:200]
+        raise ModelError(f"{model.weights} does not fit its config.json: {first}.") from error
+    return network
 
 
 def encoder_layers(network: keras.Model) -> list[keras.Layer]:

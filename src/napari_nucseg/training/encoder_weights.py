@@ -1,4 +1,4 @@
-"""ImageNet weights of the encoder, from a file or from Keras' download."""
+"""What the encoder starts from: ImageNet weights, or those of a trained model."""
 
 import os
 import urllib.request
@@ -8,43 +8,60 @@ from pathlib import Path
 import keras
 
 from napari_nucseg.errors import ModelError
-from napari_nucseg.model.network import encoder_layers
+from napari_nucseg.model.folder import open_model
+from napari_nucseg.model.network import encoder_layers, load_network
 
 IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
 IMAGENET_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 """What `keras.applications.MobileNetV2(weights="imagenet")` downloads."""
 
-EXPECTED_WEIGHTS = "Pass --encoder-weights FILE with MobileNetV2 weights (no top, alpha 1.0)"
+EXPECTED_WEIGHTS = (
+    "Pass --encoder-weights FILE with MobileNetV2 weights (no top, alpha 1.0), or a model folder"
+)
 
 
 def load_encoder_weights(network: keras.Model, path: Path | None) -> None:
-    """Put ImageNet weights into a network's encoder.
+    """Put trained weights into a network's encoder.
 
     Parameters
     ----------
     network : keras.Model
         From `build_network`.
     path : Path or None
-        Weights of `keras.applications.MobileNetV2(include_top=False)`; None downloads Keras' own.
+        Weights of `keras.applications.MobileNetV2(include_top=False)`, or a model folder, whose
+        decoder may be another; None downloads Keras' own ImageNet weights.
 
     Raises
     ------
     ModelError
-        The file does not fit, or the download failed.
+        The file or model does not fit, or the download failed.
     """
-    source = keras.applications.MobileNetV2(
+    path = path or _download_imagenet()
+    source = load_network(open_model(path)) if path.is_dir() else _imagenet_network(path)
+    known = {layer.name for layer in source.layers}
+    for layer in encoder_layers(network):
+        if not layer.weights:
+            continue
+        if layer.name not in known:
+            raise ModelError(
+                f"The encoder of {path} ends before '{layer.name}', which this network has too. "
+                f"{EXPECTED_WEIGHTS} with as long an encoder."
+            )
+        layer.set_weights(source.get_layer(layer.name).get_weights())
+
+
+def _imagenet_network(path: Path) -> keras.Model:
+    """Return MobileNetV2 with the weights in a file."""
+    network = keras.applications.MobileNetV2(
         include_top=False, weights=None, input_shape=(None, None, 3)
     )
-    path = path or _download_imagenet()
     try:
-        source.load_weights(path)
+        network.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"{path} does not hold MobileNetV2 weights ({_first_line(error)}). {EXPECTED_WEIGHTS}."
         ) from error
-    for layer in encoder_layers(network):
-        if layer.weights:
-            layer.set_weights(source.get_layer(layer.name).get_weights())
+    return network
 
 
 def _download_imagenet() -> Path:

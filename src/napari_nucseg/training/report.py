@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray, FloatArray
-from napari_nucseg.model.folder import CARD, WEIGHTS, ModelFolder, write_text
+from napari_nucseg.model.folder import CARD, WEIGHTS, ModelFolder, open_model, write_text
 from napari_nucseg.training.batches import validation_batches
 from napari_nucseg.training.calibration import foreground_pixels, reliability
 from napari_nucseg.training.dataset import Item
@@ -234,6 +234,9 @@ def _versions_text(encoder_weights: Path | None, parent: ModelFolder | None) -> 
     lines = [f"* {name} {_version(name)}" for name in ("napari-nucseg", "keras", "tensorflow")]
     if parent is not None:
         start = f"model `{parent.name}` with weights of sha256 `{parent.hashes[WEIGHTS]}`"
+    elif encoder_weights is not None and encoder_weights.is_dir():
+        found = open_model(encoder_weights)
+        start = f"the encoder of model `{found.name}`, weights of sha256 `{found.hashes[WEIGHTS]}`"
     elif encoder_weights is not None:
         start = f"encoder `{encoder_weights.name}`"
     else:

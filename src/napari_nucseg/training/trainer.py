@@ -15,7 +15,7 @@ from napari_nucseg._types import CancelCheck, FloatArray, Progress
 from napari_nucseg.errors import Cancelled, DatasetError, ModelError
 from napari_nucseg.model.folder import ModelFolder, write_text
 from napari_nucseg.model.losses import MapsLoss, offset_error, pixel_accuracy
-from napari_nucseg.model.network import build_network, encoder_layers
+from napari_nucseg.model.network import build_network, encoder_layers, load_network
 from napari_nucseg.training.average import WeightAverage
 from napari_nucseg.training.batches import TrainingBatches, validation_batches
 from napari_nucseg.training.calibration import calibrate
@@ -107,11 +107,12 @@ class Trainer:
             The weights do not fit the recipe's network.
         """
         keras.utils.set_random_seed(self.recipe.seed)
-        self.network = build_network(self.recipe.model.network, self.recipe.model.fixed_size)
         if parent is None:
+            self.network = build_network(self.recipe.model.network, self.recipe.model.fixed_size)
             load_encoder_weights(self.network, encoder_weights)
         else:
-            self._load_parent(parent)
+            self._check_parent(parent)
+            self.network = load_network(parent)
         self.average = WeightAverage(self.network, self.recipe.average)
         self._compile()
 
@@ -158,14 +159,13 @@ class Trainer:
         if self.recipe.calibrated:
             calibrate(self.network, *self.held_out)
 
-    def _load_parent(self, parent: ModelFolder) -> None:
+    def _check_parent(self, parent: ModelFolder) -> None:
         expected, got = self.recipe.model.network, parent.config.network
         if got != expected or parent.config.input != self.recipe.model.input:
             raise ModelError(
                 f"A training with recipe '{self.recipe.name}' cannot start from model "
                 f"'{parent.name}': its network or its input differ. Expected {expected}, got {got}."
             )
-        self.network.load_weights(parent.weights)
 
     def _compile(self) -> None:
         frozen = self.state.epoch < self.recipe.frozen_until()

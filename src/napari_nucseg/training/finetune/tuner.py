@@ -11,12 +11,11 @@ import keras
 import numpy as np
 
 from napari_nucseg._types import CancelCheck, FloatArray
-from napari_nucseg.errors import ModelError
 from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.model.losses import MapsLoss
-from napari_nucseg.model.network import build_network, encoder_layers
+from napari_nucseg.model.network import encoder_layers, load_network
 from napari_nucseg.training.average import WeightAverage
 from napari_nucseg.training.finetune.checkpoint import State, load_checkpoint, save_checkpoint
 from napari_nucseg.training.finetune.examination import Examination, Result
@@ -135,7 +134,7 @@ class Tuner:
         self.windows, self.examination, self.params = windows, examination, params
         self.before, self.job, self.report = before, job, report
         self.epochs = params.epochs or AUTO_EPOCHS
-        self.network = _load_network(parent)
+        self.network = load_network(parent)
         self.loss = MapsLoss(parent.config.network.outputs)
         self.model = _compile(self.network, params, self.loss)
         self.base: list[FloatArray] = self.network.get_weights()
@@ -327,16 +326,6 @@ class Tuner:
                 "optimizer": [np.asarray(v) for v in self.model.optimizer.variables],
             },
         )
-
-
-def _load_network(parent: ModelFolder) -> keras.Model:
-    network = build_network(parent.config.network)
-    try:
-        network.load_weights(parent.weights)
-    except (OSError, ValueError, KeyError) as error:
-        first = str(error).partition("\n")[0][:200]
-        raise ModelError(f"{parent.weights} does not fit its config.json: {first}.") from error
-    return network
 
 
 def _compile(network: keras.Model, params: FineTuneParams, loss: MapsLoss) -> Steady:
