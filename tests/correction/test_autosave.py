@@ -63,6 +63,14 @@ def test_the_newest_state_replaces_the_one_before(tmp_path, predicted, corrected
     ]
 
 
+def test_corrections_stay_with_the_labels_they_were_made_of(tmp_path, predicted, corrected):
+    save(tmp_path / "s", np.roll(predicted, 9, axis=2), corrected)
+    save(tmp_path / "s", predicted, corrected)  # those of other labels were restored
+    restored = autosave.restore(*autosave.list_saved(tmp_path))
+    np.testing.assert_array_equal(restored.predicted, predicted)
+    np.testing.assert_array_equal(restored.labels, corrected)
+
+
 def test_saving_from_several_threads(tmp_path, predicted, corrected):
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(lambda _: save(tmp_path / "s", predicted, corrected), range(12)))

@@ -296,6 +296,17 @@ def test_corrections_of_other_labels_say_so(correcting, crashed):
     np.testing.assert_array_equal(layer.data, other)
 
 
+def test_restoring_other_labels_after_a_correction_is_saved(correcting, crashed):
+    layer = correcting.add(np.where(field() == 3, 0, field()), name="cells nuclei")
+    correcting.press("D")
+    correcting.click((30, 20))  # saved, with what this layer was before
+    correcting.widget.restore_button.native.click()
+    correcting.wait()
+    newest, _backup = saved_in(crashed)
+    np.testing.assert_array_equal(autosave.restore(newest).labels, layer.data)
+    assert 3 in layer.data
+
+
 def test_other_layers_are_offered_nothing(correcting, crashed):
     correcting.add(field() + (field() > 0), name="something else")
     assert correcting.widget.offer.value == ""

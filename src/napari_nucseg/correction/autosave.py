@@ -1,8 +1,9 @@
 """Corrections on disk, so that a crash loses at most a moment of work.
 
-Each session has a folder with ``predicted.npz`` (the labels before any correction, written once)
-and ``corrections.npz`` (pixels that differ, what was reviewed, and a JSON text about it), which is
-replaced as a whole. Nothing is ever unpickled.
+Each session has a folder with ``predicted.npz`` (the labels before any correction; written anew
+only where the corrections of other labels were restored) and ``corrections.npz`` (pixels that
+differ, what was reviewed, and a JSON text about it), which is replaced as a whole. Nothing is ever
+unpickled.
 """
 
 import contextlib
@@ -164,14 +165,36 @@ def _save(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"Cannot write {folder}: {error.strerror or error}.") from error
-    if not (folder / _PREDICTED).exists():
-        with atomic_file(folder / _PREDICTED, overwrite=True) as file:
-            np.savez_compressed(file, labels=predicted.array())
+    if _saved_prediction(folder) != predicted.fingerprint:
+        _write_prediction(folder, predicted)
     text = np.frombuffer(json.dumps(about).encode(), np.uint8)
     arrays: dict[str, Any] = {"about": text, "pixels": pixels, "values": values, **pack(reviewed)}
     with atomic_file(folder / _CORRECTIONS, overwrite=True) as file:
         np.savez_compressed(file, **arrays)
     return True
+
+
+def _saved_prediction(folder: Path) -> str:
+    """Return the fingerprint of the prediction in a session's folder; "" without one."""
+    if not (folder / _PREDICTED).exists():
+        return ""
+    try:
+        return _read_about(folder / _CORRECTIONS).fingerprint
+    except _BROKEN:
+        return ""
+
+
+def _write_prediction(folder: Path, predicted: Snapshot) -> None:
+    """Write the prediction; the corrections of another one, which was restored, go first.
+
+    Together the two would be labels that never were.
+    """
+    try:
+        (folder / _CORRECTIONS).unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(f"Cannot write {folder}: {error.strerror or error}.") from error
+    with atomic_file(folder / _PREDICTED, overwrite=True) as file:
+        np.savez_compressed(file, labels=predicted.array())
 
 
 def _difference(predicted: Snapshot, labels: LabelArray) -> tuple[AnyArray, LabelArray]:
