@@ -10,6 +10,7 @@ from napari.utils.key_bindings import coerce_keybinding
 
 from napari_nucseg.widgets._correct_keys import taken_keys
 from napari_nucseg.widgets._correction import CORRECTION, correction_of, reviewed_mask
+from napari_nucseg.widgets._growing import GrowingLabels
 from napari_nucseg.widgets._memory_copy import start_copy
 from napari_nucseg.widgets._results import RECORD
 from napari_nucseg.widgets.correct_widget import CorrectWidget
@@ -267,6 +268,20 @@ def test_data_that_a_script_replaced_count_as_corrections(correcting):
     correcting.wait()
     assert correcting.counts == "nothing yet"
     assert correction_of(layer).predicted.shape == (40, 100)
+
+
+def test_labels_that_grow_are_not_corrected(correcting, state_folder):
+    image = correcting.viewer.add_image(np.zeros((64, 64)), name="slide")
+    growing = GrowingLabels(correcting.viewer, image, "YX", (64, 64))
+    growing.open()
+    assert correcting.widget.layer_box.choices == ()
+    correcting.viewer.layers.selection.active = growing.layer  # a click in the layer list
+    assert correcting.widget.layer is None
+    layer = correcting.add(field())
+    correcting.viewer.layers.selection.active = growing.layer
+    assert correcting.widget.layer is layer
+    growing.close()
+    assert correcting.widget.layer is layer
 
 
 def test_napari_tools_count_too(correcting):

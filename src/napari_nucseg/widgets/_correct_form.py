@@ -8,8 +8,9 @@ from qtpy.QtCore import Qt
 
 from napari_nucseg.widgets import _correct_messages as messages
 from napari_nucseg.widgets._correct_tools import TOOLS
+from napari_nucseg.widgets._correction import TEMPORARY
 from napari_nucseg.widgets._doubt_list import DoubtList
-from napari_nucseg.widgets._look import make_text, narrow, row
+from napari_nucseg.widgets._look import make_text, narrow, renew_choices, row
 from napari_nucseg.widgets._review_form import ReviewForm
 
 PER_ROW = 3
@@ -134,18 +135,15 @@ class CorrectForm(Container):
         ]
 
     def _choices(self, _widget: Any = None) -> list[tuple[str, Layer]]:
-        return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Labels)]
+        return [
+            (layer.name, layer)
+            for layer in self._viewer.layers
+            if isinstance(layer, Labels) and TEMPORARY not in layer.metadata
+        ]
 
     def refresh(self) -> None:
         """Read the layer list again; the chosen layers stay chosen, whatever their names."""
-        chosen = self.layer_box.value
-        with self.layer_box.changed.blocked():
-            self.layer_box.choices = []
-            self.layer_box.reset_choices()
-            if chosen is not None and chosen in self.layer_box.choices:
-                self.layer_box.value = chosen
-        if self.layer_box.value is not chosen:
-            self.layer_box.changed.emit(self.layer_box.value)
+        renew_choices(self.layer_box)
         self.review.refresh()
 
     def enable(self, ready: bool) -> None:

@@ -19,7 +19,7 @@ from napari_nucseg.widgets._correction import (
     region_corners,
 )
 from napari_nucseg.widgets._corrector import Corrector
-from napari_nucseg.widgets._look import make_text, narrow, row
+from napari_nucseg.widgets._look import make_text, narrow, renew_choices, row
 from napari_nucseg.widgets._suggester import Suggester
 from napari_nucseg.widgets._suggestion import Question, take_question
 
@@ -110,11 +110,7 @@ class ReviewForm(Container):
 
     def refresh(self) -> None:
         """Read the layer list again."""
-        chosen = self.shapes.value
-        self.shapes.choices = []
-        self.shapes.reset_choices()
-        if chosen is not None and chosen in self.shapes.choices:
-            self.shapes.value = chosen
+        renew_choices(self.shapes)
 
     def show_state(self) -> None:
         """Show how much was reviewed."""

@@ -139,7 +139,8 @@ class CorrectWidget(CorrectForm):
             return
         if isinstance(active, Labels) and active is not self.layer_box.value:
             self.refresh()
-            self.layer_box.value = active
+            if active in self.layer_box.choices:  # labels that come and go are not offered
+                self.layer_box.value = active
 
     def _attach(self, layer: Labels | None) -> None:
         if layer is self.layer and layer is not None:
