@@ -22,6 +22,7 @@ from napari_nucseg.sample_data import fluorescence_field
 from napari_nucseg.widgets import _growing, _large_run
 from napari_nucseg.widgets._growing import coarseness, take_coarse
 from napari_nucseg.widgets._image_form import PLANE, SHAPES
+from napari_nucseg.widgets._memory_copy import start_copy
 from napari_nucseg.widgets._time_left import BlocksLeft
 
 SCALE = 0.5
@@ -430,6 +431,17 @@ def test_a_part_becomes_labels_that_can_be_edited(bench, source):
     assert isinstance(labels.data, np.ndarray)
     assert labels.editable
     assert labels.data.any()
+
+
+def test_a_copy_that_is_corrected_stays_when_the_run_is_repeated(bench, source):
+    add(bench, source)
+    copies = []
+    start_copy(bench.run(), lambda _task, copy: copies.append(copy))
+    bench.qtbot.waitUntil(lambda: bool(copies))
+    bench.viewer.layers.append(copies[0])
+    bench.widget.large_form.overwrite.value = True
+    bench.run()
+    assert names(bench) == ["slide", "slide nuclei", "slide nuclei copy"]
 
 
 def test_a_damaged_chunk_is_reported_and_the_rest_kept(bench, source, notices):

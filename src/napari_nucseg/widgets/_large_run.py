@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.errors import WriteError
@@ -184,6 +184,9 @@ def _levels(path: Path) -> list[Any]:
     return [da.from_zarr(level) for level in LabelPyramid.open(path, mode="r").levels]
 
 
-def _path(layer: Any) -> str | None:
-    """Return where the labels of a layer lie on disk, if this package put them there."""
-    return layer.metadata.get(RECORD, {}).get(PATH)
+def _path(layer: Layer) -> str | None:
+    """Return where the labels of a layer lie on disk, if this package put them there.
+
+    Not those of a copy in memory, which has the same record: it may have been corrected.
+    """
+    return layer.metadata.get(RECORD, {}).get(PATH) if layer.multiscale else None
