@@ -167,6 +167,34 @@ def test_open_shows_image_and_labels_where_they_belong(bench, images, tmp_path, 
     assert bench.viewer.layers.selection.active is labels
 
 
+def test_open_after_another_run_shows_the_new_labels(bench, images, tmp_path, field):
+    for options in ({"diameter": "14"}, {"min_size": 250}):
+        bench.run(images, tmp_path / "out", **options)
+        bench.widget.table.selectRow(0)
+        bench.press("open")
+        bench.widget.overwrite_field.value = True
+    first, second = bench.viewer.layers[1], bench.viewer.layers[3]
+    np.testing.assert_array_equal(first.data, segment(field, diameter=14).labels)
+    np.testing.assert_array_equal(second.data, segment(field, diameter=14, min_size=250).labels)
+    bench.run(images, tmp_path / "elsewhere", diameter="20")
+    bench.widget.table.selectRow(0)
+    bench.press("open")
+    labels = bench.viewer.layers.selection.active
+    other = segment(field, diameter=20, min_size=250).labels
+    np.testing.assert_array_equal(labels.data, other)
+
+
+def test_run_is_not_ignored_while_an_image_is_opened(bench, images, tmp_path):
+    bench.run(images, tmp_path / "out", diameter="14")
+    bench.widget.table.selectRow(0)
+    bench.widget.open_chosen()
+    bench.widget.run()
+    assert not bench.widget.run_button.enabled
+    bench.wait()
+    assert len(bench.viewer.layers) == 2
+    assert "3 skipped" in bench.widget.status.value
+
+
 def test_open_a_stack_with_channels(bench, tmp_path, field):
     stack = np.stack([np.stack([field, 0 * field]), np.stack([field[::-1], 0 * field])])  # ZCYX
     (tmp_path / "in").mkdir()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 from napari.layers import Layer
 from psygnal import Signal
@@ -51,7 +52,7 @@ class BatchWidget(BatchForm):
         self._opening: Task[Opened] | None = None
         self._batch: Batch | None = None
         self._time = TimeLeft(0)
-        self._shown: dict[str, tuple[Layer, Layer]] = {}
+        self._shown: dict[Path, list[ref[Layer]]] = {}  # what was opened, by the file of its labels
         self._shut = False
         super().__init__()
         self._connect()
@@ -136,7 +137,7 @@ class BatchWidget(BatchForm):
 
     def run(self) -> None:
         """Segment all images in a thread; a press during a run is ignored."""
-        if self.running:
+        if self._run is not None:
             return
         try:
             asked = self.request()
@@ -174,6 +175,8 @@ class BatchWidget(BatchForm):
     def _item_finished(self, item: Item, outcome: Outcome) -> None:
         if self._gone():
             return
+        if outcome.status is not Status.SKIPPED:
+            self._shown.pop(item.labels, None)  # Open reads the new labels
         self._time.count(outcome)
         self.table.rows.set_state(item, outcome)
         self.progress.value = self._time.done
@@ -218,7 +221,7 @@ class BatchWidget(BatchForm):
         item, batch = self.table.chosen, self._batch
         if item is None or batch is None or self._opening or not self.table.has_result():
             return
-        shown = self._shown.get(item.file, ())
+        shown = [layer() for layer in self._shown.get(item.labels, ())]
         if shown and all(layer in self._viewer.layers for layer in shown):
             self._viewer.layers.selection.active = shown[-1]
             return
@@ -231,7 +234,8 @@ class BatchWidget(BatchForm):
             if self._gone():
                 return
             if task.result is not None:
-                self._shown[item.file] = show_opened(self._viewer, task.result)
+                layers = show_opened(self._viewer, task.result)
+                self._shown[item.labels] = [ref(layer) for layer in layers]
             elif task.error is not None:
                 self._show_error(str(task.error))
             self.finished.emit()
