@@ -264,3 +264,14 @@ def test_bad_parameters_are_told_before_anything_runs(bench, field, notices):
     assert "expected 'auto', pixels such as '19'" in notices[0]
     with pytest.raises(InputError, match="got 'big'"):
         bench.widget.params()
+
+
+def test_the_image_got_other_dimensions_before_the_run(bench, stack):
+    image = bench.viewer.add_image(stack[0], name="cells")
+    image.data = stack[:2]
+    labels = bench.run()
+    assert bench.form.axes.value == "ZYX"
+    np.testing.assert_array_equal(labels.data, segment(stack[:2], "ZYX").labels)
+    image.data = stack[0]
+    bench.widget.copy_button.native.click()
+    assert "--axes YX\n" in bench.status

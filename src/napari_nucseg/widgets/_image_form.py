@@ -146,6 +146,12 @@ class ImageForm(Container):
             self.axes.value = guess_axes(layer)
         self._show_open_choices()
 
+    def check_axes(self) -> None:
+        """Offer other axes if the image got data of other dimensions, of which no event tells."""
+        layer = self.image.value
+        if layer is not None and list(self.axes.choices) != axes_choices(layer.ndim, layer.rgb):
+            self._image_changed()
+
     def _show_open_choices(self) -> None:
         axes = self.axes.value or ""
         parts = [WHOLE, PLANE] if set(axes) & set("TZ") else [WHOLE_IMAGE]

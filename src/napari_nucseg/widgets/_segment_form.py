@@ -110,6 +110,7 @@ class SegmentForm(Container):
 
     def offer(self, _: Any = None) -> None:
         """Show what the chosen image leaves open."""
+        self.image_form.check_axes()
         reason = self.image_form.reason_for_blocks
         self.large_form.offer(self.image_form.image.value, reason)
         self.fields["probabilities"].visible = reason is None

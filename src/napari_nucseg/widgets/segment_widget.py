@@ -145,6 +145,7 @@ class SegmentWidget(SegmentForm):
     def copy_command(self) -> None:
         """Copy the equivalent shell line to the clipboard."""
         try:
+            self.offer()
             request = self.image_form.request(self.params())
             large = self.image_form.reason_for_blocks is not None
             form = self.large_form
