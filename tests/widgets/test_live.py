@@ -1,6 +1,8 @@
 """The sliders give what a fresh run would give, without the network."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -138,3 +140,13 @@ def test_large_maps_are_not_kept(bench, field, monkeypatch, planned):
     np.testing.assert_array_equal(labels.data, segment(field, "YX").labels)
     bench.run()
     np.testing.assert_array_equal(labels.data, segment(field, "YX", min_size=250).labels)
+
+
+def test_removed_labels_give_the_maps_back(bench, field):
+    bench.viewer.add_image(field, name="cells")
+    labels = bench.run()
+    result = weakref.ref(bench.widget._live.shown.result)
+    bench.viewer.layers.remove(labels)
+    assert bench.status.startswith("'cells nuclei' was edited by hand or removed")
+    gc.collect()
+    assert result() is None

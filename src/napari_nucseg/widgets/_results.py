@@ -128,9 +128,9 @@ class ResultLayers:
         made = self._made["labels"].get(source)
         return made is not None and made.layer in self._viewer.layers
 
-    def last_name(self, source: Image) -> str:
-        """Return the name of the labels layer last made from `source`."""
-        return str(self._made["labels"][source].layer.name)
+    def last(self, source: Image) -> Layer:
+        """Return the labels layer last made from `source`, which may be gone from the viewer."""
+        return self._made["labels"][source].layer
 
     def put(
         self,

@@ -178,6 +178,11 @@ class SegmentWidget(SegmentForm):
                 else messages.source_removed_large(name, str(large.target))
             )
             self._stop(reason, aloud=True)
+        shown = self._live.shown
+        if shown is not None and event.value is self._results.last(shown.request.source):
+            self._live.stop()  # up to a gigabyte of maps is of no use any more
+            if isalive(self.native):
+                self.status.value = messages.edited(str(event.value.name))
 
     def _close(self) -> None:
         self._before = None
@@ -312,7 +317,7 @@ class SegmentWidget(SegmentForm):
         source = shown.request.source
         if self._results.untouched(source, looked=shown.looked) is not None:
             return True
-        self.status.value = messages.edited(self._results.last_name(shown.request.source))
+        self.status.value = messages.edited(str(self._results.last(source).name))
         return False
 
     def _show_update(self, shown: Shown) -> None:
