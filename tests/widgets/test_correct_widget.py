@@ -270,6 +270,22 @@ def test_data_that_a_script_replaced_count_as_corrections(correcting):
     assert correction_of(layer).predicted.shape == (40, 100)
 
 
+def test_data_that_cannot_be_corrected_take_no_edit(correcting, notices):
+    layer = correcting.add(field(), name="cells")
+    layer.data = np.where(field() == 3, -4, field())
+    correcting.wait()
+    assert [text for text in notices if "negative" in text] == [
+        "The labels of 'cells' must not have negative ids, received -4."
+    ]
+    layer.selected_label = 2
+    correcting.press("Shift-D")  # would not be saved
+    assert 2 in layer.data
+    layer.data = field()
+    correcting.wait()
+    correcting.press("Shift-D")
+    assert 2 not in layer.data
+
+
 def test_labels_that_grow_are_not_corrected(correcting, state_folder):
     image = correcting.viewer.add_image(np.zeros((64, 64)), name="slide")
     growing = GrowingLabels(correcting.viewer, image, "YX", (64, 64))

@@ -102,8 +102,9 @@ class Corrector:
 
     @property
     def ready(self) -> bool:
-        """Whether the layer was read, and no edit is being searched for."""
-        return not self._closed and self._task is None and self.state is not None
+        """Whether the layer was read, can be corrected, and no edit is being searched for."""
+        free = not self._closed and self._task is None
+        return free and not self._reading and self.state is not None
 
     @property
     def busy(self) -> bool:
@@ -280,7 +281,7 @@ class Corrector:
 
     def _analysis_work(self) -> Work | None:
         state = self.state
-        if state is None or self._closed:
+        if state is None or self._closed or self._reading:  # it is asked for again when read
             return None
         probability = probability_of(self.layer, self._viewer.layers)
         image = None
