@@ -433,6 +433,12 @@ def test_a_training_is_shown(ready, tmp_path):
     assert ready.widget.cancel_button.enabled
 
 
+def test_a_preview_that_is_cut_off_is_not_drawn(tmp_path):
+    path = write_preview(tmp_path / "preview.npz")
+    path.write_bytes(path.read_bytes()[:100])
+    assert draw_picture(path) is None  # raising would end the training
+
+
 @pytest.mark.parametrize("height", [150, 300, 450, 900])
 def test_nothing_is_printed_over_the_curves(height, qtbot, tmp_path):
     """A layout is short of room for a moment when a text is shown, before its parents know."""

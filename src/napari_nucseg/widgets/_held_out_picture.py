@@ -1,6 +1,7 @@
 """A picture of the held-out part: outlines before and now."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from qtpy.QtCore import QPoint, QRect, QSize, Qt
@@ -39,9 +40,10 @@ def draw_picture(path: Path) -> AnyArray | None:
         None if the file is not there any more, or is none.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            image, true, before, now = (file[n] for n in ("image", "true", "before", "now"))
-    except (OSError, ValueError, KeyError, EOFError):
+        # numpy alone would leave a broken file open
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            image, true, before, now = (arrays[n] for n in ("image", "true", "before", "now"))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
     window = _window(true)
     shown = _to_rgb(image[window])
