@@ -121,10 +121,12 @@ class Reviewed:
         result = np.zeros(len(pixels), bool)
         if not self.bits or len(pixels) == 0:
             return result
-        positions = [tuple(row) for row in pixels[:, :-2].tolist()]
-        for position in set(positions) & set(self.bits):
-            here = np.array([p == position for p in positions])
-            result[here] = self.plane(position)[tuple(pixels[here, -2:].T)]
+        by_plane: dict[Position, list[int]] = {}
+        for row, position in enumerate(pixels[:, :-2].tolist()):
+            by_plane.setdefault(tuple(position), []).append(row)
+        for where in by_plane.keys() & self.bits.keys():
+            here = by_plane[where]
+            result[here] = self.plane(where)[tuple(pixels[here, -2:].T)]
         return result
 
     def nuclei_inside(self, nuclei: Nuclei) -> AnyArray:
