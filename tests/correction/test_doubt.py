@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import label
 
 from napari_nucseg.correction.doubt import BORDER, rank_nuclei
-from napari_nucseg.correction.nuclei import mean_inside, measure
+from napari_nucseg.correction.nuclei import mean_inside, measure_runs
 from napari_nucseg.correction.parts import find_parts, separate_parts
 from napari_nucseg.correction.runs import connected_parts, find_runs
 from napari_nucseg.errors import Cancelled, InputError
@@ -26,7 +26,7 @@ def test_measures_of_boxes():
     labels[0, 2:5, 4:10] = 7
     labels[1, 2:5, 4:10] = 7
     labels[2, 19, 29] = 3
-    nuclei = measure(labels)
+    nuclei = measure_runs(find_runs(labels))
     assert nuclei.ids.tolist() == [3, 7]
     assert nuclei.areas.tolist() == [1, 36]
     assert nuclei.centres.tolist() == [[2, 19, 29], [0.5, 3, 6.5]]
@@ -41,7 +41,7 @@ def test_measures_equal_those_of_scikit_image():
 
     random = np.random.default_rng(4)
     labels = random.integers(0, 6, (4, 17, 23))
-    nuclei = measure(labels)
+    nuclei = measure_runs(find_runs(labels))
     for number, region in enumerate(regionprops(labels)):
         assert nuclei.ids[number] == region.label
         assert nuclei.areas[number] == region.area
@@ -64,7 +64,7 @@ def test_connected_parts_equal_those_of_scipy(shape):
 
 def test_no_nuclei():
     assert rank_nuclei(np.zeros((9, 9), int)) == ()
-    assert len(measure(np.zeros((2, 9, 9), int))) == 0
+    assert len(measure_runs(find_runs(np.zeros((2, 9, 9), int)))) == 0
     assert find_parts(np.zeros((9, 9), int)).scattered() == []
 
 

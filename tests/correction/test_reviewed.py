@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from napari_nucseg.correction.drawing import ellipse_vertices
-from napari_nucseg.correction.nuclei import measure
 from napari_nucseg.correction.review import Reviewed, pack, unpack
 from napari_nucseg.errors import InputError
 
@@ -74,13 +73,14 @@ def test_ellipses_become_polygons():
     assert area == pytest.approx(np.pi * 10 * 20, rel=0.03)
 
 
-def test_nuclei_inside_are_those_with_their_centre_inside():
-    labels = np.zeros((2, 10, 12), int)
-    labels[0, 2:4, 3:5], labels[0, 5:9, 3:5], labels[1, 2:4, 3:5] = 1, 2, 3
-    region = Reviewed(labels.shape).with_polygons([((0,), BOX)])
-    assert region.nuclei_inside(measure(labels)).tolist() == [1]
-    assert region.with_plane((1,)).nuclei_inside(measure(labels)).tolist() == [1, 3]
-    assert region.nuclei_inside(measure(np.zeros_like(labels))).tolist() == []
+def test_points_inside():
+    centres = np.array([[0, 2.5, 3.5], [0, 6.5, 3.5], [0.6, 2.5, 3.5]])
+    region = Reviewed((2, 10, 12)).with_polygons([((0,), BOX)])
+    assert region.contains(centres).tolist() == [True, False, False]
+    assert region.with_plane((1,)).contains(centres).tolist() == [True, False, True]
+    assert region.contains(centres[:0]).tolist() == []
+    flat = Reviewed((10, 12)).with_polygons([((), BOX)])
+    assert flat.contains(centres[:, 1:]).tolist() == [True, False, True]
 
 
 def test_packing_and_unpacking():

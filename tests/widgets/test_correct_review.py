@@ -42,6 +42,13 @@ def test_this_plane(correcting, review):
     assert review.text.value == "50 % of the image, 3 of 6 nuclei"
 
 
+def test_nuclei_of_a_movie_are_counted_in_each_frame(correcting, review):
+    correcting.add(np.stack([field()] * 4), axis_labels=("time", "y", "x"))
+    correcting.viewer.dims.set_current_step(0, 3)
+    correcting.press("R")  # the tracks' centres lie in frames 1 and 2
+    assert review.text.value == "25 % of the image, 3 of 12 nuclei"
+
+
 def test_other_planes_cannot_be_marked(correcting, notices):
     layer = correcting.add(np.stack([field()] * 3))
     correcting.viewer.dims.order = (1, 0, 2)

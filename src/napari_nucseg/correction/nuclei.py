@@ -6,7 +6,7 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
 from napari_nucseg.correction.planes import Window, plane_indices
-from napari_nucseg.correction.runs import Runs, find_runs
+from napari_nucseg.correction.runs import Runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +37,6 @@ class Nuclei:
         """Return the window that holds a nucleus, given by its place in the arrays."""
         pairs = zip(self.low[number].tolist(), self.high[number].tolist(), strict=True)
         return tuple(slice(low, high + 1) for low, high in pairs)
-
-
-def measure(labels: LabelArray) -> Nuclei:
-    """Measure all nuclei of an array with at least two axes."""
-    return measure_runs(find_runs(labels))
 
 
 def measure_runs(runs: Runs, keys: AnyArray | None = None) -> Nuclei:

@@ -7,7 +7,6 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray, FloatArray
 from napari_nucseg.correction.drawing import polygon_pixels
-from napari_nucseg.correction.nuclei import Nuclei
 from napari_nucseg.correction.planes import plane_indices
 from napari_nucseg.errors import InputError
 
@@ -128,10 +127,6 @@ class Reviewed:
             here = by_plane[where]
             result[here] = self.plane(where)[tuple(pixels[here, -2:].T)]
         return result
-
-    def nuclei_inside(self, nuclei: Nuclei) -> AnyArray:
-        """Return the ids of the nuclei whose centre lies in the region."""
-        return nuclei.ids[self.contains(nuclei.centres)]
 
     def _checked(self, position: Position) -> Position:
         position = tuple(int(index) for index in position)

@@ -19,7 +19,6 @@ from napari_nucseg.correction.changes import Changes, find_changes
 from napari_nucseg.correction.doubt import Doubt, rank_nuclei
 from napari_nucseg.correction.edit import Edit, difference
 from napari_nucseg.correction.ids import check_labels
-from napari_nucseg.correction.nuclei import Nuclei, measure
 from napari_nucseg.correction.parts import find_parts
 from napari_nucseg.correction.review import Reviewed
 from napari_nucseg.correction.snapshot import Snapshot
@@ -50,7 +49,6 @@ class Analysis:
 
     changes: Changes
     doubts: tuple[Doubt, ...]
-    nuclei: Nuclei
     features: Mapping[str, AnyArray] | None
     """One row for each nucleus, if they are linked."""
 
@@ -91,7 +89,7 @@ def analyse(
     changes = find_changes(predicted, labels)
     doubts = rank_nuclei(labels, probability, cancelled, time_axis=time_axis)
     features = None if describe is None else describe(labels, cancelled)
-    return Analysis(changes, doubts, measure(labels), features)
+    return Analysis(changes, doubts, features)
 
 
 def read_saved(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from magicgui.widgets import ComboBox, Container, Label, PushButton
 from napari.layers import Labels, Shapes
 from qtpy.compat import isalive
@@ -117,9 +118,10 @@ class ReviewForm(Container):
         corrector = self.corrector
         if corrector is None or corrector.state is None or corrector.analysis is None:
             return
-        reviewed, nuclei = corrector.state.reviewed, corrector.analysis.nuclei
-        inside = len(reviewed.nuclei_inside(nuclei))
-        self.text.value = messages.reviewed(reviewed.fraction, inside, len(nuclei))
+        reviewed, doubts = corrector.state.reviewed, corrector.analysis.doubts
+        centres = np.array([doubt.centre for doubt in doubts])  # of a movie, in each frame
+        inside = int(reviewed.contains(centres).sum())
+        self.text.value = messages.reviewed(reviewed.fraction, inside, len(doubts))
 
     def _mark(self, change: Callable[[Reviewed, Labels], Reviewed]) -> bool:
         """Change what is reviewed, given what was and the layer; tell whether it worked."""
