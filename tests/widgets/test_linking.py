@@ -210,6 +210,16 @@ def test_paths_and_their_layer_are_made_in_a_thread(bench, movie, monkeypatch):
     assert len(bench.viewer.layers) == 3
 
 
+def test_tracks_of_removed_labels_are_not_offered(bench, movie):
+    open_movie(bench, movie)
+    bench.set(link_time=True)
+    labels = bench.run()
+    button = bench.widget.tracks_button.native
+    assert not button.isHidden()
+    bench.viewer.layers.remove(labels)
+    assert button.isHidden()
+
+
 def test_kept_outlines_count_as_memory(bench, movie):
     open_movie(bench, movie)
     bench.run()

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from magicgui.widgets import PushButton
 from napari.layers import Labels, Tracks
+from qtpy.compat import isalive
 
 from napari_nucseg._types import CancelCheck, FloatArray, Progress
 from napari_nucseg.linking.features import track_points
@@ -32,12 +33,19 @@ class TracksButton(PushButton):
         self._layer: Labels | None = None
         self._task: Task[Tracks | None] | None = None
         self.changed.connect(self._press)
+        viewer.layers.events.removed.connect(self._removed)
 
     def follow(self, layer: Labels) -> None:
         """Serve this layer from now on."""
         linked = layer.metadata[RECORD]["parameters"]["link_time"]
         self._layer = layer if linked and time_axis(layer) == 0 else None
         self.visible = self._layer is not None
+
+    def _removed(self, event: Any) -> None:
+        if event.value is self._layer:
+            self._layer = None
+            if isalive(self.native):
+                self.visible = False
 
     @property
     def busy(self) -> bool:
