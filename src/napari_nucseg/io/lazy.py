@@ -137,7 +137,7 @@ def open_lazily(source: Any, axes: str | None = None, *, rgb: bool | None = None
     if isinstance(source, LazyImage):
         return _checked(source)
     if not isinstance(source, str | os.PathLike):
-        array = source if hasattr(source, "shape") else np.asarray(source)
+        array = source if hasattr(source, "shape") else _as_array(source)
         return _checked(LazyImage(array, resolve_axes(array.shape, axes, rgb=rgb)))
     place = os.fspath(source)
     if "://" not in place:
@@ -147,6 +147,16 @@ def open_lazily(source: Any, axes: str | None = None, *, rgb: bool | None = None
         if os.path.isfile(place):
             return _checked(_open_tiff(place, axes))
     return _checked(_open_zarr(place, axes, rgb))
+
+
+def _as_array(numbers: Any) -> AnyArray:
+    try:
+        return np.asarray(numbers)
+    except ValueError as error:
+        raise InputError(
+            f"The image is not a regular array of pixels: {error}. Of the levels of a pyramid, "
+            "pass the first."
+        ) from error
 
 
 def _checked(image: LazyImage) -> LazyImage:
@@ -165,7 +175,9 @@ def _open_tiff(place: str, axes: str | None) -> LazyImage:
     except InputError:
         opened.file.close()
         raise
-    return LazyImage(array, found, placement, path=place, file=opened.file)
+    return LazyImage(
+        array, found, placement, path=place, messages=opened.messages, file=opened.file
+    )
 
 
 def _open_zarr(place: str, axes: str | None, rgb: bool | None) -> LazyImage:

@@ -71,8 +71,8 @@ def read_image(path: str | Path) -> LoadedImage:
     path = Path(path)
     start = _first_bytes(path)
     if start.startswith(TIFF_SIGNATURES):
-        data, axes, pixel_size = read_tiff(path)
-        return LoadedImage(data, axes, pixel_size, path)
+        data, axes, pixel_size, messages = read_tiff(path)
+        return LoadedImage(data, axes, pixel_size, path, messages=messages)
     if start.startswith((_PNG, _JPEG, _BMP)):
         data = _read_raster(path)
         return LoadedImage(data, "YX" if data.ndim == 2 else "YXS", {}, path)
