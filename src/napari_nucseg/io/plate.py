@@ -112,7 +112,7 @@ def list_fields(plate: Path) -> list[Field]:
     """
     wells = read_ome(plate).get("plate", {})
     try:
-        paths = [_inside(well["path"]) for well in wells["wells"]]
+        paths = [inside(well["path"]) for well in wells["wells"]]
     except (KeyError, TypeError, ValueError) as error:
         raise ReadError(
             f"Cannot read the plate {plate}: its metadata list no wells with a path such as 'A/1' "
@@ -127,15 +127,22 @@ def list_fields(plate: Path) -> list[Field]:
 def _names(well: Path) -> list[str]:
     """Return the fields of a well."""
     try:
-        return [_inside(image["path"]) for image in read_ome(well)["well"]["images"]]
+        return [inside(image["path"]) for image in read_ome(well)["well"]["images"]]
     except (ReadError, KeyError, TypeError, ValueError):
         return ["0"]
 
 
-def _inside(path: Any) -> str:
-    """Return a path below a group; ValueError for one that leads elsewhere."""
+def inside(path: Any) -> str:
+    """Return a path below a group, as metadata of anyone state it.
+
+    Raises
+    ------
+    ValueError
+        It leads elsewhere, on Windows too.
+    """
     parts = str(path).strip("/").split("/")
-    if not all(parts) or any(part in (".", "..") for part in parts):
+    unsafe = any(part in (".", "..") or "\\" in part or ":" in part for part in parts)
+    if unsafe or not all(parts):
         raise ValueError(f"path {path!r}")
     return "/".join(parts)
 
