@@ -154,7 +154,7 @@ def test_the_old_field_stays_if_the_new_one_cannot_take_its_place(plate, tmp_pat
     before, replace = files(target), os.replace
 
     def refuse(old, new):
-        if str(old).endswith(".partial"):
+        if str(new) == str(target) and str(old).endswith(".partial"):  # none of zarr's own files
             raise PermissionError(13, "Permission denied")
         replace(old, new)
 

@@ -196,7 +196,14 @@ def test_first_of_several_images(tmp_path):
     with tifffile.TiffWriter(path) as tif:
         tif.write(GREY, metadata=None)
         tif.write(GREY[::2, ::2], metadata=None)
-    np.testing.assert_array_equal(read_image(path).data, GREY)
+    image = read_image(path)
+    np.testing.assert_array_equal(image.data, GREY)
+    assert image.messages == ()  # a smaller one may be a level of a pyramid
+    with tifffile.TiffWriter(path) as tif:
+        for series in (GREY, GREY[:36], GREY[:, :48]):
+            tif.write(series, metadata=None)
+    for image in (read_image(path), open_lazily(path)):
+        assert image.messages == ("The file has 3 images, of which the first was used.",)
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def _write_groups(
     from napari_nucseg.io.plate_field import write_field
 
     def write(target: Path, data: AnyArray, **options: Any) -> None:
-        write_field(target, item.source, data, result.axes, image, **options)
+        write_field(target, image.path, data, result.axes, image, **options)
 
     if result.probabilities is not None:
         write(item.probability, result.probabilities, overwrite=True)

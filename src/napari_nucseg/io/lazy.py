@@ -1,8 +1,9 @@
 """Images that are read window by window: OME-Zarr, plain zarr arrays, tiled TIFF, arrays."""
 
+import itertools
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError, ReadError
-from napari_nucseg.io.missing import missing_chunks
+from napari_nucseg.io.missing import first_of, missing_chunks
 from napari_nucseg.io.ngff import (
     MICROMETER,
     UNPLACED,
@@ -23,6 +24,7 @@ from napari_nucseg.io.ngff import (
     read_multiscale,
     read_placement,
 )
+from napari_nucseg.io.plate import CONVERTED
 from napari_nucseg.io.tiff import open_tiff_lazily
 
 DAMAGED = (
@@ -198,8 +200,10 @@ def _open_zarr(place: str, axes: str | None, rgb: bool | None) -> LazyImage:
         array = LazyArray(node, place)
         found = resolve_axes(array.shape, axes, rgb=rgb)
         return LazyImage(array, found, path=place, messages=missing_chunks(node))
-    if "bioformats2raw.layout" in ngff_content(attributes) and "0" in node:
-        return _open_zarr(f"{place}/0", axes, rgb)  # the first image of a converted file
+    if CONVERTED in ngff_content(attributes) and "0" in node:
+        first = _open_zarr(f"{place}/0", axes, rgb)
+        count = next(n for n in itertools.count(1) if str(n) not in node)
+        return replace(first, messages=(*first_of(count), *first.messages))
     return _open_multiscale(node, attributes, place, axes, rgb)
 
 

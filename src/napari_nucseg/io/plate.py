@@ -13,6 +13,9 @@ from typing import Any
 from napari_nucseg.errors import ReadError
 from napari_nucseg.io.ngff import Version
 
+CONVERTED = "bioformats2raw.layout"
+"""Attribute of the groups that bioformats2raw writes."""
+
 V2_GROUP, V2_ATTRIBUTES, V3_METADATA = ".zgroup", ".zattrs", "zarr.json"
 
 
@@ -53,9 +56,14 @@ def is_plate(path: Path) -> bool:
 
 
 def is_ome_image(path: Path) -> bool:
-    """Tell whether a folder is an OME-Zarr image, which labels are not."""
+    """Tell whether a folder is an OME-Zarr image, which labels are not.
+
+    One that bioformats2raw wrote counts too: its images lie in the groups 0, 1, ...
+    """
     try:
         found = read_ome(path) if is_zarr(path) else {}
+        if CONVERTED in found and "plate" not in found:
+            found = read_ome(path / "0")
     except ReadError:
         return False
     return "multiscales" in found and "image-label" not in found

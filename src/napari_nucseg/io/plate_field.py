@@ -48,8 +48,9 @@ def read_field(group: Path, axes: str | None = None) -> LoadedImage:
         There is no image, or its metadata or `axes` contradict it.
     """
     image = open_lazily(group, axes)
+    path = Path(str(image.path))  # that of the first image, if there are several in the group
     return LoadedImage(
-        image.array, image.axes, image.placement.pixel_size, group, image.placement, image.messages
+        image.array, image.axes, image.placement.pixel_size, path, image.placement, image.messages
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError, ReadError
+from napari_nucseg.io.missing import first_of
 from napari_nucseg.io.pixel_size import read_pixel_size
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -36,6 +37,10 @@ _DAMAGE_MESSAGES = ("invalid page offset", "corrupted", "missing required tags")
 _ZEROED = "Missing data are zeroed"
 """What tifffile logs where planes are missing that the metadata promise, as when one file of a set
 is elsewhere or an acquisition was stopped."""
+
+_LEAST_SIZE = 0.5
+"""Share of the pixels of the first image of a file that another image has; a level of a pyramid and
+a thumbnail have fewer."""
 
 _MINISWHITE, _PALETTE = 0, 3
 _REFUSED = {5: "CMYK", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB"}
@@ -60,7 +65,7 @@ def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float], tuple[str, .
     pixel_size : dict
         Micrometres by axis, where known.
     messages : tuple of str
-        What the user should know: planes that are missing.
+        What the user should know: planes that are missing, further images.
 
     Raises
     ------
@@ -77,7 +82,7 @@ def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float], tuple[str, .
             data, axes = _drop_alpha(series.asarray(), series.axes, page)
             data, axes = _intensities(data, axes, page, is_imagej=bool(tif.is_imagej))
             pixel_size = read_pixel_size(tif)
-            messages = _missing_planes(series, zeroed)
+            messages = (*_missing_planes(series, zeroed), *first_of(_count_images(tif)))
         data, axes = _known_axes(data, axes)
     except InputError as error:
         raise ReadError(f"Cannot read {path}: {error}") from error
@@ -107,7 +112,7 @@ class LazyTiff:
     file : tifffile.TiffFile
         To be closed when nothing is read any more.
     messages : tuple of str
-        What the user should know: planes that are missing.
+        What the user should know: planes that are missing, further images.
     """
 
     array: Any
@@ -150,7 +155,7 @@ def open_tiff_lazily(path: Path) -> LazyTiff:
             array = zarr.open(series.aszarr(level=0), mode="r")
             order, axes = _used_axes(array.shape, series.axes, page)
             pixel_size = read_pixel_size(tif)
-            messages = _missing_planes(series, zeroed)
+            messages = (*_missing_planes(series, zeroed), *first_of(_count_images(tif)))
             opened.pop_all()  # the file stays open, for the array
     except InputError as error:
         raise ReadError(f"Cannot read {path}: {error}") from error
@@ -241,6 +246,17 @@ def _missing_planes(series: Any, zeroed: list[str]) -> tuple[str, ...]:
     return (
         f"{missing:,} of {len(series):,} planes of the image are not stored and were taken as 0 "
         f"({reason}).",
+    )
+
+
+def _count_images(tif: Any) -> int:
+    """Return how many images like the first a file has; levels, labels, thumbnails do not count."""
+    first = tif.series[0]
+    return sum(
+        series.axes == first.axes
+        and series.dtype == first.dtype
+        and series.size >= first.size * _LEAST_SIZE
+        for series in tif.series
     )
 
 
