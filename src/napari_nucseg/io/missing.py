@@ -18,7 +18,9 @@ def first_of(images: int) -> tuple[str, ...]:
 
 
 def missing_chunks(array: Any) -> tuple[str, ...]:
-    """Return a message if chunks are not stored, which zarr takes as empty; of many chunks, a random sample is looked at.
+    """Return a message if chunks are not stored, which zarr takes as empty.
+
+    Of many chunks, a random sample is looked at.
 
     Parameters
     ----------
