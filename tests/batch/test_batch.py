@@ -184,6 +184,13 @@ def test_tracks_lie_beside_the_labels(tmp_path, output, field):
     assert not (output / "m_tracks.txt").exists()  # the labels are others now
 
 
+def test_what_is_called_like_tracks_but_is_not_stays(images, output):
+    output.mkdir()
+    (output / "a_tracks.txt").write_text("LABEL,ID\nmine,1\n")
+    segment_batch(images, output, diameter=14, overwrite=True)
+    assert (output / "a_tracks.txt").read_text() == "LABEL,ID\nmine,1\n"
+
+
 def test_what_killed_processes_left_of_files_goes(images, output):
     segment_batch(images, output, diameter=14)
     names = sorted(os.listdir(output))
