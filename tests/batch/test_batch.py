@@ -184,6 +184,23 @@ def test_tracks_lie_beside_the_labels(tmp_path, output, field):
     assert not (output / "m_tracks.txt").exists()  # the labels are others now
 
 
+def test_what_is_called_like_tracks_but_is_not_stays(images, output):
+    output.mkdir()
+    (output / "a_tracks.txt").write_text("LABEL,ID\nmine,1\n")
+    segment_batch(images, output, diameter=14, overwrite=True)
+    assert (output / "a_tracks.txt").read_text() == "LABEL,ID\nmine,1\n"
+
+
+def test_what_killed_processes_left_of_files_goes(images, output):
+    segment_batch(images, output, diameter=14)
+    names = sorted(os.listdir(output))
+    for name in ("a_labels.tif", "b_tracks.txt", "c_probability.tif", "summary.csv"):
+        (output / f".{name}.4711.part").write_bytes(b"half a file")
+    (output / ".d_labels.tif.4711.part").write_bytes(b"of an image that is not given")
+    segment_batch(images, output, diameter=14)
+    assert sorted(os.listdir(output)) == [".d_labels.tif.4711.part", *names]
+
+
 def test_other_files_are_left_alone(images, output):
     (images / "notes.txt").write_text("notes")
     (images / "sub").mkdir()

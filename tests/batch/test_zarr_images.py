@@ -49,6 +49,23 @@ def test_ome_zarr_images_are_skipped_and_results_are_no_inputs(with_zarr, output
     assert segment_batch(with_zarr, output, diameter=14).counts == {Status.SKIPPED: 4}
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_first_image_of_a_converted_file(images, output, table, field, count):
+    group = zarr.open_group(images / "d.zarr", mode="w", zarr_format=2)
+    group.attrs["bioformats2raw.layout"] = 3
+    for series in range(count):
+        image = group.create_group(str(series))
+        image.attrs["multiscales"] = [multiscale()]
+        image.create_array("0", data=np.roll(field, 5 * series, axis=0)[None])
+    assert segment_batch(images, output, diameter=14).counts == {Status.OK: 4}
+    row = next(row for row in table() if row["file"].endswith("d.zarr"))
+    assert ("The file has 2 images, of which the first was used." in row["message"]) == (count == 2)
+    written = output / "d_labels.ome.zarr"
+    np.testing.assert_array_equal(read_field(written).pixels(), segment(field, diameter=14).labels)
+    source = read_ome(written)["image-label"]["source"]["image"]
+    assert source == "../../images/d.zarr/0"
+
+
 def test_an_image_that_was_replaced_is_newer_than_its_labels(with_zarr, output):
     segment_batch(with_zarr, output, diameter=14)
     for metadata in (output / "d_labels.ome.zarr").iterdir():

@@ -213,9 +213,14 @@ def test_axes_that_are_no_string_are_refused(axes):
         segment(ANY, axes)
 
 
-def test_a_pixel_size_without_axes_is_refused():
-    with pytest.raises(InputError, match=r"pixel_size must map axes .* got 0\.32"):
-        segment(ANY, diameter="8 um", pixel_size=0.32)
+@pytest.mark.parametrize("diameter", ["8 um", "19", "auto"])
+@pytest.mark.parametrize(
+    "given", [0.32, [0.3, 0.3], {"z": 2.0, "y": 0.5, "x": 0.5}, {"Y": "0.3", "X": 0.3}, {0: 1.0}]
+)
+def test_a_pixel_size_that_is_not_understood_is_refused(diameter, given):
+    with pytest.raises(InputError, match=r"pixel_size must map axes .* got ") as refused:
+        segment(ANY, diameter=diameter, pixel_size=given)
+    assert repr(given) in str(refused.value)
 
 
 def test_a_config_that_contradicts_the_network_is_refused(model_copy):

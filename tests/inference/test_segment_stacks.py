@@ -125,13 +125,14 @@ class _Watched:
     """An array that knows how many pixels were read from it at once."""
 
     def __init__(self, array):
-        self.array, self.largest, self.reads = array, 0, 0
+        self.array, self.largest, self.reads, self.pixels = array, 0, 0, 0
         self.shape, self.dtype = array.shape, array.dtype
 
     def __getitem__(self, index):
         self.reads += 1
         read = self.array[index]
         self.largest = max(self.largest, read.size)
+        self.pixels += read.size
         return read
 
 
@@ -142,6 +143,16 @@ def test_planes_are_read_one_by_one(stack, result):
 
     assert watched.largest == stack[0].size
     np.testing.assert_array_equal(found.labels, result.labels)
+
+
+def test_around_a_region_no_more_is_read():
+    watched = _Watched(np.zeros((2, 600, 600), np.uint8))
+    region = np.zeros((600, 600), bool)
+    region[:20, :20] = True
+
+    segment(watched, "ZYX", region=region, **DIAMETER)
+
+    assert watched.pixels < 2 * 600**2 + 2 * 300**2  # all for the intensities, then the windows
 
 
 def test_progress_is_told_after_every_plane(stack, result):

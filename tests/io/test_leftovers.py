@@ -1,9 +1,11 @@
 """What a killed process leaves is removed, and nothing else."""
 
 import os
+from pathlib import Path
 
 import pytest
 
+from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.io.leftovers import PARTIAL, REPLACED, clear_leftovers, hidden_beside
 
 
@@ -34,6 +36,27 @@ def test_an_earlier_result_without_a_successor_comes_back(target):
     clear_leftovers([target])
     assert os.listdir(target.parent) == ["0"]
     assert (target / "content").read_text() == "earlier"
+
+
+def test_what_is_left_of_a_file_goes(tmp_path):
+    target = tmp_path / "a_labels.tif"
+    with atomic_file(target) as file:
+        left = Path(file.name)
+    assert not left.exists()
+    for path in (left, left.with_name(".a_labels.tif.4711.part"), left.with_name(".b.tif.1.part")):
+        path.write_bytes(b"half")
+    clear_leftovers([target])
+    assert sorted(os.listdir(tmp_path)) == [".b.tif.1.part", "a_labels.tif"]
+
+
+def test_two_threads_may_write_the_same_file(tmp_path):
+    target = tmp_path / "a.txt"
+    with atomic_file(target, overwrite=True) as first:
+        with atomic_file(target, overwrite=True) as second:
+            second.write(b"second")
+        first.write(b"first")
+    assert target.read_bytes() == b"first"
+    assert os.listdir(tmp_path) == ["a.txt"]
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,17 @@ def test_jpeg(tmp_path):
     np.testing.assert_allclose(grey.data, np.full((16, 24), 77), atol=1)
 
 
+def test_a_png_that_is_too_large_is_not_called_damaged(tmp_path):
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.zeros((9, 9), np.uint8))
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 40_000, 30_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match=r"1,073 million pixels.* convert it to TIFF or OME-Zarr"):
+        read_image(path)
+
+
 def test_exif_orientation_is_ignored(tmp_path):
     data = np.zeros((16, 24), np.uint8)
     data[:, :8] = 255

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_nucseg.errors import ReadError
+from napari_nucseg.errors import InputError, ReadError
+from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.io.reading import read_image
 
 RNG = np.random.default_rng(0)
@@ -195,7 +196,14 @@ def test_first_of_several_images(tmp_path):
     with tifffile.TiffWriter(path) as tif:
         tif.write(GREY, metadata=None)
         tif.write(GREY[::2, ::2], metadata=None)
-    np.testing.assert_array_equal(read_image(path).data, GREY)
+    image = read_image(path)
+    np.testing.assert_array_equal(image.data, GREY)
+    assert image.messages == ()  # a smaller one may be a level of a pyramid
+    with tifffile.TiffWriter(path) as tif:
+        for series in (GREY, GREY[:36], GREY[:, :48]):
+            tif.write(series, metadata=None)
+    for image in (read_image(path), open_lazily(path)):
+        assert image.messages == ("The file has 3 images, of which the first was used.",)
 
 
 @pytest.mark.parametrize(
@@ -307,3 +315,79 @@ def test_truncated_file_is_never_read_in_part(tmp_path, flavour):
     assert all(f"{path}: the TIFF file is damaged" in message for message in messages)
     assert not any("\n" in message for message in messages)
     assert logging.getLogger("tifffile").handlers == []
+
+
+@pytest.mark.parametrize("flavour", ["pages", "lzw", "tiled", "imagej", "ome"])
+def test_truncated_file_is_never_opened_in_part(tmp_path, flavour):
+    whole = write(tmp_path / "whole.tif", STACK, **FLAVOURS[flavour]).read_bytes()
+    path = tmp_path / "cut.tif"
+    refused = []
+    for n in np.linspace(200, len(whole) - 1, 20, dtype=int):
+        path.write_bytes(whole[:n])
+        try:
+            image = open_lazily(path)
+        except ReadError as error:
+            refused.append(str(error))
+            continue
+        assert image.array.shape == STACK.shape  # and not of the planes only that are there
+        image.close()
+    assert refused
+    assert all("the TIFF file is damaged" in message for message in refused)
+    assert logging.getLogger("tifffile").handlers == []
+
+
+SET = """<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{own}">
+<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="50"
+ SizeY="40" SizeZ="2" SizeC="1" SizeT="1"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>
+<TiffData FirstZ="0" PlaneCount="1"><UUID FileName="z0.ome.tif">urn:uuid:0</UUID></TiffData>
+<TiffData FirstZ="1" PlaneCount="1"><UUID FileName="z1.ome.tif">urn:uuid:1</UUID></TiffData>
+</Pixels></Image></OME>"""
+
+
+@pytest.mark.parametrize("read", [read_image, open_lazily])
+def test_planes_of_a_missing_file_are_empty_and_mentioned(tmp_path, read):
+    first, second = (
+        write(
+            tmp_path / f"z{i}.ome.tif",
+            STACK[i],
+            photometric="minisblack",
+            metadata=None,
+            description=SET.format(own=i),
+        )
+        for i in (0, 1)
+    )
+    whole = read(first)
+    assert whole.axes == "ZYX"
+    assert whole.messages == ()
+    second.unlink()
+    (message,) = read(first).messages
+    assert message.startswith(
+        "1 of 2 planes of the image are not stored and were taken as 0 (OME series failed to read "
+        "'z1.ome.tif'"
+    )
+
+
+@pytest.mark.parametrize("colours", [[0, 65535] * 3, [65535, 0, 0, 65535, 0, 0]], ids=str)
+def test_two_indexed_colours_take_one_bit(tmp_path, colours):
+    data = GREY > 30_000
+    tag = (320, "H", 6, colours, True)
+    path = write(tmp_path / "a.tif", data, photometric="minisblack", extratags=[tag])
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        tif.pages[0].tags["PhotometricInterpretation"].overwrite(3)
+    image = read_image(path)
+    shown = np.array(colours, np.uint16).reshape(3, 2).T[data.astype(int)] >> 8
+    expected = shown[..., 0] if image.axes == "YX" else shown
+    assert image.axes == ("YX" if colours[0] == 0 else "YXS")
+    np.testing.assert_array_equal(image.data, expected)
+
+
+def test_another_format_is_not_called_a_damaged_tiff(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(ReadError, match=r"a\.png in blocks: it is no TIFF file; expected TIFF or"):
+        open_lazily(path)
+
+
+def test_levels_of_a_pyramid_are_no_array():
+    with pytest.raises(InputError, match="Of the levels of a pyramid, pass the first"):
+        open_lazily([STACK[0], STACK[0, ::2, ::2]])

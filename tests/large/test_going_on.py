@@ -12,7 +12,7 @@ from stores import content_of, read_labels
 
 import napari_nucseg
 from napari_nucseg import segment_large
-from napari_nucseg.errors import Cancelled, DiskFull, InputError, WriteError
+from napari_nucseg.errors import BlocksFailed, Cancelled, DiskFull, InputError, WriteError
 from napari_nucseg.large.block import Run
 from napari_nucseg.large.work import PLAN, Work
 
@@ -50,6 +50,22 @@ def test_the_same_call_gives_the_same_bytes(source, target, undisturbed):
     segment_large(source, target, **OPTIONS)
     assert content_of(target) == undisturbed
     assert not Work.beside(target).path.exists()
+
+
+def test_a_pyramid_that_cannot_be_made_is_no_result(source, target, monkeypatch):
+    monkeypatch.setattr("napari_nucseg.large.labels.SMALLEST", 100)
+    segment_large(source, target.with_name("whole.zarr"), **OPTIONS)
+
+    def fail(run, item):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "shrink", fail)
+        with pytest.raises(BlocksFailed, match=r"4 of 4 parts of level 1 .* not fit into memory"):
+            segment_large(source, target, **OPTIONS)
+    assert not target.exists()
+    segment_large(source, target, **OPTIONS)
+    assert content_of(target) == content_of(target.with_name("whole.zarr"))
 
 
 @pytest.mark.parametrize("blocks", [1, 7, BLOCKS])

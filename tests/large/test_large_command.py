@@ -57,6 +57,11 @@ def test_tracks_lie_beside_the_labels(tmp_path, field, name):
     assert run(movie, "--output", tmp_path / name, "--link-time", "--overwrite").exit_code == 0
     count = read_labels(tmp_path / name).max()
     assert len(tracks.read_text().splitlines()) == count > 0
+    assert run(movie, "--output", tmp_path / name, "--overwrite").exit_code == 0
+    assert not tracks.exists()  # its ids are not those of the labels any more
+    tracks.write_text("mine")
+    assert run(movie, "--output", tmp_path / name, "--overwrite").exit_code == 0
+    assert tracks.read_text() == "mine"
 
 
 def test_what_exists_is_replaced_only_if_asked_for(source, target):

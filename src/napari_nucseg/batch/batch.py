@@ -18,6 +18,7 @@ from napari_nucseg.batch.executors import (
 from napari_nucseg.batch.existing import look_up
 from napari_nucseg.batch.items import (
     FieldItem,
+    FileItem,
     Item,
     find_items,
     protect_inputs,
@@ -248,7 +249,12 @@ class Batch:
                 finished(item, outcome)
 
     def _clear_leftovers(self) -> None:
-        clear_leftovers(path for item in self.items for path in (item.labels, item.probability))
+        paths = [self.summary, self.record.path]
+        for item in self.items:
+            paths += [item.labels, item.probability]
+            if isinstance(item, FileItem):
+                paths.append(item.tracks)
+        clear_leftovers(paths)
 
     def _check_space(self, outcome: Outcome) -> None:
         """Raise WriteError if an image failed for want of space, as all others would."""

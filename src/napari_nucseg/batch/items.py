@@ -11,7 +11,6 @@ import numpy as np
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError, ReadError, WriteError
 from napari_nucseg.inference.segment import SegmentationResult
-from napari_nucseg.io.atomic import remove_file
 from napari_nucseg.io.inputs import (
     LABELS_SUFFIX,
     PLATE_LABELS_SUFFIX,
@@ -25,7 +24,7 @@ from napari_nucseg.io.inputs import (
 )
 from napari_nucseg.io.plate import Field, is_damaged, is_ome_image, is_plate, list_fields, read_ome
 from napari_nucseg.io.reading import LoadedImage, read_image
-from napari_nucseg.io.tracks import write_tracks
+from napari_nucseg.io.tracks import remove_tracks, write_tracks
 from napari_nucseg.io.writing import write_labels, write_maps
 from napari_nucseg.large.rule import reason_for_blocks
 from napari_nucseg.linking.features import track_rows
@@ -141,7 +140,7 @@ class FileItem:
         if tracks is not None:
             write_tracks(self.tracks, tracks, overwrite=True)
         elif overwrite:
-            remove_file(self.tracks)
+            remove_tracks(self.tracks)
 
 
 @dataclass(frozen=True)
@@ -263,7 +262,7 @@ def _write_groups(
     from napari_nucseg.io.plate_field import write_field
 
     def write(target: Path, data: AnyArray, **options: Any) -> None:
-        write_field(target, item.source, data, result.axes, image, **options)
+        write_field(target, image.path, data, result.axes, image, **options)
 
     if result.probabilities is not None:
         write(item.probability, result.probabilities, overwrite=True)

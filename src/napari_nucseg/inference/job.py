@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck
-from napari_nucseg.axes import Planes, plan_planes, resolve_axes
+from napari_nucseg.axes import KNOWN_AXES, Planes, plan_planes, resolve_axes
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.diameter import estimate_diameter
 from napari_nucseg.inference.engine import Engine, make_engine
@@ -197,8 +198,10 @@ def given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | None
     Raises
     ------
     InputError
-        It is a length and the image has no pixel size, or it is absurd.
+        It is a length and the image has no pixel size, or it is absurd; or `pixel_size` cannot be
+        understood.
     """
+    _check_pixel_size(pixel_size)
     if params.diameter == "auto":
         return None
     number, unit = parse_diameter(params.diameter)
@@ -211,13 +214,23 @@ def given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | None
     return pixels
 
 
+def _check_pixel_size(pixel_size: Any) -> None:
+    """Raise InputError unless this is None or maps axes to numbers, of which some may be unknown.
+
+    An axis that is not understood would be taken for one without a size, without a word.
+    """
+    fits = isinstance(pixel_size, Mapping) and all(
+        axis in tuple(KNOWN_AXES) and isinstance(size, Real) for axis, size in pixel_size.items()
+    )
+    if pixel_size is not None and not fits:
+        raise InputError(
+            "pixel_size must map axes (capital letters) to micrometres per pixel, such as "
+            f"{{'Y': 0.32, 'X': 0.32}}; got {pixel_size!r}."
+        )
+
+
 def _pixel_size(params: SegmentParams, pixel_size: Mapping[str, float] | None) -> float:
     """Return micrometres per pixel, the geometric mean of Y and X."""
-    if not isinstance(pixel_size, Mapping | None):
-        raise InputError(
-            "pixel_size must map axes to micrometres per pixel, such as {'Y': 0.32, 'X': 0.32}; "
-            f"got {pixel_size!r}."
-        )
     known = (pixel_size or {}).items()
     sizes = [s for a, s in known if a in "YX" and s > 0 and np.isfinite(s)]
     if len(sizes) < 2:

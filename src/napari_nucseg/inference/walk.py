@@ -75,7 +75,7 @@ def predict_planes(
     told.start(tiles, job.planes.n_planes)
     for index in job.planes.iterate():
         maps = predict_plane(
-            job.planes.read(source, index)[rows, columns],
+            job.planes.read(source, index, (rows, columns)),
             job.prepared,
             job.engine,
             tile=job.tile,

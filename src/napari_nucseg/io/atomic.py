@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +12,11 @@ from napari_nucseg.errors import DiskFull, WriteError
 
 ALLOW = "allow overwriting (overwrite=True, in the shell --overwrite)"
 """What to do about what exists already, in napari, Python and the shell."""
+
+
+PART = "part"
+"""Ends the name of a file that is not complete; what a killed process leaves of it, see
+`io.leftovers`."""
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -44,7 +50,8 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """
     try:
         check_target(path, overwrite=overwrite)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        # Threads of a process, and processes of several machines, have the same number.
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.{PART}")
         try:
             with open(temporary, "w+b") as file:
                 yield file

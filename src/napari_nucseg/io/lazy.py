@@ -1,8 +1,9 @@
 """Images that are read window by window: OME-Zarr, plain zarr arrays, tiled TIFF, arrays."""
 
+import itertools
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError, ReadError
-from napari_nucseg.io.missing import missing_chunks
+from napari_nucseg.io.missing import first_of, missing_chunks
 from napari_nucseg.io.ngff import (
     MICROMETER,
     UNPLACED,
@@ -23,6 +24,7 @@ from napari_nucseg.io.ngff import (
     read_multiscale,
     read_placement,
 )
+from napari_nucseg.io.plate import CONVERTED
 from napari_nucseg.io.tiff import open_tiff_lazily
 
 DAMAGED = (
@@ -137,7 +139,7 @@ def open_lazily(source: Any, axes: str | None = None, *, rgb: bool | None = None
     if isinstance(source, LazyImage):
         return _checked(source)
     if not isinstance(source, str | os.PathLike):
-        array = source if hasattr(source, "shape") else np.asarray(source)
+        array = source if hasattr(source, "shape") else _as_array(source)
         return _checked(LazyImage(array, resolve_axes(array.shape, axes, rgb=rgb)))
     place = os.fspath(source)
     if "://" not in place:
@@ -147,6 +149,16 @@ def open_lazily(source: Any, axes: str | None = None, *, rgb: bool | None = None
         if os.path.isfile(place):
             return _checked(_open_tiff(place, axes))
     return _checked(_open_zarr(place, axes, rgb))
+
+
+def _as_array(numbers: Any) -> AnyArray:
+    try:
+        return np.asarray(numbers)
+    except ValueError as error:
+        raise InputError(
+            f"The image is not a regular array of pixels: {error}. Of the levels of a pyramid, "
+            "pass the first."
+        ) from error
 
 
 def _checked(image: LazyImage) -> LazyImage:
@@ -165,7 +177,9 @@ def _open_tiff(place: str, axes: str | None) -> LazyImage:
     except InputError:
         opened.file.close()
         raise
-    return LazyImage(array, found, placement, path=place, file=opened.file)
+    return LazyImage(
+        array, found, placement, path=place, messages=opened.messages, file=opened.file
+    )
 
 
 def _open_zarr(place: str, axes: str | None, rgb: bool | None) -> LazyImage:
@@ -186,8 +200,10 @@ def _open_zarr(place: str, axes: str | None, rgb: bool | None) -> LazyImage:
         array = LazyArray(node, place)
         found = resolve_axes(array.shape, axes, rgb=rgb)
         return LazyImage(array, found, path=place, messages=missing_chunks(node))
-    if "bioformats2raw.layout" in ngff_content(attributes) and "0" in node:
-        return _open_zarr(f"{place}/0", axes, rgb)  # the first image of a converted file
+    if CONVERTED in ngff_content(attributes) and "0" in node:
+        first = _open_zarr(f"{place}/0", axes, rgb)
+        count = next(n for n in itertools.count(1) if str(n) not in node)
+        return replace(first, messages=(*first_of(count), *first.messages))
     return _open_multiscale(node, attributes, place, axes, rgb)
 
 

@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from napari_nucseg.io.atomic import write_error
+from napari_nucseg.io.atomic import PART, write_error
 
 PARTIAL, REPLACED = "partial", "replaced"
 """A result that is not complete yet, and an earlier one that makes room for it."""
 
-_LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]+\.(?P<kind>partial|replaced)")
+_LEFTOVER = re.compile(rf"\.(?P<name>.+)\.[0-9a-f]+\.(?P<kind>{PARTIAL}|{REPLACED}|{PART})")
 
 
 def hidden_beside(target: Path, kind: str) -> Path:
@@ -29,7 +29,7 @@ def clear_leftovers(targets: Iterable[Path]) -> None:
     Parameters
     ----------
     targets : iterable of Path
-        Groups of results; what belongs to others stays.
+        Groups and files of results; what belongs to others stays.
 
     Raises
     ------
@@ -49,7 +49,9 @@ def clear_leftovers(targets: Iterable[Path]) -> None:
 
 
 def _clear(path: Path, target: Path, kind: str) -> None:
-    if kind == REPLACED and not target.exists():
+    if kind == PART:
+        path.unlink(missing_ok=True)
+    elif kind == REPLACED and not target.exists():
         os.replace(path, target)
     else:
         shutil.rmtree(path, ignore_errors=True)

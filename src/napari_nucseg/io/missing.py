@@ -1,4 +1,4 @@
-"""Chunks of a zarr array that are not stored, which zarr takes as empty."""
+"""What is left out: chunks that are not stored, and all images of a file but the first."""
 
 import asyncio
 import math
@@ -10,8 +10,17 @@ PROBES = 100
 """Chunks that are looked at, at most: a listing of a store of terabytes takes minutes."""
 
 
+def first_of(images: int) -> tuple[str, ...]:
+    """Return a message if a file has so many images that others than the first are left out."""
+    if images == 1:
+        return ()
+    return (f"The file has {images:,} images, of which the first was used.",)
+
+
 def missing_chunks(array: Any) -> tuple[str, ...]:
-    """Return a message if chunks are not stored; of many chunks, a random sample is looked at.
+    """Return a message if chunks are not stored, which zarr takes as empty.
+
+    Of many chunks, a random sample is looked at.
 
     Parameters
     ----------

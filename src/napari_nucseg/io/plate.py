@@ -13,6 +13,9 @@ from typing import Any
 from napari_nucseg.errors import ReadError
 from napari_nucseg.io.ngff import Version
 
+CONVERTED = "bioformats2raw.layout"
+"""Attribute of the groups that bioformats2raw writes."""
+
 V2_GROUP, V2_ATTRIBUTES, V3_METADATA = ".zgroup", ".zattrs", "zarr.json"
 
 
@@ -53,9 +56,14 @@ def is_plate(path: Path) -> bool:
 
 
 def is_ome_image(path: Path) -> bool:
-    """Tell whether a folder is an OME-Zarr image, which labels are not."""
+    """Tell whether a folder is an OME-Zarr image, which labels are not.
+
+    One that bioformats2raw wrote counts too: its images lie in the groups 0, 1, ...
+    """
     try:
         found = read_ome(path) if is_zarr(path) else {}
+        if CONVERTED in found and "plate" not in found:
+            found = read_ome(path / "0")
     except ReadError:
         return False
     return "multiscales" in found and "image-label" not in found
@@ -112,7 +120,7 @@ def list_fields(plate: Path) -> list[Field]:
     """
     wells = read_ome(plate).get("plate", {})
     try:
-        paths = [_inside(well["path"]) for well in wells["wells"]]
+        paths = [inside(well["path"]) for well in wells["wells"]]
     except (KeyError, TypeError, ValueError) as error:
         raise ReadError(
             f"Cannot read the plate {plate}: its metadata list no wells with a path such as 'A/1' "
@@ -127,15 +135,22 @@ def list_fields(plate: Path) -> list[Field]:
 def _names(well: Path) -> list[str]:
     """Return the fields of a well."""
     try:
-        return [_inside(image["path"]) for image in read_ome(well)["well"]["images"]]
+        return [inside(image["path"]) for image in read_ome(well)["well"]["images"]]
     except (ReadError, KeyError, TypeError, ValueError):
         return ["0"]
 
 
-def _inside(path: Any) -> str:
-    """Return a path below a group; ValueError for one that leads elsewhere."""
+def inside(path: Any) -> str:
+    """Return a path below a group, as metadata of anyone state it.
+
+    Raises
+    ------
+    ValueError
+        It leads elsewhere, on Windows too.
+    """
     parts = str(path).strip("/").split("/")
-    if not all(parts) or any(part in (".", "..") for part in parts):
+    unsafe = any(part in (".", "..") or "\\" in part or ":" in part for part in parts)
+    if unsafe or not all(parts):
         raise ValueError(f"path {path!r}")
     return "/".join(parts)
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from napari_nucseg._types import AnyArray
-from napari_nucseg.errors import WriteError
+from napari_nucseg.errors import ReadError, WriteError
 from napari_nucseg.io.atomic import exists_error, write_error
 from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.io.leftovers import PARTIAL, REPLACED, hidden_beside
 from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, label_attributes
-from napari_nucseg.io.plate import is_zarr, ome_version, plate_metadata, read_ome
+from napari_nucseg.io.plate import inside, is_zarr, ome_version, plate_metadata, read_ome
 from napari_nucseg.io.reading import LoadedImage
 from napari_nucseg.io.writing import smallest_labels
 
@@ -48,8 +48,9 @@ def read_field(group: Path, axes: str | None = None) -> LoadedImage:
         There is no image, or its metadata or `axes` contradict it.
     """
     image = open_lazily(group, axes)
+    path = Path(str(image.path))  # that of the first image, if there are several in the group
     return LoadedImage(
-        image.array, image.axes, image.placement.pixel_size, group, image.placement, image.messages
+        image.array, image.axes, image.placement.pixel_size, path, image.placement, image.messages
     )
 
 
@@ -70,13 +71,22 @@ def prepare_plate(target: Path, source: Path) -> None:
         raise WriteError(f"{target} is a plate of another version; choose another --output.")
     try:
         _write_group(target, source, {"plate": plate})
-        for row in {str(well["path"]).split("/")[0] for well in plate["wells"]}:
+        wells = [inside(well["path"]) for well in plate["wells"]]
+        for row in {well.split("/")[0] for well in wells}:
             _write_group(target / row, source, {})
-        for well in plate["wells"]:
-            images = read_ome(source / well["path"]).get("well", {"images": [{"path": "0"}]})
-            _write_group(target / well["path"], source, {"well": images})
+        for well in wells:
+            _write_group(target / well, source, {"well": _read_well(source / well)})
     except OSError as error:
         raise write_error(target, error) from error
+
+
+def _read_well(well: Path) -> Any:
+    """Return the metadata of a well; of a damaged one, those of the field that is reported."""
+    try:
+        found = read_ome(well)
+    except ReadError:
+        found = {}
+    return found.get("well", {"images": [{"path": "0"}]})
 
 
 def _write_group(path: Path, source: Path, ome: dict[str, Any]) -> None:

@@ -15,6 +15,9 @@ FORMATS = "TIFF, OME-TIFF, PNG, JPEG or BMP"
 
 _PNG, _JPEG, _BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"
 _PNG_COLOURS, _PNG_GREY_ALPHA = 25, 4
+_LIMIT = "CV_IO_MAX_IMAGE"
+"""What OpenCV's error names where an image is larger than it decodes."""
+
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 
 
@@ -71,8 +74,8 @@ def read_image(path: str | Path) -> LoadedImage:
     path = Path(path)
     start = _first_bytes(path)
     if start.startswith(TIFF_SIGNATURES):
-        data, axes, pixel_size = read_tiff(path)
-        return LoadedImage(data, axes, pixel_size, path)
+        data, axes, pixel_size, messages = read_tiff(path)
+        return LoadedImage(data, axes, pixel_size, path, messages=messages)
     if start.startswith((_PNG, _JPEG, _BMP)):
         data = _read_raster(path)
         return LoadedImage(data, "YX" if data.ndim == 2 else "YXS", {}, path)
@@ -112,8 +115,15 @@ def _read_raster(path: Path) -> AnyArray:
         if not _is_complete(encoded.tobytes()):
             raise ReadError(damaged)
         data: AnyArray | None = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-    except (cv2.error, OSError) as error:
+    except cv2.error as error:
+        if _LIMIT in str(error):
+            raise ReadError(
+                f"Cannot read {path}: an image of this format can have at most 1,073 million "
+                "pixels, and a million along each axis; convert it to TIFF or OME-Zarr."
+            ) from error
         raise ReadError(damaged) from error
+    except OSError as error:
+        raise ReadError(f"Cannot read {path}: {error.strerror or error}.") from error
     if data is None or data.size == 0:
         raise ReadError(damaged)
     if data.ndim == 2:

@@ -14,6 +14,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError, ReadError
+from napari_nucseg.io.missing import first_of
 from napari_nucseg.io.pixel_size import read_pixel_size
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -33,12 +34,20 @@ _DAMAGED = (
 """What tifffile and imagecodecs raise on truncated or damaged files."""
 
 _DAMAGE_MESSAGES = ("invalid page offset", "corrupted", "missing required tags")
+_ZEROED = "Missing data are zeroed"
+"""What tifffile logs where planes are missing that the metadata promise, as when one file of a set
+is elsewhere or an acquisition was stopped."""
+
+_LEAST_SIZE = 0.5
+"""Share of the pixels of the first image of a file that another image has; a level of a pyramid and
+a thumbnail have fewer."""
+
 _MINISWHITE, _PALETTE = 0, 3
 _REFUSED = {5: "CMYK", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB"}
 _ALPHA = (1, 2)
 
 
-def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float]]:
+def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float], tuple[str, ...]]:
     """Read the first image of a TIFF file at full resolution.
 
     Parameters
@@ -55,6 +64,8 @@ def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float]]:
         Letters of TZCYXS; axes of length 1 are dropped, Y and X excepted.
     pixel_size : dict
         Micrometres by axis, where known.
+    messages : tuple of str
+        What the user should know: planes that are missing, further images.
 
     Raises
     ------
@@ -64,13 +75,14 @@ def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float]]:
     import tifffile
 
     try:
-        with _damage_reported(path), tifffile.TiffFile(path) as tif:
+        with _damage_reported(path) as zeroed, tifffile.TiffFile(path) as tif:
             series = tif.series[0]
             page = series.keyframe
             _check_colours(path, page)
             data, axes = _drop_alpha(series.asarray(), series.axes, page)
             data, axes = _intensities(data, axes, page, is_imagej=bool(tif.is_imagej))
             pixel_size = read_pixel_size(tif)
+            messages = (*_missing_planes(series, zeroed), *first_of(_count_images(tif)))
         data, axes = _known_axes(data, axes)
     except InputError as error:
         raise ReadError(f"Cannot read {path}: {error}") from error
@@ -81,7 +93,7 @@ def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float]]:
             f"Cannot read {path}: the TIFF file is damaged or incomplete ({_first_line(error)}); "
             "copy or export it again."
         ) from error
-    return data, axes, {axis: size for axis, size in pixel_size.items() if axis in axes}
+    return data, axes, {a: size for a, size in pixel_size.items() if a in axes}, messages
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,8 @@ class LazyTiff:
         Micrometres by axis, where known.
     file : tifffile.TiffFile
         To be closed when nothing is read any more.
+    messages : tuple of str
+        What the user should know: planes that are missing, further images.
     """
 
     array: Any
@@ -106,6 +120,7 @@ class LazyTiff:
     axes: str
     pixel_size: dict[str, float]
     file: Any
+    messages: tuple[str, ...] = ()
 
 
 def open_tiff_lazily(path: Path) -> LazyTiff:
@@ -119,15 +134,17 @@ def open_tiff_lazily(path: Path) -> LazyTiff:
     Raises
     ------
     ReadError
-        The file is damaged, or its pixels are not intensities as they are stored.
+        It is no TIFF file, is damaged, or its pixels are not intensities as they are stored.
     """
     import tifffile
     import zarr
 
+    _check_signature(path)
     try:
         with contextlib.ExitStack() as opened:
-            tif = opened.enter_context(tifffile.TiffFile(path))
-            series = tif.series[0]
+            with _damage_reported(path) as zeroed:
+                tif = opened.enter_context(tifffile.TiffFile(path))
+                series = tif.series[0]
             page = series.keyframe
             _check_colours(path, page)
             if int(page.photometric) in (_MINISWHITE, _PALETTE) or series.dtype.kind == "c":
@@ -138,6 +155,7 @@ def open_tiff_lazily(path: Path) -> LazyTiff:
             array = zarr.open(series.aszarr(level=0), mode="r")
             order, axes = _used_axes(array.shape, series.axes, page)
             pixel_size = read_pixel_size(tif)
+            messages = (*_missing_planes(series, zeroed), *first_of(_count_images(tif)))
             opened.pop_all()  # the file stays open, for the array
     except InputError as error:
         raise ReadError(f"Cannot read {path}: {error}") from error
@@ -146,7 +164,21 @@ def open_tiff_lazily(path: Path) -> LazyTiff:
             f"Cannot read {path}: the TIFF file is damaged or incomplete ({_first_line(error)}); "
             "copy or export it again."
         ) from error
-    return LazyTiff(array, order, axes, {a: s for a, s in pixel_size.items() if a in axes}, tif)
+    sizes = {axis: size for axis, size in pixel_size.items() if axis in axes}
+    return LazyTiff(array, order, axes, sizes, tif, messages)
+
+
+def _check_signature(path: Path) -> None:
+    """Raise ReadError for a file that is no TIFF, which tifffile would call damaged."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise ReadError(f"Cannot read {path}: {error.strerror or error}.") from error
+    if start not in TIFF_SIGNATURES:
+        raise ReadError(
+            f"Cannot read {path} in blocks: it is no TIFF file; expected TIFF or OME-Zarr."
+        )
 
 
 def _used_axes(shape: tuple[int, ...], axes: str, page: Any) -> tuple[tuple[int, ...], str]:
@@ -173,21 +205,29 @@ class _DamageLog(logging.Handler):
         super().__init__(logging.WARNING)
         self.thread = threading.get_ident()
         self.messages: list[str] = []
+        self.zeroed: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if record.thread == self.thread and any(text in message for text in _DAMAGE_MESSAGES):
+        if record.thread != self.thread:
+            return
+        if any(text in message for text in _DAMAGE_MESSAGES):
             self.messages.append(message)
+        elif _ZEROED in message:
+            self.zeroed.append(message)
 
 
 @contextlib.contextmanager
-def _damage_reported(path: Path) -> Iterator[None]:
-    """Raise ReadError where tifffile logs damage and would return a part of the image only."""
+def _damage_reported(path: Path) -> Iterator[list[str]]:
+    """Raise ReadError where tifffile logs damage and would return a part of the image only.
+
+    Yields what it logs about planes that it fills with zeros, which need not be damage.
+    """
     handler = _DamageLog()
     logger = logging.getLogger("tifffile")
     logger.addHandler(handler)
     try:
-        yield
+        yield handler.zeroed
     finally:
         logger.removeHandler(handler)
     if handler.messages:
@@ -195,6 +235,29 @@ def _damage_reported(path: Path) -> Iterator[None]:
             f"Cannot read {path}: the TIFF file is damaged or incomplete "
             f"({handler.messages[0]}); copy or export it again."
         )
+
+
+def _missing_planes(series: Any, zeroed: list[str]) -> tuple[str, ...]:
+    """Return a message about planes of a series that are filled with zeros."""
+    if not zeroed:
+        return ()
+    missing = sum(page is None for page in series)
+    reason = zeroed[0].partition("> ")[2].replace(_ZEROED, "").strip(" .")
+    return (
+        f"{missing:,} of {len(series):,} planes of the image are not stored and were taken as 0 "
+        f"({reason}).",
+    )
+
+
+def _count_images(tif: Any) -> int:
+    """Return how many images like the first a file has; levels, labels, thumbnails do not count."""
+    first = tif.series[0]
+    return sum(
+        series.axes == first.axes
+        and series.dtype == first.dtype
+        and series.size >= first.size * _LEAST_SIZE
+        for series in tif.series
+    )
 
 
 def _check_colours(path: Path, page: Any) -> None:
@@ -234,6 +297,7 @@ def _apply_colormap(data: AnyArray, axes: str, colormap: AnyArray) -> tuple[AnyA
 
     `colormap` has the shape (3, entries) and 16 bits, as TIFF files store it.
     """
+    data = data.astype(np.uint8) if data.dtype.kind == "b" else data  # no mask, but two indices
     colours = (colormap.T >> 8).astype(np.uint8)
     if (colours == colours[:, :1]).all():
         return colours[:, 0][data], axes

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray
-from napari_nucseg.io.atomic import atomic_file
+from napari_nucseg.io.atomic import atomic_file, remove_file
+
+_COLUMNS = 4
 
 
 def write_tracks(path: str | Path, rows: AnyArray, *, overwrite: bool = False) -> None:
@@ -27,3 +29,24 @@ def write_tracks(path: str | Path, rows: AnyArray, *, overwrite: bool = False) -
     """
     with atomic_file(Path(path), overwrite=overwrite) as file:
         np.savetxt(file, rows, fmt="%d")
+
+
+def remove_tracks(path: Path) -> None:
+    """Remove the tracks of labels that are replaced by others; a file of anything else stays.
+
+    Raises
+    ------
+    WriteError
+    """
+    if _are_tracks(path):
+        remove_file(path)
+
+
+def _are_tracks(path: Path) -> bool:
+    """Tell whether a file is there and has nothing but lines such as `write_tracks` writes."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:  # whoever writes there will say so
+        return False
+    rows = [line.split() for line in lines]
+    return all(len(row) == _COLUMNS and all(cell.isdigit() for cell in row) for row in rows)

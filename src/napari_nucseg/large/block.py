@@ -135,10 +135,11 @@ class Run:
         counts = SeamCounts.of(canvas, window, block.inner)
         return canvas[-size(block.inner)[0] :, -size(block.inner)[1] :], counts
 
-    def shrink(self, item: tuple[int, tuple[int, ...], Window]) -> None:
-        """Write a window of a level of the pyramid from the level before."""
-        level, plane, window = item
-        self._pyramid.shrink(level, plane, window)
+    def shrink(self, item: tuple[int, int]) -> None:
+        """Write a window of a level of the pyramid, given by its number, from the level before."""
+        level, index = item
+        block = self._pyramid.windows(level, self.plan).at(index)
+        self._pyramid.shrink(level, block.plane, block.inner)
 
     @cached_property
     def _numbering(self) -> Numbering:

@@ -150,6 +150,7 @@ def work_through(
     executor : Executor
     method : str
     items : iterable
+        Hashable, as ints are; slices are not before Python 3.12.
     done : callable
         Told each item and what came back.
     cancelled : callable, optional

@@ -11,7 +11,7 @@ from napari_nucseg._types import AnyArray
 from napari_nucseg.io.atomic import write_error
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, Version, label_attributes
-from napari_nucseg.large.geometry import Window
+from napari_nucseg.large.geometry import BlockGrid, Window
 from napari_nucseg.large.plan import Plan
 
 SMALLEST = 1024
@@ -90,6 +90,11 @@ class LabelPyramid:
             self.levels[level][(*plane, *window)] = labels
         except OSError as error:
             raise write_error(self.path, error) from error
+
+    def windows(self, level: int, plan: Plan) -> BlockGrid:
+        """Return the windows in which a level is written, which begin at the edges of chunks."""
+        *stack, height, width = self.levels[level].shape
+        return BlockGrid(tuple(stack), (height, width), plan.block, 0)
 
     def shrink(self, level: int, plane: tuple[int, ...], window: Window) -> None:
         """Write a window of a level, chunk by chunk: every second pixel of the level before."""

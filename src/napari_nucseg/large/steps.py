@@ -214,11 +214,15 @@ class Steps:
         left = [index for index in range(len(self.grid)) if index not in there]
         self._report(failed=work_through(executor, "write", left, done, self._cancelled))
         pyramid = LabelPyramid.open(self.work.labels)
-        for level, array in enumerate(pyramid.levels[1:], start=1):
-            windows = BlockGrid(array.shape[:-2], array.shape[-2:], self.plan.block, 0)
-            blocks = (windows.at(index) for index in range(len(windows)))
-            items = [(level, block.plane, block.inner) for block in blocks]
-            work_through(executor, "shrink", items, lambda *_: None, self._cancelled)
+        for level in range(1, len(pyramid.levels)):
+            items = [(level, index) for index in range(len(pyramid.windows(level, self.plan)))]
+            failed = work_through(executor, "shrink", items, lambda *_: None, self._cancelled)
+            if failed:  # what is left out would be empty, and so would what is made from it
+                raise BlocksFailed(
+                    f"{len(failed)} of {len(items)} parts of level {level} of the pyramid failed: "
+                    f"{next(iter(failed.values()))} The labels are kept: the same call goes on "
+                    "with the pyramid."
+                )
         self._tell(self._total, "writing")
 
     def _report(self, failed: dict[int, str]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from napari_nucseg.io.atomic import check_target
 from napari_nucseg.io.inputs import TRACKS_SUFFIX, image_stem
-from napari_nucseg.io.tracks import write_tracks
+from napari_nucseg.io.tracks import remove_tracks, write_tracks
 from napari_nucseg.large.result import LargeResult
 from napari_nucseg.linking.features import track_rows
 from napari_nucseg.params import SegmentParams
@@ -25,7 +25,7 @@ def check_tracks(labels: Path, params: SegmentParams, *, overwrite: bool) -> Non
 
 
 def write_large_tracks(result: LargeResult, params: SegmentParams, *, overwrite: bool) -> None:
-    """Write the tracks beside the labels, if nuclei were linked in time.
+    """Write the tracks beside the labels, or remove those of labels that were replaced.
 
     Raises
     ------
@@ -34,3 +34,5 @@ def write_large_tracks(result: LargeResult, params: SegmentParams, *, overwrite:
     if params.link_time:
         rows = track_rows(result.features)
         write_tracks(tracks_beside(result.path), rows, overwrite=overwrite)
+    elif overwrite:
+        remove_tracks(tracks_beside(result.path))
