@@ -389,6 +389,10 @@ def test_low_probability_leads_the_list(correcting, segmented):
     layer.refresh()
     correcting.wait()
     assert correcting.status.startswith("'p' has another shape than the labels")
+    correcting.widget.status.value = "Split into two."
+    layer.refresh()
+    correcting.wait()
+    assert correcting.status == "Split into two."
 
 
 def test_the_list_is_short(correcting):

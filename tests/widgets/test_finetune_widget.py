@@ -38,10 +38,12 @@ from napari_nucseg.training.finetune.plan import plan_job
 from napari_nucseg.training.finetune.rows import make_row
 from napari_nucseg.training.finetune.start import create_job
 from napari_nucseg.training.finetune.target import JOBS
+from napari_nucseg.widgets import _finetune_messages
 from napari_nucseg.widgets._held_out_picture import draw_picture
 from napari_nucseg.widgets._training_run import TrainingRun
 from napari_nucseg.widgets._training_view import TrainingView
 from napari_nucseg.widgets.finetune_widget import FineTuneWidget
+from napari_nucseg.widgets.menu import segment_widget
 
 NUCLEI = bundled_folder() / "nuclei"
 STEP = messages.Progress(step=1, total=20, epoch=1, loss=0.9)
@@ -784,6 +786,17 @@ def test_segment_again_uses_the_new_model(docked, own_models):
     new = docked.viewer.layers["cells nuclei"]
     assert new.metadata["napari_nucseg"]["model"] == "nuclei-tuned-1"
     np.testing.assert_array_equal(docked.viewer.layers["cells labels"].data, disks())
+
+
+def test_segment_again_waits_for_the_segmentation_that_is_running(docked, own_models, notices):
+    docked.train(save_bundled(own_models))
+    segment = segment_widget(docked.viewer)
+    segment.run()
+    docked.press("segment")
+    assert docked.status == _finetune_messages.SEGMENT_BUSY
+    assert notices == [_finetune_messages.SEGMENT_BUSY]
+    docked.qtbot.waitUntil(lambda: not segment.running, timeout=TIMEOUT)
+    assert docked.viewer.layers["cells nuclei"].metadata["napari_nucseg"]["model"] == "nuclei"
 
 
 def test_segment_again_finds_the_image_that_was_opened_again(docked, own_models, notices):

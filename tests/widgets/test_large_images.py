@@ -23,7 +23,7 @@ from napari_nucseg.widgets import _growing, _large_run
 from napari_nucseg.widgets._growing import coarseness, take_coarse
 from napari_nucseg.widgets._image_form import PLANE, SHAPES
 from napari_nucseg.widgets._memory_copy import start_copy
-from napari_nucseg.widgets._time_left import BlocksLeft
+from napari_nucseg.widgets._time_left import BlocksLeft, duration
 
 SCALE = 0.5
 
@@ -459,10 +459,26 @@ def test_a_damaged_chunk_is_reported_and_the_rest_kept(bench, source, notices):
     assert bench.run().name == "slide nuclei"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (125, "2 min 5 s"),
+        (599.6, "10 min"),
+        (3571, "60 min"),
+        (5400, "1.5 h"),
+    ],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
 def test_time_left():
     now = iter([0.0, 10.0, 40.0, 100.0])
     left = BlocksLeft(lambda: next(now))
     assert left.describe(5, 10) == ""  # finished by an earlier run
     assert left.describe(6, 10) == "40 s left"
-    assert left.describe(7, 10) == "1 min left"
+    assert left.describe(7, 10) == "1 min 0 s left"
     assert left.describe(10, 10) == ""

@@ -85,6 +85,7 @@ class Corrector:
         self._closed = False
         self._task: Task[Any] | None = None
         self._reading = False
+        self._said = ""
         self._analysing = Deferred(
             parent, "counting corrections", self._analysis_work, self._analysed, restart=True
         )
@@ -289,10 +290,16 @@ class Corrector:
             if probability.data.shape == self.layer.data.shape:
                 image = probability.data
             else:
-                self._say(messages.probability_shape(probability.name), False)
+                self._say_once(messages.probability_shape(probability.name))
         layer = self.layer
         describe = linked_features(layer)
         return partial(analyse, state.predicted, layer.data, image, time_axis(layer), describe)
+
+    def _say_once(self, text: str) -> None:
+        """Say what holds after every edit too, where it would hide what the edit did."""
+        if text != self._said:
+            self._said = text
+            self._say(text, False)
 
     def _analysed(self, task: Task[Analysis]) -> None:
         if self._closed:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from napari_nucseg.training.finetune.messages import HeldOutArea, Progress, Scores
+from napari_nucseg.widgets._time_left import duration
 
 NO_ROWS = (
     "There is nothing to learn from: choose an image and its corrected labels, or a data folder."
@@ -14,6 +15,7 @@ NO_LABELS = (
 )
 NO_NAME = "Give the new model a name."
 BUSY = "Another fine-tuning is running in this napari; wait for its end or cancel it."
+SEGMENT_BUSY = "An image is being segmented; wait for its end or cancel it, then press again."
 PREPARING = "Checking and writing what was reviewed ..."
 STARTING = "Starting the training process ..."
 CANCELLING = (
@@ -67,12 +69,6 @@ def progress(told: Progress) -> str:
     if told.seconds_left is None:
         return text
     return f"{text}, at most {duration(told.seconds_left)} left"
-
-
-def duration(seconds: float) -> str:
-    """Return a time such as ``2 min 5 s``."""
-    whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
 
 
 def scores(columns: Mapping[str, Scores]) -> str:

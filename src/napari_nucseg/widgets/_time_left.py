@@ -31,9 +31,10 @@ class BlocksLeft:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    """Return a time as people say it, such as ``2 min 5 s``; the longer, the rougher."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole / 60:.0f} min" if whole < 3600 else f"{whole / 3600:.1f} h"

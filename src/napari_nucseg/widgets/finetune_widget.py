@@ -295,6 +295,9 @@ class FineTuneWidget(FineTuneForm):
             self._show_error(messages.image_gone(wanted.name, shape, found))
             return
         widget = segment_widget(self._viewer)
+        if widget.running:
+            self._show_error(messages.SEGMENT_BUSY)
+            return
         widget.image_form.image.value = image
         widget.fields["model"].value = self._saved
         widget.run()
