@@ -1,11 +1,13 @@
 import dask.array
 import numpy as np
 import pytest
-from napari.layers import Image, Shapes
+from napari.layers import Image, Labels, Shapes
 
 from napari_nucseg.errors import InputError
 from napari_nucseg.widgets._layers import (
+    TEMPORARY,
     axes_choices,
+    choices_of,
     current_position,
     expand,
     guess_axes,
@@ -129,3 +131,11 @@ def test_a_region_needs_an_area():
     shapes = Shapes([np.array([[0, 0], [5, 5]])], shape_type="line", name="my line")
     with pytest.raises(InputError, match="'my line' has no rectangle"):
         region_mask(shapes, image((8, 8)), "YX")
+
+
+def test_layers_of_a_tool_or_a_run_are_not_offered():
+    shapes, labels = Shapes(), Labels(np.zeros((4, 4), np.int32))
+    drawing = Shapes(name="drawing", metadata={TEMPORARY: True})
+    layers = [shapes, drawing, labels]
+    assert choices_of(layers, Shapes) == [(shapes.name, shapes)]
+    assert choices_of(layers, Labels) == [(labels.name, labels)]

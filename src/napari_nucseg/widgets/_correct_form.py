@@ -3,13 +3,13 @@
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, Label, PushButton
-from napari.layers import Labels, Layer
+from napari.layers import Labels
 from qtpy.QtCore import Qt
 
 from napari_nucseg.widgets import _correct_messages as messages
 from napari_nucseg.widgets._correct_tools import TOOLS
-from napari_nucseg.widgets._correction import TEMPORARY
 from napari_nucseg.widgets._doubt_list import DoubtList
+from napari_nucseg.widgets._layers import choices_of
 from napari_nucseg.widgets._look import make_text, narrow, renew_choices, row
 from napari_nucseg.widgets._review_form import ReviewForm
 
@@ -36,7 +36,7 @@ class CorrectForm(Container):
         self.doubts, self.review = doubts, review
         self.layer_box = ComboBox(
             label="Labels",
-            choices=self._choices,
+            choices=lambda _: choices_of(viewer.layers, Labels),
             tooltip="The labels layer to correct; follows the layer selected in the layer list.",
         )
         self.reference = Label(value="")
@@ -132,13 +132,6 @@ class CorrectForm(Container):
             self.review.suggest_button,
             self.doubts.previous_button,
             self.doubts.next_button,
-        ]
-
-    def _choices(self, _widget: Any = None) -> list[tuple[str, Layer]]:
-        return [
-            (layer.name, layer)
-            for layer in self._viewer.layers
-            if isinstance(layer, Labels) and TEMPORARY not in layer.metadata
         ]
 
     def refresh(self) -> None:

@@ -25,9 +25,6 @@ Features = Mapping[str, AnyArray]
 CORRECTION = "napari_nucseg_correction"
 """Key in `layer.metadata` of the layer's `Correction`."""
 
-TEMPORARY = "napari_nucseg_temporary"
-"""Key in `layer.metadata` of layers that come and go with a tool."""
-
 _TIME = ("t", "time", "frame", "frames")
 _AREA_SHAPES = ("rectangle", "ellipse", "polygon")
 

@@ -11,8 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import plan_planes
 from napari_nucseg.large.geometry import Window
-from napari_nucseg.widgets._correction import TEMPORARY
-from napari_nucseg.widgets._layers import expand, result_geometry
+from napari_nucseg.widgets._layers import TEMPORARY, expand, result_geometry
 
 PLANE_PIXELS, TOTAL_PIXELS = 4_000_000, 16_000_000
 """Of the coarse labels, at most: more than a screen shows, 64 MB at most."""

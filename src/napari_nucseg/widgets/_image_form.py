@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container
-from napari.layers import Image, Layer, Shapes
+from napari.layers import Image, Shapes
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError
@@ -12,6 +12,7 @@ from napari_nucseg.large.rule import reason_for_blocks
 from napari_nucseg.params import SegmentParams
 from napari_nucseg.widgets._layers import (
     axes_choices,
+    choices_of,
     current_position,
     full_resolution,
     guess_axes,
@@ -87,7 +88,7 @@ class ImageForm(Container):
         self._viewer = viewer
         self.image = ComboBox(
             label="Image",
-            choices=lambda _: self._layers(Image),
+            choices=lambda _: choices_of(viewer.layers, Image),
             tooltip="The image layer to segment; follows the layer selected in the layer list.",
         )
         self.axes = ComboBox(
@@ -106,7 +107,7 @@ class ImageForm(Container):
         )
         self.shapes = ComboBox(
             label="Shapes",
-            choices=lambda _: self._layers(Shapes),
+            choices=lambda _: choices_of(viewer.layers, Shapes),
             tooltip="Nuclei whose centre lies in one of its rectangles, ellipses or polygons.",
         )
         rows = [self.image, self.axes, self.channels, self.what, self.shapes]
@@ -117,9 +118,6 @@ class ImageForm(Container):
         self.what.changed.connect(self._show_open_choices)
         self.follow()
         self._image_changed()
-
-    def _layers(self, kind: type[Layer]) -> list[tuple[str, Layer]]:
-        return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, kind)]
 
     def refresh(self) -> None:
         """Read the layer list again; the chosen layers stay chosen, whatever their names."""

@@ -5,16 +5,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Shapes
+from napari.layers import Image, Layer, Shapes
 from napari.utils.transforms import Affine
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError
 
+TEMPORARY = "napari_nucseg_temporary"
+"""Key in `layer.metadata` of layers that come and go with a tool or a run."""
+
 MICROMETER = "micrometer"
 _AREA_SHAPES = ("rectangle", "ellipse", "polygon")
 _NAMES = {"t": "T", "time": "T", "z": "Z", "depth": "Z", "c": "C", "channel": "C", "channels": "C"}
 _USUAL = {2: "", 3: "Z", 4: "TZ", 5: "TZC"}
+
+
+def choices_of(layers: Any, kind: type[Layer]) -> list[tuple[str, Any]]:
+    """Return name and layer of those that a user may choose from: not temporary ones."""
+    return [
+        (layer.name, layer)
+        for layer in layers
+        if isinstance(layer, kind) and TEMPORARY not in layer.metadata
+    ]
 
 
 def full_resolution(layer: Image) -> Any:

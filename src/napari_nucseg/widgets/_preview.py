@@ -6,7 +6,8 @@ import numpy as np
 from napari.layers import Labels, Shapes
 
 from napari_nucseg._types import AnyArray
-from napari_nucseg.widgets._correction import TEMPORARY, geometry
+from napari_nucseg.widgets._correction import geometry
+from napari_nucseg.widgets._layers import TEMPORARY
 
 NAME = "drawing"
 WIDTH = 2.0

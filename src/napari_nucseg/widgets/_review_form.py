@@ -13,13 +13,13 @@ from napari_nucseg.errors import InputError
 from napari_nucseg.widgets import _correct_messages as messages
 from napari_nucseg.widgets._camera import Extent, show_part
 from napari_nucseg.widgets._correction import (
-    TEMPORARY,
     drawn_polygons,
     geometry,
     plane_position,
     region_corners,
 )
 from napari_nucseg.widgets._corrector import Corrector
+from napari_nucseg.widgets._layers import choices_of
 from napari_nucseg.widgets._look import make_text, narrow, renew_choices, row
 from napari_nucseg.widgets._suggester import Suggester
 from napari_nucseg.widgets._suggestion import Question, take_question
@@ -62,7 +62,7 @@ class ReviewForm(Container):
         )
         self.shapes = ComboBox(
             label="Shapes",
-            choices=self._choices,
+            choices=lambda _: choices_of(viewer.layers, Shapes),
             tooltip="Rectangles, ellipses and polygons of this layer can be marked as reviewed.",
         )
         self.add_button = PushButton(
@@ -101,13 +101,6 @@ class ReviewForm(Container):
         self.add_button.changed.connect(self.add_layer)
         self.mark_button.changed.connect(self.mark_shapes)
         self.suggest_button.changed.connect(self.suggest)
-
-    def _choices(self, _widget: Any = None) -> list[tuple[str, Shapes]]:
-        return [
-            (layer.name, layer)
-            for layer in self._viewer.layers
-            if isinstance(layer, Shapes) and TEMPORARY not in layer.metadata
-        ]
 
     def refresh(self) -> None:
         """Read the layer list again."""

@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_nucseg.errors import InputError
 from napari_nucseg.widgets import _finetune_messages as messages
-from napari_nucseg.widgets._correction import TEMPORARY, source_of
+from napari_nucseg.widgets._correction import source_of
 from napari_nucseg.widgets._image_fit import fit_or_none
-from napari_nucseg.widgets._layers import full_resolution
+from napari_nucseg.widgets._layers import choices_of, full_resolution
 from napari_nucseg.widgets._look import make_text, narrow, renew_choices
 from napari_nucseg.widgets._results import RECORD
 from napari_nucseg.widgets._training_data import REVIEWED, WHOLE, Source, take_source
@@ -72,22 +72,19 @@ class RowForm(Container):
         """Return what chooses layers."""
         return [self.image_box, self.labels_box, self.region_box]
 
-    def _layers(self, kind: type[Layer]) -> list[tuple[str, Any]]:
+    def _images(self, _widget: Any = None) -> list[tuple[str, Any]]:
         return [
-            (layer.name, layer)
-            for layer in self._viewer.layers
-            if isinstance(layer, kind) and TEMPORARY not in layer.metadata
+            pair
+            for pair in choices_of(self._viewer.layers, Image)
+            if RECORD not in pair[1].metadata
         ]
 
-    def _images(self, _widget: Any = None) -> list[tuple[str, Any]]:
-        return [pair for pair in self._layers(Image) if RECORD not in pair[1].metadata]
-
     def _labels(self, _widget: Any = None) -> list[tuple[str, Any]]:
-        return self._layers(Labels)
+        return choices_of(self._viewer.layers, Labels)
 
     def _regions(self, _widget: Any = None) -> list[tuple[str, Any]]:
         fixed = [("as marked in Correct", REVIEWED), ("the whole image", WHOLE)]
-        return [*fixed, *self._layers(Shapes)]
+        return [*fixed, *choices_of(self._viewer.layers, Shapes)]
 
     def refresh(self) -> None:
         """Read the layer list again; the chosen layers stay chosen, whatever their names."""
