@@ -66,11 +66,12 @@ class SegmentParams(BaseModel):
         le=0.95,
         title="Foreground threshold",
         description=(
-            "Pixels at least this likely to be nucleus belong to one. Lower: larger nuclei."
+            "A nucleus reaches as far as pixels are at least this likely, compared with its "
+            "middle. Lower: larger nuclei."
         ),
     )
     certainty: float = Field(
-        default=0.75,
+        default=0.70,
         ge=0.0,
         le=1.0,
         title="Certainty",

@@ -54,7 +54,7 @@ def test_the_scale_at_which_the_network_is_surer_has_more_credit():
 
     assert (unsure.diameter, unsure.share) == (sure.diameter, sure.share)
     assert unsure.probability == pytest.approx(0.8 * sure.probability, rel=1e-3)
-    assert unsure.credit(config) == pytest.approx(0.64 * sure.credit(config), rel=2e-3)
+    assert unsure.credit(config) == pytest.approx(0.8**4 * sure.credit(config), rel=4e-3)
 
 
 def _sees_pairs_as_one(tile):

@@ -5,7 +5,7 @@ import pytest
 from drawn_maps import draw_disks, perfect_maps, same_nuclei
 from scipy import ndimage
 
-from napari_nucseg.inference.instances import find_instances
+from napari_nucseg.inference.instances import FAINT, find_instances
 from napari_nucseg.inference.maps import PlaneMaps
 from napari_nucseg.model.config import NetworkConfig
 from napari_nucseg.params import SegmentParams
@@ -99,14 +99,38 @@ def test_a_small_minimum_size_brings_specks_back(config):
     assert _find(labels, config=config, min_size=5).max() == 2
 
 
-@pytest.mark.parametrize("config", [VOTES, COMPONENTS])
-def test_the_threshold_is_the_smallest_probability_of_a_nucleus(config):
+def test_the_threshold_of_components_is_the_smallest_probability_of_a_nucleus():
     maps = perfect_maps(draw_disks((60, 60), [(30, 30, 10)])).maps.copy()
     maps[..., 0] = np.where(maps[..., 0] > 0.5, 0.75, 0.25)
     maps = PlaneMaps(maps, (60, 60), 1.0)
 
-    assert _find(maps, config, foreground_threshold=0.75).max() == 1
-    assert _find(maps, config, foreground_threshold=0.76).max() == 0
+    assert _find(maps, COMPONENTS, foreground_threshold=0.75).max() == 1
+    assert _find(maps, COMPONENTS, foreground_threshold=0.76).max() == 0
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("threshold", [0.4, 0.5, 0.8])
+def test_a_faint_nucleus_is_as_large_as_a_clear_one(threshold, scale):
+    labels = draw_disks((80, 160), [(40, 40, 20), (40, 120, 20)])
+    maps = perfect_maps(labels).maps.astype(np.float32)
+    maps[..., 0] = ndimage.gaussian_filter(maps[..., 0], 3.0)
+    maps[:, 80:, 0] *= 0.75
+    shape = (round(80 / scale), round(160 / scale))
+    maps = PlaneMaps(maps.astype(np.float16), shape, scale)
+
+    found = _find(maps, diameter=40 / scale, foreground_threshold=threshold, certainty=0.5)
+
+    clear, faint = np.bincount(found.ravel())[1:]
+    assert faint == pytest.approx(clear, rel=0.02)
+
+
+def test_pixels_below_a_part_of_the_threshold_belong_to_no_nucleus():
+    maps = perfect_maps(draw_disks((60, 60), [(30, 30, 10)])).maps.copy()
+    maps[..., 0] *= 0.5
+    maps = PlaneMaps(maps, (60, 60), 1.0)
+
+    for threshold, count in ((0.97 * 0.5 / FAINT, 1), (1.03 * 0.5 / FAINT, 0)):
+        assert _find(maps, foreground_threshold=threshold, certainty=0).max() == count
 
 
 def test_a_lower_threshold_never_shrinks_the_foreground():

@@ -263,8 +263,8 @@ def test_relabelling_checks_bounds_and_needs_maps(field, result):
         relabel(result, cancelled=lambda: True)
 
 
-@pytest.mark.parametrize(("tile", "differing"), [(160, 0.003), (192, 0.001)])
-def test_tiled_and_untiled_results_hold_the_same_nuclei(field, result, tile, differing):
+@pytest.mark.parametrize(("tile", "differing", "iou"), [(160, 0.003, 0.9), (192, 0.001, 0.95)])
+def test_tiled_and_untiled_results_hold_the_same_nuclei(field, result, tile, differing, iou):
     job = result.job
     tiled = predict_plane(
         field.image[..., None], job.prepared, job.engine, tile=tile, halo=job.halo
@@ -273,7 +273,7 @@ def test_tiled_and_untiled_results_hold_the_same_nuclei(field, result, tile, dif
     labels = find_instances(tiled, job.model.config.network, job.params, job.diameter)
 
     assert labels.max() == result.count
-    matching = match(result.labels, labels, 0.95)
+    matching = match(result.labels, labels, iou)
     assert matching.true_positives == result.count
     # The network's strides fall on the same pixels; what differs is what lies beyond the halo.
     assert np.mean(labels.astype(bool) != result.labels.astype(bool)) < differing

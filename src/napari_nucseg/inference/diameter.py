@@ -59,8 +59,8 @@ class Look:
         if self.diameter == 0:
             return 0.0
         misfit = np.log(self.diameter / config.diameter) / SPREAD
-        quality = self.distance**4 * self.probability**2
-        return float(self.share**0.25 * quality * np.exp(-0.5 * misfit**2))
+        quality = self.distance**4 * self.probability**4
+        return float(self.share**0.1 * quality * np.exp(-0.5 * misfit**2))
 
 
 def estimate_diameter(

@@ -29,6 +29,9 @@ VOTES = 3
 SMALLEST = 1 / 10
 """Smallest nucleus without an explicit minimum size, in typical areas."""
 
+FAINT = 0.6
+"""Part of the foreground threshold from which pixels vote: a nucleus that is fainter all over than
+a clear one is not cut to what is clear of it."""
 
 CORE = 0.5
 """Probability from which a pixel tells how certain its nucleus is."""
@@ -89,18 +92,22 @@ def find_instances(
         Consecutive labels at the image's own size, 0 is background.
     """
     probability = plane.maps[..., 0].astype(np.float32)
-    mask = probability >= params.foreground_threshold
+    threshold = params.foreground_threshold
     smallest = params.min_size or SMALLEST * np.pi / 4 * diameter**2
     if "offset" in config.outputs:
         start = config.first_channel("offset")
         split = SplitScale.of(params.splitting, diameter * plane.scale, smallest * plane.scale**2)
-        labels = _group_votes(mask, plane.maps[..., start : start + 2], split)
+        faint = probability >= FAINT * threshold
+        labels = _group_votes(faint, plane.maps[..., start : start + 2], split)
+        edges = threshold * _typical_probability(labels, probability)
+        labels = np.where(probability >= edges[labels], labels, 0)
     else:
-        labels = _components(mask)
+        labels = _components(probability >= threshold)
+        edges = np.full(int(labels.max()) + 1, threshold)
     labels = _keep_largest_parts(labels)
     labels = _drop_uncertain(labels, probability, params.certainty)
     if labels.shape != plane.shape or plane.scale != 1.0:
-        labels = _enlarge(labels, plane, params.foreground_threshold)
+        labels = _enlarge(labels, plane, edges)
     return _select(labels, smallest, params.drop_border)
 
 
@@ -155,6 +162,19 @@ def _nearest_seed(seeds: AnyArray) -> LabelArray:
     return nearest
 
 
+def _typical_probability(labels: LabelArray, probability: FloatArray) -> FloatArray:
+    """Return the mean probability of each label, weighted by itself: that of its middle.
+
+    A nucleus ends where its probability falls to a part of this, as half of the maximum is the
+    width of a peak: else faint nuclei come out too small.
+    """
+    flat, weights = labels.ravel(), probability.ravel().astype(np.float64)
+    sums = np.bincount(flat, weights)
+    squares = np.bincount(flat, weights**2)
+    typical: FloatArray = squares / np.maximum(sums, np.finfo(np.float64).tiny)
+    return typical
+
+
 def _components(mask: AnyArray) -> LabelArray:
     _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
     return labels
@@ -192,8 +212,11 @@ def _drop_uncertain(labels: LabelArray, probability: FloatArray, certainty: floa
     return np.where(keep[labels], labels, 0)
 
 
-def _enlarge(labels: LabelArray, plane: PlaneMaps, threshold: float) -> LabelArray:
-    """Bring labels to the image's own size with outlines as smooth as the probability map."""
+def _enlarge(labels: LabelArray, plane: PlaneMaps, edges: FloatArray) -> LabelArray:
+    """Bring labels to the image's own size with outlines as smooth as the probability map.
+
+    `edges` holds the probability at the outline of each label.
+    """
     if plane.scale > 1:
         return plane.to_image(labels.astype(np.float32), cv2.INTER_NEAREST).astype(np.int32)
     _, nearest = cv2.distanceTransformWithLabels(
@@ -205,7 +228,7 @@ def _enlarge(labels: LabelArray, plane: PlaneMaps, threshold: float) -> LabelArr
     near = cv2.dilate((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     grown = np.where(near, owner[nearest], 0).astype(np.float32)
     large = plane.to_image(grown, cv2.INTER_NEAREST).astype(np.int32)
-    return np.where(plane.probability() >= threshold, large, 0)
+    return np.where(plane.probability() >= edges[large], large, 0)
 
 
 def _select(labels: LabelArray, smallest: float, drop_border: bool) -> LabelArray:
