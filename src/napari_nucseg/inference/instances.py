@@ -6,6 +6,7 @@ Panoptic-DeepLab (Cheng et al., CVPR 2020) and EmbedSeg (Lalit et al., MIDL 2021
 smoothed votes alone, without a separate centre map, is this project's own.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -217,15 +218,15 @@ def _enlarge(labels: LabelArray, plane: PlaneMaps, edges: FloatArray) -> LabelAr
 
     `edges` holds the probability at the outline of each label.
     """
-    if plane.scale > 1:
-        return plane.to_image(labels.astype(np.float32), cv2.INTER_NEAREST).astype(np.int32)
     _, nearest = cv2.distanceTransformWithLabels(
         (labels == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     owner = np.zeros(nearest.max() + 1, np.int32)
     owner[nearest[labels > 0]] = labels[labels > 0]
-    # Labels grown by about one pixel, cut back to the probability at full size.
-    near = cv2.dilate((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    # Labels grown by about one pixel of the image, cut back to the probability at its size.
+    margin = math.ceil(max(1.0, plane.scale))
+    kernel = np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)
+    near = cv2.dilate((labels > 0).astype(np.uint8), kernel) > 0
     grown = np.where(near, owner[nearest], 0).astype(np.float32)
     large = plane.to_image(grown, cv2.INTER_NEAREST).astype(np.int32)
     return np.where(plane.probability() >= edges[large], large, 0)
