@@ -367,6 +367,21 @@ def test_planes_of_a_missing_file_are_empty_and_mentioned(tmp_path, read):
     )
 
 
+@pytest.mark.parametrize("read", [read_image, open_lazily])
+def test_planes_that_a_stopped_acquisition_did_not_write_are_mentioned(tmp_path, read):
+    whole = write(tmp_path / "whole.ome.tif", STACK, metadata={"axes": "ZYX"})
+    with tifffile.TiffFile(whole) as tif:
+        description = tif.ome_metadata
+    stopped = tmp_path / "stopped.ome.tif"
+    with tifffile.TiffWriter(stopped) as tif:
+        tif.write(STACK[0], photometric="minisblack", metadata=None, description=description)
+    image = read(stopped)
+    assert image.axes == "ZYX"
+    (message,) = image.messages
+    missing = len(STACK) - 1
+    assert message.startswith(f"{missing} of {len(STACK)} planes of the image are not stored")
+
+
 @pytest.mark.parametrize("colours", [[0, 65535] * 3, [65535, 0, 0, 65535, 0, 0]], ids=str)
 def test_two_indexed_colours_take_one_bit(tmp_path, colours):
     data = GREY > 30_000

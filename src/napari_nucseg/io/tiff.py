@@ -35,6 +35,7 @@ _DAMAGED = (
 
 _DAMAGE_MESSAGES = ("invalid page offset", "corrupted", "missing required tags")
 _ZEROED = "Missing data are zeroed"
+_OUT_OF_RANGE = "OME series contains index out of range"
 """What tifffile logs where planes are missing that the metadata promise, as when one file of a set
 is elsewhere or an acquisition was stopped."""
 
@@ -213,7 +214,7 @@ class _DamageLog(logging.Handler):
             return
         if any(text in message for text in _DAMAGE_MESSAGES):
             self.messages.append(message)
-        elif _ZEROED in message:
+        elif _ZEROED in message or _OUT_OF_RANGE in message:
             self.zeroed.append(message)
 
 
@@ -239,9 +240,9 @@ def _damage_reported(path: Path) -> Iterator[list[str]]:
 
 def _missing_planes(series: Any, zeroed: list[str]) -> tuple[str, ...]:
     """Return a message about planes of a series that are filled with zeros."""
-    if not zeroed:
+    missing = sum(page is None for page in series) if zeroed else 0
+    if missing == 0:
         return ()
-    missing = sum(page is None for page in series)
     reason = zeroed[0].partition("> ")[2].replace(_ZEROED, "").strip(" .")
     return (
         f"{missing:,} of {len(series):,} planes of the image are not stored and were taken as 0 "
