@@ -112,8 +112,9 @@ def test_the_threshold_of_components_is_the_smallest_probability_of_a_nucleus():
 @pytest.mark.parametrize("threshold", [0.4, 0.5, 0.8])
 def test_a_faint_nucleus_is_as_large_as_a_clear_one(threshold, scale):
     labels = draw_disks((80, 160), [(40, 40, 20), (40, 120, 20)])
-    maps = perfect_maps(labels).maps.astype(np.float32)
-    maps[..., 0] = ndimage.gaussian_filter(maps[..., 0], 3.0)
+    blurred = draw_disks((80, 160), [(40, 40, 30), (40, 120, 30)])
+    maps = perfect_maps(blurred).maps.astype(np.float32)  # offsets that reach beyond the outlines
+    maps[..., 0] = ndimage.gaussian_filter(perfect_maps(labels).maps[..., 0].astype(float), 3.0)
     maps[:, 80:, 0] *= 0.75
     shape = (round(80 / scale), round(160 / scale))
     maps = PlaneMaps(maps.astype(np.float16), shape, scale)
@@ -131,6 +132,30 @@ def test_pixels_below_a_part_of_the_threshold_belong_to_no_nucleus():
 
     for threshold, count in ((0.97 * 0.5 / FAINT, 1), (1.03 * 0.5 / FAINT, 0)):
         assert _find(maps, foreground_threshold=threshold, certainty=0).max() == count
+
+
+@pytest.mark.parametrize("haze", [0.35, 0.45])
+def test_haze_elsewhere_changes_no_nucleus(haze):
+    labels = draw_disks((160, 200), [(30, 30, 10)])
+    maps = perfect_maps(labels).maps.copy()
+    maps[60:, :, 0] = haze  # its offsets lead nowhere
+
+    found = _find(PlaneMaps(maps, labels.shape, 1.0))
+
+    np.testing.assert_array_equal(found, labels)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_holes_are_filled_at_every_scale(scale):
+    labels = draw_disks((80, 80), [(40, 40, 20)])
+    maps = perfect_maps(labels).maps.copy()
+    maps[37:43, 37:43, 0] = 0.1
+    shape = (round(80 / scale), round(80 / scale))
+
+    found = _find(PlaneMaps(maps, shape, scale), diameter=40 / scale)
+
+    assert found.max() == 1
+    np.testing.assert_array_equal(found > 0, ndimage.binary_fill_holes(found))
 
 
 def test_a_lower_threshold_never_shrinks_the_foreground():

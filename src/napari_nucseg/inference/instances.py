@@ -98,13 +98,13 @@ def find_instances(
     if "offset" in config.outputs:
         start = config.first_channel("offset")
         split = SplitScale.of(params.splitting, diameter * plane.scale, smallest * plane.scale**2)
-        faint = probability >= FAINT * threshold
-        labels = _group_votes(faint, plane.maps[..., start : start + 2], split)
+        offsets = plane.maps[..., start : start + 2]
+        labels = _group_votes(probability, offsets, threshold, split)
         edges = threshold * _typical_probability(labels, probability)
         labels = np.where(probability >= edges[labels], labels, 0)
     else:
         labels = _components(probability >= threshold)
-        edges = np.full(int(labels.max()) + 1, threshold)
+        edges = np.full(int(labels.max()) + 1, threshold, np.float32)
     labels = _keep_largest_parts(labels)
     labels = _drop_uncertain(labels, probability, params.certainty)
     if labels.shape != plane.shape or plane.scale != 1.0:
@@ -112,8 +112,15 @@ def find_instances(
     return _select(labels, smallest, params.drop_border)
 
 
-def _group_votes(mask: AnyArray, offsets: AnyArray, split: SplitScale) -> LabelArray:
-    """Assign every pixel of the mask to the seed nearest to its vote."""
+def _group_votes(
+    probability: FloatArray, offsets: AnyArray, threshold: float, split: SplitScale
+) -> LabelArray:
+    """Assign every foreground pixel to the seed nearest to its vote, a faint one only if near.
+
+    Else the haze of a whole image, which votes for nothing, would join some nucleus and make it
+    fainter than it is.
+    """
+    mask = probability >= FAINT * threshold
     height, width = mask.shape
     rows, columns = np.nonzero(mask)
     vote_rows, vote_columns = _vote(mask, offsets, rows, columns)
@@ -122,7 +129,10 @@ def _group_votes(mask: AnyArray, offsets: AnyArray, split: SplitScale) -> LabelA
     seeds = _find_seeds(votes, split)
     labels = np.zeros(mask.shape, np.int32)
     if seeds.any():
-        labels[rows, columns] = _nearest_seed(seeds)[vote_rows, vote_columns]
+        distances, nearest = _nearest_seed(seeds)
+        near = distances[vote_rows, vote_columns] <= split.reach
+        joins = near | (probability[rows, columns] >= threshold)
+        labels[rows, columns] = np.where(joins, nearest[vote_rows, vote_columns], 0)
     return labels
 
 
@@ -155,12 +165,12 @@ def _find_seeds(votes: FloatArray, split: SplitScale) -> AnyArray:
     return (smooth >= cv2.dilate(smooth, kernel)) & (smooth > split.min_votes)
 
 
-def _nearest_seed(seeds: AnyArray) -> LabelArray:
-    """Return for every pixel the number of its nearest seed, from 1."""
-    _, nearest = cv2.distanceTransformWithLabels(
+def _nearest_seed(seeds: AnyArray) -> tuple[FloatArray, LabelArray]:
+    """Return for every pixel the distance and the number, from 1, of its nearest seed."""
+    distances, nearest = cv2.distanceTransformWithLabels(
         (~seeds).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_CCOMP
     )
-    return nearest
+    return distances, nearest
 
 
 def _typical_probability(labels: LabelArray, probability: FloatArray) -> FloatArray:
@@ -169,11 +179,12 @@ def _typical_probability(labels: LabelArray, probability: FloatArray) -> FloatAr
     A nucleus ends where its probability falls to a part of this, as half of the maximum is the
     width of a peak: else faint nuclei come out too small.
     """
-    flat, weights = labels.ravel(), probability.ravel().astype(np.float64)
-    sums = np.bincount(flat, weights)
-    squares = np.bincount(flat, weights**2)
+    inside, length = labels > 0, int(labels.max()) + 1
+    numbers, weights = labels[inside], probability[inside].astype(np.float64)
+    sums = np.bincount(numbers, weights, length)
+    squares = np.bincount(numbers, weights**2, length)
     typical: FloatArray = squares / np.maximum(sums, np.finfo(np.float64).tiny)
-    return typical
+    return typical.astype(np.float32)
 
 
 def _components(mask: AnyArray) -> LabelArray:
@@ -223,13 +234,17 @@ def _enlarge(labels: LabelArray, plane: PlaneMaps, edges: FloatArray) -> LabelAr
     )
     owner = np.zeros(nearest.max() + 1, np.int32)
     owner[nearest[labels > 0]] = labels[labels > 0]
-    # Labels grown by about one pixel of the image, cut back to the probability at its size.
+    # Labels grown by a pixel of the coarser of the two, cut back to the probability at the image's
+    # size; not further inside, where holes were filled.
     margin = math.ceil(max(1.0, plane.scale))
     kernel = np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)
-    near = cv2.dilate((labels > 0).astype(np.uint8), kernel) > 0
+    covered = (labels > 0).astype(np.uint8)
+    near = cv2.dilate(covered, kernel) > 0
     grown = np.where(near, owner[nearest], 0).astype(np.float32)
     large = plane.to_image(grown, cv2.INTER_NEAREST).astype(np.int32)
-    return np.where(plane.probability() >= edges[large], large, 0)
+    inner = cv2.erode(covered, kernel).astype(np.float32)
+    certain = plane.to_image(inner, cv2.INTER_NEAREST) > 0
+    return np.where(certain | (plane.probability() >= edges[large]), large, 0)
 
 
 def _select(labels: LabelArray, smallest: float, drop_border: bool) -> LabelArray:
