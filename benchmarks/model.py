@@ -122,7 +122,11 @@ def print_parting(scored: list[Scored]) -> None:
         "votes of the offsets, followed 3 times": lambda: None,
         "votes, followed once": lambda: setattr(instances, "VOTES", 1),
         "nothing (connected components)": lambda: setattr(
-            instances, "_group_votes", lambda mask, *_: instances._components(mask)
+            instances,
+            "_group_votes",
+            lambda probability, _offsets, threshold, _split: instances._components(
+                probability >= threshold
+            ),
         ),
     }
     for name, change in ways.items():
