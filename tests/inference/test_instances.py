@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from napari_nucseg.inference.instances import FAINT, find_instances
 from napari_nucseg.inference.maps import PlaneMaps
-from napari_nucseg.model.config import NetworkConfig
+from napari_nucseg.model.config import OFFSET_UNIT, NetworkConfig
 from napari_nucseg.params import SegmentParams
 
 VOTES = NetworkConfig()
@@ -261,3 +261,42 @@ def test_maps_are_left_alone():
     _find(maps, splitting=0.9)
 
     np.testing.assert_array_equal(maps.maps, before)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_nuclei_are_whole_and_without_holes(scale):
+    labels = draw_disks((120, 120), [(20, 20, 12), (24, 64, 11), (60, 30, 12), (90, 90, 12)])
+    maps = perfect_maps(labels).maps.astype(np.float32)
+    rng = np.random.default_rng(0)
+    maps[..., 0] = np.clip(maps[..., 0] + rng.normal(0, 0.3, labels.shape), 0, 1)
+    shape = (round(120 / scale), round(120 / scale))
+
+    found = _find(PlaneMaps(maps.astype(np.float16), shape, scale), diameter=24 / scale)
+
+    assert found.max() == 4
+    for number in range(1, 5):
+        nucleus = found == number
+        assert ndimage.label(nucleus)[1] == 1
+        assert (ndimage.binary_fill_holes(nucleus) == nucleus).all()
+
+
+def test_a_nucleus_that_votes_for_another_is_kept_if_it_is_apart():
+    labels = draw_disks((60, 120), [(30, 30, 10), (30, 80, 9)])
+    maps = perfect_maps(labels).maps.copy()
+    y, x = np.nonzero(labels == 2)
+    maps[y, x, 2], maps[y, x, 3] = (30 - y) / OFFSET_UNIT, (30 - x) / OFFSET_UNIT
+
+    found = _find(PlaneMaps(maps, labels.shape, 1.0))
+
+    assert same_nuclei(found, labels)
+
+
+def test_a_small_part_that_votes_for_a_nucleus_is_left_out():
+    labels = draw_disks((60, 120), [(30, 30, 10), (30, 80, 3)])
+    maps = perfect_maps(labels).maps.copy()
+    y, x = np.nonzero(labels == 2)
+    maps[y, x, 2], maps[y, x, 3] = (30 - y) / OFFSET_UNIT, (30 - x) / OFFSET_UNIT
+
+    found = _find(PlaneMaps(maps, labels.shape, 1.0))
+
+    assert same_nuclei(found, labels == 1)

@@ -30,6 +30,9 @@ VOTES = 3
 SMALLEST = 1 / 10
 """Smallest nucleus without an explicit minimum size, in typical areas."""
 
+PART = 0.5
+"""Typical areas of a nucleus from which a part that is connected to no other is one of its own."""
+
 FAINT = 0.6
 """Part of the foreground threshold from which pixels vote: a nucleus that is fainter all over than
 a clear one is not cut to what is clear of it."""
@@ -94,7 +97,8 @@ def find_instances(
     """
     probability = plane.maps[..., 0].astype(np.float32)
     threshold = params.foreground_threshold
-    smallest = params.min_size or SMALLEST * np.pi / 4 * diameter**2
+    typical_area = np.pi / 4 * diameter**2
+    smallest = params.min_size or SMALLEST * typical_area
     if "offset" in config.outputs:
         start = config.first_channel("offset")
         split = SplitScale.of(params.splitting, diameter * plane.scale, smallest * plane.scale**2)
@@ -105,10 +109,12 @@ def find_instances(
     else:
         labels = _components(probability >= threshold)
         edges = np.full(int(labels.max()) + 1, threshold, np.float32)
-    labels = _keep_largest_parts(labels)
+    labels, origin = _separate_parts(labels, PART * typical_area * plane.scale**2)
     labels = _drop_uncertain(labels, probability, params.certainty)
     if labels.shape != plane.shape or plane.scale != 1.0:
-        labels = _enlarge(labels, plane, edges)
+        labels = _enlarge(labels, plane, edges[origin])
+    labels = _select(labels, smallest, drop_border=False)
+    labels, _ = _separate_parts(labels, math.inf)  # what enlarging or a dropped label left
     return _select(labels, smallest, params.drop_border)
 
 
@@ -192,20 +198,34 @@ def _components(mask: AnyArray) -> LabelArray:
     return labels
 
 
-def _keep_largest_parts(labels: LabelArray) -> LabelArray:
-    """Drop all but the largest connected part of every label, and fill its holes."""
+def _separate_parts(labels: LabelArray, smallest: float) -> tuple[LabelArray, AnyArray]:
+    """Give connected parts of a label that are no smaller than `smallest` labels of their own.
+
+    The largest part stays in any case, other small ones go; holes are filled.
+
+    Returns
+    -------
+    labels : array (Y, X), int32
+        Consecutive.
+    origin : array, int
+        By new label, the label that it is a part of.
+    """
     result = np.zeros_like(labels)
+    origin = [0]
     for index, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None:
             continue
-        part = (labels[box] == index).astype(np.uint8)
-        count, parts, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=4)
-        if count > 2:
-            part = (parts == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA])).astype(np.uint8)
-        filled = ndimage.binary_fill_holes(part)
-        region = result[box]
-        region[filled & ((labels[box] == index) | (labels[box] == 0))] = index
-    return result
+        here = labels[box]
+        _, parts, stats, _ = cv2.connectedComponentsWithStats(
+            (here == index).astype(np.uint8), connectivity=4
+        )
+        areas = stats[1:, cv2.CC_STAT_AREA]
+        wanted = (areas >= smallest) | (np.arange(len(areas)) == np.argmax(areas))
+        for part in 1 + np.flatnonzero(wanted):
+            filled = ndimage.binary_fill_holes(parts == part)
+            result[box][filled & ((here == index) | (here == 0))] = len(origin)
+            origin.append(index)
+    return result, np.array(origin)
 
 
 def _drop_uncertain(labels: LabelArray, probability: FloatArray, certainty: float) -> LabelArray:
