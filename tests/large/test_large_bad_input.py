@@ -109,7 +109,7 @@ def test_what_is_no_image(tmp_path, target, source):
     with pytest.raises(ReadError, match="no such file or folder"):
         segment_large(tmp_path / "gone.zarr", target)
     (tmp_path / "text.tif").write_text("text")
-    with pytest.raises(ReadError, match="TIFF file is damaged or incomplete"):
+    with pytest.raises(ReadError, match="it is no TIFF file; expected TIFF or OME-Zarr"):
         segment_large(tmp_path / "text.tif", target)
     (source / ".zgroup").write_text("{")
     with pytest.raises(ReadError, match="its metadata are damaged"):

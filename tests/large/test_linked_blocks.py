@@ -23,7 +23,7 @@ DIAMETER = 20
 
 @pytest.fixture(scope="module")
 def volume():
-    return z_stack((6, 136, 168), diameter=20.0, seed=2)
+    return z_stack((6, 136, 168), diameter=20.0, seed=3)
 
 
 @pytest.fixture(scope="module")
