@@ -280,23 +280,25 @@ def test_nuclei_are_whole_and_without_holes(scale):
         assert (ndimage.binary_fill_holes(nucleus) == nucleus).all()
 
 
-def test_a_nucleus_that_votes_for_another_is_kept_if_it_is_apart():
-    labels = draw_disks((60, 120), [(30, 30, 10), (30, 80, 9)])
+def _second_votes_for(labels, row, column):
+    """Return perfect maps, but for the second nucleus, whose offsets lead to a pixel."""
     maps = perfect_maps(labels).maps.copy()
     y, x = np.nonzero(labels == 2)
-    maps[y, x, 2], maps[y, x, 3] = (30 - y) / OFFSET_UNIT, (30 - x) / OFFSET_UNIT
+    maps[y, x, 2], maps[y, x, 3] = (row - y) / OFFSET_UNIT, (column - x) / OFFSET_UNIT
+    return PlaneMaps(maps, labels.shape, 1.0)
 
-    found = _find(PlaneMaps(maps, labels.shape, 1.0))
+
+def test_a_nucleus_that_votes_for_another_is_kept_if_it_is_apart():
+    labels = draw_disks((60, 120), [(30, 30, 10), (30, 80, 9)])
+
+    found = _find(_second_votes_for(labels, 30, 30))
 
     assert same_nuclei(found, labels)
 
 
 def test_a_small_part_that_votes_for_a_nucleus_is_left_out():
     labels = draw_disks((60, 120), [(30, 30, 10), (30, 80, 3)])
-    maps = perfect_maps(labels).maps.copy()
-    y, x = np.nonzero(labels == 2)
-    maps[y, x, 2], maps[y, x, 3] = (30 - y) / OFFSET_UNIT, (30 - x) / OFFSET_UNIT
 
-    found = _find(PlaneMaps(maps, labels.shape, 1.0))
+    found = _find(_second_votes_for(labels, 30, 30))
 
     assert same_nuclei(found, labels == 1)
