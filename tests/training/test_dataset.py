@@ -1,6 +1,7 @@
 """Data folders: reading, refusing, splitting by group."""
 
 import csv
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -105,6 +106,41 @@ def test_rows_that_the_index_rejects_are_left_out(tmp_path):
 
     assert names == ["image2", "image3", "image4", "image5"]
     assert all_names == ["image1", "image2", "image3", "image4", "image5"]
+
+
+def test_images_in_test_groups_are_trained_on_and_change_no_split(data_folder):
+    _write_index(
+        data_folder,
+        [
+            {"id": f"image{i}", "group": f"g{i // 2}", "shares_group_with_test": str(int(i < 2))}
+            for i in range(6)
+        ],
+    )
+
+    without = split_by_group(load_folder(data_folder), 0.4, 1)
+    training, validation = split_by_group(load_folder(data_folder, include_test_groups=True), 0.4, 1)
+
+    assert [i.name for i in validation] == [i.name for i in without[1]]
+    assert [i.name for i in training] == ["image0", "image1", *(i.name for i in without[0])]
+
+
+def test_a_group_of_which_one_image_is_near_withheld_ones_is_trained_on_whole():
+    items = _items(*(("k", f"group{i // 2}") for i in range(20)))
+    items = [replace(item, in_test_group=item.name in ("0", "2", "4")) for item in items]
+
+    for seed in range(5):
+        training, _ = split_by_group(items, 0.3, seed)
+        assert {"group0", "group1", "group2"} < {item.group for item in training}
+
+
+def test_nothing_but_images_near_withheld_ones_is_refused(data_folder):
+    _write_index(
+        data_folder,
+        [{"id": f"image{i}", "group": f"g{i}", "shares_group_with_test": "1"} for i in range(6)],
+    )
+
+    with pytest.raises(DatasetError, match="All 6 groups of .* share a field of view"):
+        load_folder(data_folder, include_test_groups=True)
 
 
 def test_missing_folders_are_named(tmp_path):

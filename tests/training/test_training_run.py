@@ -1,6 +1,7 @@
 """Training from a data folder to a model folder that segments, stopped and resumed on the way."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -231,6 +232,24 @@ def test_a_training_starts_from_all_weights_of_its_parent(trained, data, tmp_pat
     card = (tmp_path / "child" / "card.md").read_text()
     assert parent.hashes["model.weights.h5"] in card
     assert "--parent tiny" in card
+
+
+def test_the_card_says_that_images_near_withheld_ones_were_trained_on(trained, data, tmp_path):
+    folder = shutil.copytree(data, tmp_path / "data")
+    rows = "".join(f"{path.stem},{int(k == 0)}\n" for k, path in enumerate(sorted((folder / "images").iterdir())))
+    (folder / "index.csv").write_text("id,shares_group_with_test\n" + rows)
+    changes = {"epochs": 1, "frozen_epochs": 0, "include_test_groups": True}
+    recipe = _recipe().model_copy(update=changes)
+
+    run.train(folder, tmp_path / "child", recipe, parent=open_model(trained[0]))
+    without = recipe.model_copy(update={"include_test_groups": False})
+    run.train(folder, tmp_path / "other", without, parent=open_model(trained[0]))
+
+    card, other = ((tmp_path / name / "card.md").read_text() for name in ("child", "other"))
+    assert "1 of the training images share a field of view with withheld" in card
+    assert "--include-test-groups" in card
+    assert "Left out: 1 images that share a field of view with withheld" in other
+    assert "--include-test-groups" not in other
 
 
 def test_a_parent_with_another_network_is_refused(trained, data, tmp_path):

@@ -34,6 +34,14 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Batches per epoch.")] = None,
     seed: Annotated[int, typer.Option(help="Split, start and augmentation depend on it.")] = 0,
+    include_test_groups: Annotated[
+        bool,
+        typer.Option(
+            "--include-test-groups",
+            help="Train on images, too, that share a field of view with withheld ones "
+            "(shares_group_with_test in index.csv); the card says so.",
+        ),
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after a stop.")] = False,
 ) -> None:
     """Train a model; writes it with its card, loss curve and example predictions to --output."""
@@ -51,6 +59,7 @@ def train(
             steps_per_epoch=steps,
             seed=seed,
             continued=parent is not None,
+            include_test_groups=include_test_groups,
         )
         if parent is not None and encoder_weights is not None:
             raise InputError(

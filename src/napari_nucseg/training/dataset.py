@@ -31,6 +31,8 @@ class Item:
         Acquisition type, over which sampling is balanced; empty where none is given.
     diameter : float
         Median diameter of the nuclei in pixels; 0 without nuclei.
+    in_test_group : bool
+        Whether it shares a field of view with an image that was withheld for a test.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Item:
     group: str
     kind: str
     diameter: float
+    in_test_group: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Row:
 
     group: str
     kind: str
-    excluded: bool
+    in_test_group: bool = False
+    wrong: bool = False
 
 
 def load_folder(folder: Path, *, include_test_groups: bool = False) -> list[Item]:
@@ -70,16 +74,22 @@ def load_folder(folder: Path, *, include_test_groups: bool = False) -> list[Item
             f"{len(missing)} of {len(images)} images in {folder / 'images'} have no labels of the "
             f"same stem in {folder / 'labels'}; the first is '{missing[0]}'."
         )
-    rows = _read_index(folder / "index.csv", include_test_groups)
+    rows = _read_index(folder / "index.csv")
     items = []
     for stem, path in images.items():
-        row = rows.get(stem, Row(stem, "", excluded=False))
-        if not row.excluded:
+        row = rows.get(stem, Row(stem, ""))
+        if not row.wrong and (include_test_groups or not row.in_test_group):
             items.append(_load_item(path, labels[stem], row))
-    if len({item.group for item in items}) < 2:
+    groups = {item.group for item in items}
+    if len(groups) < 2:
         raise DatasetError(
             f"{folder} holds {len(items)} usable images in fewer than two groups; at least two "
             "groups are needed, one to train on and one to validate on."
+        )
+    if groups == {item.group for item in items if item.in_test_group}:
+        raise DatasetError(
+            f"All {len(groups)} groups of {folder} share a field of view with withheld images; at "
+            "least one must not, to validate on."
         )
     return items
 
@@ -90,12 +100,16 @@ def split_by_group(
     """Split into training and validation images by whole groups.
 
     Within each kind, groups in seeded random order go to validation until `fraction` of the kind's
-    images is reached; a kind with a single group stays in training.
+    images is reached; a kind with a single group stays in training. Images in test groups are
+    trained on, and the others split as if there were none, so that models trained with and without
+    them are scored on the same images.
     """
     generator = np.random.default_rng(seed)
     validation: set[str] = set()
-    for kind in sorted({item.kind for item in items}):
-        of_kind = [item for item in items if item.kind == kind]
+    test_groups = {item.group for item in items if item.in_test_group}
+    candidates = [item for item in items if item.group not in test_groups]
+    for kind in sorted({item.kind for item in candidates}):
+        of_kind = [item for item in candidates if item.kind == kind]
         groups = sorted({item.group for item in of_kind})
         wanted = fraction * len(of_kind)
         # A group may hold images of several kinds.
@@ -109,7 +123,7 @@ def split_by_group(
                 validation.add(str(group))
                 taken += size
     if not validation:
-        validation.add(min(item.group for item in items))
+        validation.add(min(item.group for item in candidates))
     elif validation == {item.group for item in items}:
         validation.remove(max(validation))
     return (
@@ -166,20 +180,21 @@ def _files(folder: Path) -> dict[str, Path]:
     return files_by_stem(folder, SUFFIXES, "'images' and 'labels'")
 
 
-def _read_index(path: Path, include_test_groups: bool) -> dict[str, Row]:
+def _read_index(path: Path) -> dict[str, Row]:
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8-sig") as file:
         records = list(csv.DictReader(file))
     if records and "id" not in records[0]:
         raise DatasetError(f"{path} has no column 'id'; it has {', '.join(records[0])}.")
-
-    def excluded(record: dict[str, str]) -> bool:
-        shares = record.get("shares_group_with_test") == "1" and not include_test_groups
-        return shares or record.get("label_source") == "original_rejected"
-
     return {
-        r["id"]: Row(r.get("group") or r["id"], r.get("source") or "", excluded(r)) for r in records
+        record["id"]: Row(
+            group=record.get("group") or record["id"],
+            kind=record.get("source") or "",
+            in_test_group=record.get("shares_group_with_test") == "1",
+            wrong=record.get("label_source") == "original_rejected",
+        )
+        for record in records
     }
 
 
@@ -205,7 +220,13 @@ def _load_item(image_path: Path, label_path: Path, row: Row) -> Item:
         image = image[..., None]
     labels = _consecutive(labels)
     return Item(
-        image_path.stem, image[..., :3], labels, row.group, row.kind, median_diameter(labels)
+        image_path.stem,
+        image[..., :3],
+        labels,
+        row.group,
+        row.kind,
+        median_diameter(labels),
+        row.in_test_group,
     )
 
 

@@ -49,6 +49,8 @@ class Recipe(BaseModel):
     calibrated: bool = True
     """Foreground probabilities are calibrated on the validation images at the end."""
     validation_fraction: float = Field(default=0.15, gt=0, lt=1)
+    include_test_groups: bool = False
+    """Whether images that share a field of view with withheld ones are trained on."""
     seed: int = 0
 
     def frozen_until(self) -> int:
@@ -64,6 +66,7 @@ def make_recipe(
     steps_per_epoch: int | None = None,
     seed: int = 0,
     continued: bool = False,
+    include_test_groups: bool = False,
 ) -> Recipe:
     """Return a recipe, with its length changed where asked.
 
@@ -82,7 +85,11 @@ def make_recipe(
             "The name of a model must begin with a letter or digit and hold at most 64 letters, "
             f"digits, dots, hyphens and underscores, got '{model_name}'; pass another --name."
         ) from error
-    changes: dict[str, object] = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
+    changes: dict[str, object] = {
+        "epochs": epochs,
+        "steps_per_epoch": steps_per_epoch,
+        "include_test_groups": include_test_groups,
+    }
     if continued:
         changes |= {"frozen_epochs": 0, "learning_rate": 0.6 * recipe.learning_rate}
     return recipe.model_copy(update={k: v for k, v in changes.items() if v is not None})

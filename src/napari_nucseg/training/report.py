@@ -200,7 +200,7 @@ def _data_text(training: Sequence[Item], validation: Sequence[Item], data: Path 
     lines = [_split_text(training, validation)]
     if data is not None:
         lines[0] = f"Folder `{data.resolve().name}`. {lines[0]}"
-        lines.extend(_left_out(data / "index.csv"))
+        lines.extend(_about_test_groups(data / "index.csv", training))
         lines.extend(
             f"Source and licence of the images: see `{name}` in that folder."
             for name in ("LICENSE", "README.md")
@@ -212,21 +212,27 @@ def _data_text(training: Sequence[Item], validation: Sequence[Item], data: Path 
     return "\n\n".join([*lines, "\n".join(kinds)])
 
 
-def _left_out(index: Path) -> list[str]:
-    """Say which images `dataset.load_folder` left out."""
+def _about_test_groups(index: Path, training: Sequence[Item]) -> list[str]:
+    """Say what became of images near withheld ones, and which images were rejected."""
     if not index.is_file():
         return []
     with index.open(newline="", encoding="utf-8") as file:
         records = list(csv.DictReader(file))
-    rejected = [r for r in records if r.get("label_source") == "original_rejected"]
-    shared = [r for r in records if r.get("shares_group_with_test") == "1"]
+    rejected = sum(r.get("label_source") == "original_rejected" for r in records)
+    shared = sum(r.get("shares_group_with_test") == "1" for r in records)
+    taken = sum(item.in_test_group for item in training)
     sentences = []
-    if shared:
+    if taken:
         sentences.append(
-            f"Left out: {len(shared)} images that share a field of view with withheld test images."
+            f"{taken} of the training images share a field of view with withheld test images: "
+            "scores on those are not those of unseen fields."
+        )
+    elif shared:
+        sentences.append(
+            f"Left out: {shared} images that share a field of view with withheld test images."
         )
     if rejected:
-        sentences.append(f"Left out: {len(rejected)} images whose labels were found to be wrong.")
+        sentences.append(f"Left out: {rejected} images whose labels were found to be wrong.")
     return sentences
 
 
@@ -270,4 +276,6 @@ def _command(
         words += ["--epochs", str(recipe.epochs)]
     if recipe.steps_per_epoch not in (None, usual.steps_per_epoch):
         words += ["--steps", str(recipe.steps_per_epoch)]
+    if recipe.include_test_groups:
+        words.append("--include-test-groups")
     return shlex.join([*words, "--seed", str(recipe.seed)])

@@ -59,7 +59,9 @@ def train(
     if not data.is_dir():
         raise DatasetError(f"There is no data folder at {data}.")
     training, validation = split_by_group(
-        load_folder(data), recipe.validation_fraction, recipe.seed
+        load_folder(data, include_test_groups=recipe.include_test_groups),
+        recipe.validation_fraction,
+        recipe.seed,
     )
     prepare_output(output)
     trainer = Trainer(training, validation, recipe, checkpoints)
