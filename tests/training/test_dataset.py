@@ -118,7 +118,8 @@ def test_images_in_test_groups_are_trained_on_and_change_no_split(data_folder):
     )
 
     without = split_by_group(load_folder(data_folder), 0.4, 1)
-    training, validation = split_by_group(load_folder(data_folder, include_test_groups=True), 0.4, 1)
+    items = load_folder(data_folder, include_test_groups=True)
+    training, validation = split_by_group(items, 0.4, 1)
 
     assert [i.name for i in validation] == [i.name for i in without[1]]
     assert [i.name for i in training] == ["image0", "image1", *(i.name for i in without[0])]
@@ -139,7 +140,7 @@ def test_nothing_but_images_near_withheld_ones_is_refused(data_folder):
         [{"id": f"image{i}", "group": f"g{i}", "shares_group_with_test": "1"} for i in range(6)],
     )
 
-    with pytest.raises(DatasetError, match="All 6 groups of .* share a field of view"):
+    with pytest.raises(DatasetError, match=r"All 6 groups of .* share a field of view"):
         load_folder(data_folder, include_test_groups=True)
 
 

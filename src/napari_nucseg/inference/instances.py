@@ -127,12 +127,11 @@ def _group_votes(
     fainter than it is.
     """
     mask = probability >= FAINT * threshold
-    height, width = mask.shape
+    width = mask.shape[1]
     rows, columns = np.nonzero(mask)
     vote_rows, vote_columns = _vote(mask, offsets, rows, columns)
-    votes = np.zeros((height, width), np.float32)
-    np.add.at(votes.ravel(), vote_rows * width + vote_columns, 1)
-    seeds = _find_seeds(votes, split)
+    votes = np.bincount(vote_rows * width + vote_columns, minlength=mask.size)
+    seeds = _find_seeds(votes.reshape(mask.shape).astype(np.float32), split)
     labels = np.zeros(mask.shape, np.int32)
     if seeds.any():
         distances, nearest = _nearest_seed(seeds)
@@ -185,8 +184,9 @@ def _typical_probability(labels: LabelArray, probability: FloatArray) -> FloatAr
     A nucleus ends where its probability falls to a part of this, as half of the maximum is the
     width of a peak: else faint nuclei come out too small.
     """
-    inside, length = labels > 0, int(labels.max()) + 1
-    numbers, weights = labels[inside], probability[inside].astype(np.float64)
+    inside, length = np.flatnonzero(labels), int(labels.max()) + 1
+    numbers = labels.ravel()[inside]
+    weights = probability.ravel()[inside].astype(np.float64)
     sums = np.bincount(numbers, weights, length)
     squares = np.bincount(numbers, weights**2, length)
     typical: FloatArray = squares / np.maximum(sums, np.finfo(np.float64).tiny)
@@ -216,16 +216,28 @@ def _separate_parts(labels: LabelArray, smallest: float) -> tuple[LabelArray, An
         if box is None:
             continue
         here = labels[box]
-        _, parts, stats, _ = cv2.connectedComponentsWithStats(
-            (here == index).astype(np.uint8), connectivity=4
-        )
-        areas = stats[1:, cv2.CC_STAT_AREA]
-        wanted = (areas >= smallest) | (np.arange(len(areas)) == np.argmax(areas))
-        for part in 1 + np.flatnonzero(wanted):
-            filled = ndimage.binary_fill_holes(parts == part)
-            result[box][filled & ((here == index) | (here == 0))] = len(origin)
+        own = here == index
+        free = own | (here == 0)
+        for part in _large_parts(own.view(np.uint8), smallest):
+            np.copyto(result[box], len(origin), where=_fill_holes(part) & free)
             origin.append(index)
     return result, np.array(origin)
+
+
+def _large_parts(mask: AnyArray, smallest: float) -> list[AnyArray]:
+    """Return the connected parts of a mask, uint8, that are no smaller, and the largest one."""
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    if count == 2:
+        return [mask]
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    wanted = (areas >= smallest) | (np.arange(len(areas)) == np.argmax(areas))
+    return [(parts == part).view(np.uint8) for part in 1 + np.flatnonzero(wanted)]
+
+
+def _fill_holes(mask: AnyArray) -> AnyArray:
+    """Return a connected mask, uint8, without its holes, bool."""
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(mask.copy(), outlines, -1, 1, cv2.FILLED).view(bool)
 
 
 def _drop_uncertain(labels: LabelArray, probability: FloatArray, certainty: float) -> LabelArray:
@@ -236,10 +248,10 @@ def _drop_uncertain(labels: LabelArray, probability: FloatArray, certainty: floa
     """
     if certainty == 0:
         return labels
-    core = (labels > 0) & (probability >= min(CORE, certainty - HALF_STEP))
-    length = int(labels.max()) + 1
-    counts = np.bincount(labels[core], minlength=length)
-    sums = np.bincount(labels[core], weights=probability[core], minlength=length)
+    core = np.flatnonzero((labels > 0) & (probability >= min(CORE, certainty - HALF_STEP)))
+    numbers, length = labels.ravel()[core], int(labels.max()) + 1
+    counts = np.bincount(numbers, minlength=length)
+    sums = np.bincount(numbers, weights=probability.ravel()[core], minlength=length)
     keep = (counts > 0) & (sums >= (certainty - HALF_STEP) * counts)
     return np.where(keep[labels], labels, 0)
 
