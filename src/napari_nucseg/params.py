@@ -77,7 +77,8 @@ class SegmentParams(BaseModel):
         title="Certainty",
         description=(
             "Nuclei whose pixels are on average less likely than this are left out. "
-            "Lower: more faint ones; 0: all."
+            "Lower: more faint ones. Below about 0.5 it changes nothing; above 0.93 hardly a "
+            "nucleus is left."
         ),
     )
     splitting: float = Field(

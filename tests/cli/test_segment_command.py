@@ -33,6 +33,15 @@ def test_the_labels_are_those_of_python(run, image, output, rows, field):
     assert last == f"1 of 1 files segmented ({expected.count} nuclei); see {summary}."
 
 
+def test_a_certainty_that_leaves_nothing_is_told(run, image, output, rows):
+    result = run("segment", image, "--output", output, "--certainty", 0.99)
+    row = rows()["nuclei.tif"]
+    assert result.exit_code == 0
+    assert row["nuclei"] == "0"
+    assert "nuclei are less certain than 0.99 and were left out; lower Certainty" in row["message"]
+    assert row["message"] in result.stderr
+
+
 def test_probabilities(run, image, output, field):
     result = run("segment", image, "--output", output, "--probabilities")
     assert result.exit_code == 0

@@ -248,6 +248,53 @@ def test_relabelling_leaves_the_first_result_alone(result):
     np.testing.assert_array_equal(result.labels, before)
 
 
+LEFT_OUT = "All {} nuclei are less certain than 1 and were left out; lower Certainty to keep them."
+
+
+@pytest.mark.parametrize("region", [False, True])
+def test_where_certainty_leaves_no_nuclei_their_number_is_told(coarse, region):
+    stack = np.stack([coarse, np.zeros_like(coarse), coarse[::-1]])
+    region = None if not region else np.arange(coarse.size).reshape(coarse.shape) < 90 * 224
+    options = {"region": region, "min_size": 100, "drop_border": True, **DIAMETER}
+    every = segment(stack, "ZYX", certainty=0, keep_maps=True, **options)
+    assert every.count > 3
+    assert every.messages == ()
+
+    fresh = segment(stack, "ZYX", certainty=1, **options)
+    changed = relabel(every, certainty=1)
+
+    assert fresh.count == changed.count == 0
+    assert fresh.messages == changed.messages == (LEFT_OUT.format(every.count),)
+    assert relabel(changed, certainty=0.7).messages == ()
+
+
+def test_of_linked_nuclei_the_outlines_that_certainty_leaves_out_are_told(coarse):
+    stack = np.stack([coarse, coarse])
+    every = segment(stack, "ZYX", certainty=0, keep_maps=True, **DIAMETER)
+    text = LEFT_OUT.format(every.count).replace("nuclei", "outlines in single planes")
+
+    linked = relabel(every, certainty=1, link_depth=True)
+    again = relabel(linked, link_gap=0)  # the same outlines
+
+    assert linked.messages[0] == again.messages[0] == text
+
+
+def test_a_single_nucleus_that_certainty_leaves_out_is_told(field, result):
+    centre = np.argwhere(result.labels == 8).mean(axis=0).astype(int)
+    rows, columns = np.ogrid[: result.labels.shape[0], : result.labels.shape[1]]
+    near = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < 25
+
+    left = segment(field.image, region=near, certainty=1, **DIAMETER)
+
+    assert left.messages == (
+        "The only nucleus is less certain than 1 and was left out; lower Certainty to keep it.",
+    )
+
+
+def test_where_other_settings_leave_no_nuclei_certainty_is_not_blamed(result):
+    assert relabel(result, min_size=100_000, certainty=0.95).messages == ()
+
+
 @pytest.mark.parametrize("name", ["diameter", "model", "channels", "probabilities", "nonsense"])
 def test_relabelling_refuses_what_needs_the_network(result, name):
     with pytest.raises(InputError, match=f"^{name} cannot change without running the network"):

@@ -56,6 +56,22 @@ def test_sliders_equal_a_fresh_run(bench, field, stack, axes, monkeypatch):
     assert len(bench.viewer.layers) == 2
 
 
+def test_a_certainty_that_leaves_nothing_is_told(bench, field):
+    every = segment(field, "YX", certainty=0).count
+    bench.viewer.add_image(field)
+    bench.run()
+    text = f"All {every} nuclei are less certain than 0.99 and were left out; lower Certainty"
+    bench.set(certainty=0.99)
+    bench.wait()
+    assert text in bench.status
+    bench.set(certainty=0.7)
+    bench.wait()
+    assert text not in bench.status
+    bench.set(certainty=0.99)
+    bench.run()
+    assert text in bench.status
+
+
 def test_sliders_after_shapes_keep_to_the_region(bench, field, monkeypatch):
     bench.viewer.add_image(field)
     box = np.array([[20, 20], [20, 120], [110, 120], [110, 20]])

@@ -3,7 +3,7 @@
 import inspect
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps
+from napari_nucseg.inference.uncertain import count_uncertain, describe_uncertain
 from napari_nucseg.inference.walk import TileProgress, predict_planes
 from napari_nucseg.linking.stack import check_linking
 from napari_nucseg.model.folder import LITERT
@@ -54,7 +55,8 @@ class SegmentationResult:
     record : dict
         Model name and hash, every parameter, the diameter used, package version: JSON-ready.
     messages : tuple of str
-        What the user should know, such as non-finite pixels.
+        What the user should know, such as non-finite pixels, or that all nuclei were left out as
+        uncertain.
     probabilities : array or None
         Foreground probability, float32, axes as the labels; if asked for.
     parents : dict of int to int
@@ -158,12 +160,14 @@ def segment(
     labels = np.zeros(job.planes.output_shape, np.int32)
     shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
-    count = 0
+    count = uncertain = 0
     told = TileProgress(progress, "0 nuclei")
     planes = predict_planes(source, job, told, window=field_of_view.window, cancelled=cancelled)
     for index, maps in planes:
         watch.lap("network")
         count = _write_plane(labels[index], maps, job, params, field_of_view, count)
+        if count == 0:
+            uncertain += count_uncertain(maps, job, params, field_of_view)
         if shown is not None:
             shown[index][field_of_view.window] = maps.probability()
         if keep_maps:
@@ -172,6 +176,7 @@ def segment(
         told.message = f"{count:,} nuclei"
     found = link_outlines(labels, count, job, params, cancelled)
     watch.lap("linking")
+    left_out = describe_uncertain(uncertain if count == 0 else 0, params)
     return SegmentationResult(
         labels=found.labels,
         axes=job.planes.output_axes,
@@ -179,7 +184,7 @@ def segment(
         diameter=job.diameter,
         seconds=watch.total(),
         record=make_record(job, params, found.parents),
-        messages=(*job.messages, *found.messages),
+        messages=(*job.messages, *left_out, *found.messages),
         probabilities=shown,
         parents=found.parents,
         features=found.features,
@@ -234,8 +239,10 @@ def relabel(
     outlines = result.outlines
     if outlines is None or _finding(params) != _finding(make_params(before)):
         outlines = _find_outlines(result, params, cancelled)
+    count = int(outlines.max(initial=0))
+    left_out = () if count else _describe_left_out(result, params, cancelled)
     watch.lap("instances")
-    found = link_outlines(outlines, int(outlines.max(initial=0)), job, params, cancelled)
+    found = link_outlines(outlines, count, job, params, cancelled)
     watch.lap("linking")
     return replace(
         result,
@@ -243,7 +250,7 @@ def relabel(
         count=found.count,
         seconds=watch.total(),
         record=make_record(job, params, found.parents),
-        messages=(*job.messages, *found.messages),
+        messages=(*job.messages, *left_out, *found.messages),
         parents=found.parents,
         features=found.features,
         outlines=outlines if found.labels is not outlines else None,
@@ -277,12 +284,31 @@ def _find_outlines(
     """Find the nuclei of all planes in kept maps."""
     outlines = np.zeros(result.labels.shape, np.int32)
     count = 0
-    for index, maps in zip(result.job.planes.iterate(), result.maps, strict=True):
-        if cancelled is not None and cancelled():
-            raise Cancelled("Relabelling was cancelled.")
+    for index, maps in _kept_planes(result, cancelled):
         view = result.field_of_view
         count = _write_plane(outlines[index], maps, result.job, params, view, count)
     return outlines
+
+
+def _describe_left_out(
+    result: SegmentationResult, params: SegmentParams, cancelled: CancelCheck | None
+) -> tuple[str, ...]:
+    """Say whether there are no nuclei as all are uncertain."""
+    uncertain = sum(
+        count_uncertain(maps, result.job, params, result.field_of_view)
+        for _, maps in _kept_planes(result, cancelled)
+    )
+    return describe_uncertain(uncertain, params)
+
+
+def _kept_planes(
+    result: SegmentationResult, cancelled: CancelCheck | None
+) -> Iterator[tuple[tuple[int, ...], PlaneMaps]]:
+    """Yield the index of each plane and its kept maps."""
+    for index, maps in zip(result.job.planes.iterate(), result.maps, strict=True):
+        if cancelled is not None and cancelled():
+            raise Cancelled("Relabelling was cancelled.")
+        yield index, maps
 
 
 def _write_plane(
