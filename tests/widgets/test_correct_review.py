@@ -229,9 +229,10 @@ def test_corrections_survive_a_crash(correcting, crashed):
     assert reviewed_mask(layer).all()
     assert correcting.counts == "1 deleted"
     assert widget.offer.value == ""
-    assert correcting.status == f"Restored the corrections of {when}; Ctrl+Z undoes."
+    assert correcting.status == f"Restored the corrections of {when}."
     correcting.undo()
     np.testing.assert_array_equal(layer.data, field())
+    assert correcting.status == f"Undone: Restored the corrections of {when}."
 
 
 def test_undoing_a_restore_keeps_the_backup(correcting, crashed):

@@ -34,15 +34,37 @@ def stack(correcting, request):
     return layer, position
 
 
-def check_undo(correcting, layer, before):
+def check_undo(correcting, layer, before, said=None):
     """One undo takes everything back, one redo brings it again."""
     after = layer.data.copy()
     assert (after != before).any()
+    said = said or correcting.status
     correcting.undo()
     np.testing.assert_array_equal(layer.data, before)
     assert correcting.counts == "nothing yet"
+    assert correcting.status == f"Undone: {said}"
     correcting.redo()
     np.testing.assert_array_equal(layer.data, after)
+    assert correcting.status == said
+
+
+def test_only_what_an_undo_takes_back_is_called_undone(correcting):
+    layer = correcting.add(field())
+    layer.selected_label = 2
+    correcting.widget.delete_selected()
+    layer.paint((5, 5), 9)
+    correcting.undo()  # of the paint
+    assert correcting.status == "Deleted."
+    layer.visible = False
+    layer.visible = True
+    assert correcting.status == "Deleted."
+    correcting.undo()
+    assert correcting.status == "Undone: Deleted."
+    layer.selected_label = 3
+    correcting.press("N")
+    correcting.press("Ctrl-Shift-Z")
+    assert correcting.status == "Deleted."
+    correcting.wait()
 
 
 def test_split(correcting, stack):
@@ -306,7 +328,7 @@ def test_large_labels_are_searched_in_a_thread(correcting, monkeypatch):
     correcting.press("N")
     correcting.wait()
     assert layer.selected_label == 5
-    check_undo(correcting, layer, field())
+    check_undo(correcting, layer, field(), "Cut 1: the new nucleus is 4.")
 
 
 def test_an_edit_that_comes_too_late_is_dropped(correcting, monkeypatch, notices):

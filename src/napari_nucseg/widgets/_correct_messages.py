@@ -172,7 +172,7 @@ def offer(saved: Saved, same: bool) -> str:
 
 def restored(saved: Saved) -> str:
     """Return what was restored."""
-    return f"Restored the corrections of {saved.time.astimezone():%d %b %Y, %H:%M}; Ctrl+Z undoes."
+    return f"Restored the corrections of {saved.time.astimezone():%d %b %Y, %H:%M}."
 
 
 def made_anew(name: str) -> str:
@@ -192,6 +192,11 @@ def done(kind: str, nuclei: Sequence[int]) -> str:
         "fill": f"Filled the holes of {first}.",
         "separate": f"Separated {first}: new are {rest}.",
     }[kind]
+
+
+def undone(text: str) -> str:
+    """Return what an undo took back."""
+    return f"Undone: {text}"
 
 
 def first_of_two(nucleus: int) -> str:

@@ -35,6 +35,7 @@ from napari_nucseg.widgets._correction import (
 from napari_nucseg.widgets._deferred import Deferred, Work
 from napari_nucseg.widgets._messages import failed
 from napari_nucseg.widgets._results import RECORD
+from napari_nucseg.widgets._step import Step
 from napari_nucseg.widgets._worker import Task
 
 INLINE = 1 << 24
@@ -86,6 +87,7 @@ class Corrector:
         self._task: Task[Any] | None = None
         self._reading = False
         self._said = ""
+        self._step: Step | None = None
         self._analysing = Deferred(
             parent, "counting corrections", self._analysis_work, self._analysed, restart=True
         )
@@ -128,8 +130,8 @@ class Corrector:
         except NucsegError as error:
             self._say(str(error), True)
 
-    def edit(self, make: MakeEdit, done: Callable[[Edit], None]) -> None:
-        """Find an edit, apply it as one step of napari's undo, and say so."""
+    def edit(self, make: MakeEdit, done: Callable[[Edit], str]) -> None:
+        """Find an edit, apply it as one step of napari's undo, and say what `done` returns."""
         state = self.state
         if not self.ready or state is None:
             self._say(messages.NOT_FREE, False)
@@ -139,8 +141,8 @@ class Corrector:
     def compute(
         self,
         work: Callable[[], Any],
-        use: Callable[[Any, Callable[[Any], None]], None],
-        done: Callable[[Any], None],
+        use: Callable[[Any, Callable[[Any], Any]], None],
+        done: Callable[[Any], Any],
     ) -> None:
         """Compute something about the labels, at once if they are small, and use it."""
         if self.layer.data.size <= INLINE:
@@ -204,10 +206,14 @@ class Corrector:
         self.layer.data_setitem(edit.indices, edit.new)
         return True
 
-    def _apply(self, edit: Edit, done: Callable[[Edit], None]) -> None:
+    def _apply(self, edit: Edit, done: Callable[[Edit], str]) -> None:
         if self._write(edit):
             self._saving.schedule(SAVE_SOON)
-            done(edit)
+            self._tell(Step(edit, done(edit)))
+
+    def _tell(self, step: Step) -> None:
+        self._step = step
+        self._say(step.describe(), False)
 
     def set_reviewed(self, reviewed: Reviewed) -> None:
         """Mark as reviewed."""
@@ -215,8 +221,8 @@ class Corrector:
             self.state.reviewed = reviewed
             self._saving.schedule(SAVE_SOON)
 
-    def restore(self, saved: Saved, done: Callable[[], None]) -> None:
-        """Bring saved corrections back, as one step of undo."""
+    def restore(self, saved: Saved, done: Callable[[], str]) -> None:
+        """Bring saved corrections back, as one step of undo, and say what `done` returns."""
 
         def use(found: tuple[Edit, Snapshot, Restored]) -> None:
             edit, predicted, restored = found
@@ -227,7 +233,7 @@ class Corrector:
             state.predicted, state.reviewed = predicted, restored.reviewed
             state.restored = saved.folder.name
             self.touched()
-            done()
+            self._tell(Step(edit, done()))
 
         if self.ready and self._writable():
             self._start(partial(read_saved, saved, self.layer.data), "restoring", use)
@@ -250,11 +256,14 @@ class Corrector:
         before, self._view = self._view, self._current_view()
         if before == self._view:
             self.touched()
+            if self._step is not None and self._step.turned(self.layer.data):
+                self._tell(self._step)
 
     def _replaced(self, _event: Any = None) -> None:
         """Read the layer again: its array is another one."""
         if self._task is not None:
             self._task.cancel()
+        self._step = None
         self._saving.stop()  # a save would mix the old prediction with the new array
         self._read()
 

@@ -266,11 +266,8 @@ class CorrectWidget(CorrectForm):
             self.show_tool(None if tool is None else tool.name, hint)
 
     def _edit(self, kind: str, make: MakeEdit) -> None:
-        def done(edit: Edit) -> None:
-            self.status.value = messages.done(kind, edit.nuclei)
-
         if self._corrector is not None:
-            self._corrector.edit(make, done)
+            self._corrector.edit(make, lambda edit: messages.done(kind, edit.nuclei))
 
     def _drawn(self, tool: Tool, points: AnyArray, plane: Plane) -> None:
         if tool.name == "split":
@@ -345,9 +342,9 @@ class CorrectWidget(CorrectForm):
             return
         axis = time_axis(layer)
 
-        def done(edit: Edit) -> None:
+        def done(edit: Edit) -> str:
             self.show_warning("")
-            self.status.value = messages.separated(len(edit.nuclei))
+            return messages.separated(len(edit.nuclei))
 
         self._corrector.edit(
             lambda labels, top: separate_parts(labels, 0, axis, gap=True, reserved=top), done
@@ -374,14 +371,14 @@ class CorrectWidget(CorrectForm):
         if saved is None or self._corrector is None:
             return
 
-        def done() -> None:
+        def done() -> str:
             self._saved = None
             self.show_offer("")
-            self.status.value = messages.restored(saved)
             if self._corrector is not None and self._corrector.state is not None:
                 model = str(self._corrector.layer.metadata.get(RECORD, {}).get("model", ""))
                 text = messages.reference(self._corrector.state.is_prediction, model)
                 self.reference.value = text
+            return messages.restored(saved)
 
         self._corrector.restore(saved, done)
 
