@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_nucseg import segment, suggest_regions
-from napari_nucseg.correction.suggestions import Suggestion, _Grid, spread_out
+from napari_nucseg.correction.suggestions import Suggestion, _Grid, has_room, spread_out
 from napari_nucseg.errors import Cancelled, InputError
 from napari_nucseg.sample_data import fluorescence_field
 
@@ -46,6 +46,15 @@ def test_the_far_end_of_a_plane_is_looked_at():
     ((doubt, _, window),) = choose(doubtful)
     assert window == (slice(7, 39), slice(5, 37))
     assert doubt == pytest.approx(3 / 32**2)
+
+
+def test_a_region_needs_room():
+    taken = np.zeros((64, 72), bool)
+    assert has_room(taken, 64)
+    taken[5, 40] = True
+    assert not has_room(taken, 64)
+    assert has_room(taken, 40)
+    assert not has_room(taken, 200)  # the plane is one region
 
 
 def test_what_is_reviewed_is_not_touched():

@@ -21,6 +21,7 @@ DONE_TOO = (
     "Correct all nuclei in this region, and in the others that are drawn, in any plane, then press "
     "Mark shapes."
 )
+NONE = "There is no region to suggest in this plane: "
 OUTDATED = (
     "The image, the labels, or what is drawn or reviewed changed meanwhile, so no region was "
     "added; try again."
@@ -176,8 +177,28 @@ def test_when_all_is_reviewed_there_is_none(correcting, review, field):
     correcting.add(labels_for(field.shape))
     review.whole_button.native.click()
     suggest(correcting)
-    assert correcting.status.startswith("There is no region to suggest in this plane")
+    assert correcting.status == NONE + "all of it is reviewed."
     assert review.shapes.value is None
+
+
+def test_when_all_is_drawn_or_reviewed_there_is_none(correcting, review, field):
+    correcting.viewer.add_image(field)
+    labels = correcting.add(labels_for(field.shape))
+    review.shapes.value = correcting.viewer.add_shapes([[[-1, -1], field.shape]])
+    correcting.viewer.layers.selection.active = labels
+    suggest(correcting)
+    assert correcting.status == NONE + "all of it is reviewed or drawn."
+
+
+def test_the_model_may_be_sure_of_what_is_not_reviewed(correcting, review, field):
+    image = field.copy()
+    image[:, 80:] = np.median(field)
+    correcting.viewer.add_image(image)
+    labels = correcting.add(labels_for(field.shape))
+    review.shapes.value = correcting.viewer.add_shapes([[[-1, -1], [field.shape[0], 120]]])
+    correcting.viewer.layers.selection.active = labels
+    suggest(correcting)
+    assert correcting.status == NONE + "the model is sure of what is not reviewed or drawn."
 
 
 def test_a_small_reviewed_part_may_leave_no_room(correcting, review, field):
@@ -186,14 +207,16 @@ def test_a_small_reviewed_part_may_leave_no_room(correcting, review, field):
     review.shapes.value = correcting.viewer.add_shapes([[[40, 40], [55, 55]]])
     correcting.viewer.layers.selection.active = labels
     suggest(correcting)
-    assert "no square of 256 pixels is free of what is reviewed or drawn" in correcting.status
+    assert correcting.status == NONE + (
+        "what is reviewed or drawn leaves no room for one of 256 x 256 pixels."
+    )
 
 
 def test_an_empty_image_has_none(correcting, review):
     correcting.viewer.add_image(np.zeros((96, 96), np.uint8))
     correcting.add(labels_for((96, 96)))
     suggest(correcting)
-    assert correcting.status.startswith("There is no region to suggest in this plane")
+    assert correcting.status == NONE + "the model is sure of all of it."
     assert review.shapes.value is None
     assert len(correcting.viewer.layers) == 2
 

@@ -108,6 +108,18 @@ def suggest_regions(
     ]
 
 
+def has_room(taken: AnyArray, size: int = SIZE) -> bool:
+    """Tell whether a region could lie in a plane without touching what is taken.
+
+    Parameters
+    ----------
+    taken : array (Y, X), bool
+    size : int
+        Height and width of a region in pixels.
+    """
+    return _Grid.over(taken.shape, size).has_room(taken)
+
+
 def _check(count: int, size: int) -> None:
     if not (isinstance(count, int) and isinstance(size, int)) or count < 1 or size < STEP:
         raise InputError(
@@ -161,6 +173,10 @@ class _Grid:
         if taken is not None:
             means[self._sums(taken) > 0] = -1
         return means
+
+    def has_room(self, taken: AnyArray) -> bool:
+        """Tell whether a window holds nothing that is taken."""
+        return bool((self._sums(taken) == 0).any())
 
     def peaks(
         self, doubts: FloatArray, count: int

@@ -29,10 +29,12 @@ SUGGESTED_TOO = (
     "Correct all nuclei in this region, and in the others that are drawn, in any plane, then press "
     "Mark shapes."
 )
-SURE = (
-    "There is no region to suggest in this plane: the model is sure, what it doubts is reviewed or "
-    f"drawn already, or no square of {SIZE} pixels is free of what is reviewed or drawn."
-)
+NO_REGION = "There is no region to suggest in this plane: "
+ALL_REVIEWED = f"{NO_REGION}all of it is reviewed."
+ALL_DRAWN = f"{NO_REGION}all of it is reviewed or drawn."
+NO_ROOM = f"{NO_REGION}what is reviewed or drawn leaves no room for one of {SIZE} x {SIZE} pixels."
+SURE = f"{NO_REGION}the model is sure of all of it."
+SURE_OF_REST = f"{NO_REGION}the model is sure of what is not reviewed or drawn."
 SEARCH_CANCELLED = "Cancelled; no region was added."
 SEARCH_OUTDATED = (
     "The image, the labels, or what is drawn or reviewed changed meanwhile, so no region was "

@@ -114,6 +114,6 @@ class Suggester:
         elif not question.is_current(self._chosen()):
             self._say(messages.SEARCH_OUTDATED, True)
         elif task.result.window is None:
-            self._say(question.with_caveat(messages.SURE), False)
+            self._say(question.with_caveat(task.result.why), False)
         else:
             self._found(question, task.result.window, task.result.others)

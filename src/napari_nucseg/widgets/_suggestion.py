@@ -9,7 +9,7 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_nucseg._types import AnyArray, CancelCheck, Progress
 from napari_nucseg.correction.review import Position, Reviewed
-from napari_nucseg.correction.suggestions import SIZE, suggest_regions
+from napari_nucseg.correction.suggestions import SIZE, has_room, suggest_regions
 from napari_nucseg.errors import InputError
 from napari_nucseg.large.rule import LAZY_PLANE
 from napari_nucseg.params import SegmentParams, make_params
@@ -92,10 +92,13 @@ class Answer:
     others : bool
         Whether shapes are drawn, in whatever plane, that are not marked as reviewed: *Mark shapes*
         marks them too.
+    why : str
+        Why there is no window, in a sentence.
     """
 
     window: tuple[slice, slice] | None
     others: bool
+    why: str = ""
 
 
 def take_question(
@@ -171,14 +174,29 @@ def find_region(question: Question, progress: Progress, cancelled: CancelCheck) 
     marked = question.reviewed
     with contextlib.suppress(InputError):  # what is drawn may lie beside the image
         marked = marked.with_polygons(question.drawn)
+    taken = marked.plane(question.position)
     found = suggest_regions(
         np.asarray(plane),  # what is lazy is read once
         axes,
         size=SIZE,
         params=question.params,
         pixel_size=question.pixel_size,
-        taken=marked.plane(question.position),
+        taken=taken,
         progress=progress,
         cancelled=cancelled,
     )
-    return Answer(found[0].window if found else None, marked.area > question.reviewed.area)
+    others = marked.area > question.reviewed.area
+    if found:
+        return Answer(found[0].window, others)
+    return Answer(None, others, _why_none(taken, question.reviewed.plane(question.position)))
+
+
+def _why_none(taken: AnyArray, reviewed: AnyArray) -> str:
+    """Say why no region was found in a plane, of which some is taken: reviewed, or drawn."""
+    if reviewed.all():
+        return messages.ALL_REVIEWED
+    if taken.all():
+        return messages.ALL_DRAWN
+    if not has_room(taken, SIZE):
+        return messages.NO_ROOM
+    return messages.SURE_OF_REST if taken.any() else messages.SURE
