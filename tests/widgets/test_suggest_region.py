@@ -443,12 +443,36 @@ def test_the_labels_are_removed(correcting, searching, notices):
     assert notices == []
 
 
-def test_other_labels_are_chosen(correcting, review, searching, field):
+@pytest.mark.parametrize("drawn", [False, True])
+def test_other_labels_are_chosen(correcting, review, field, slow_network, notices, drawn):
+    begun, go_on = slow_network
+    correcting.viewer.add_image(field, name="cells")
+    shapes = correcting.viewer.add_shapes(ndim=2, name="reviewed") if drawn else None
+    labels = correcting.add(labels_for(field.shape), name="mine")
+    review.suggest_button.native.click()
+    correcting.qtbot.waitUntil(begun.is_set)
     other = correcting.viewer.add_labels(labels_for(field.shape), name="other")
-    settle(correcting, searching)
-    assert correcting.widget.layer is other
-    assert names(correcting) == ["cells", "mine", "other"]
+    zoom = camera_of(correcting.viewer).zoom
+    settle(correcting, go_on)
+    assert correcting.widget.layer is correcting.viewer.layers.selection.active is other
+    assert camera_of(correcting.viewer).zoom == zoom
+    assert notices == ["A region of 'mine' was added; choose these labels to correct it."]
+    assert sorted(names(correcting)) == ["cells", "mine", "other", "reviewed"]
+    shapes = shapes or correcting.viewer.layers["reviewed"]
+    assert windows(shapes, labels) == [expected(field)]
     assert review.suggest_button.text == "Suggest a region"
+    correcting.viewer.layers.selection.active = labels
+    correcting.wait()
+    review.mark_button.native.click()
+    assert reviewed_mask(labels).sum() == SIZE**2
+
+
+def test_other_labels_are_chosen_and_the_first_are_removed(correcting, searching, field, notices):
+    correcting.viewer.add_labels(labels_for(field.shape), name="other")
+    correcting.viewer.layers.remove("mine")
+    settle(correcting, searching)
+    assert names(correcting) == ["cells", "other"]
+    assert notices == []
 
 
 @pytest.mark.parametrize("same_shape", [False, True])

@@ -118,6 +118,11 @@ def image_removed(image: str) -> str:
     return f"'{image}' was removed meanwhile, so no region was added."
 
 
+def suggested_elsewhere(labels: str) -> str:
+    """Return where a region was added whose labels are no longer the chosen ones."""
+    return f"A region of '{labels}' was added; choose these labels to correct it."
+
+
 def searching(done: int, total: int) -> str:
     """Return how far the search is."""
     return f"Looking for a region: tile {done:,} of {total:,}"

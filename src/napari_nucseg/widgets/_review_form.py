@@ -199,9 +199,10 @@ class ReviewForm(Container):
         return layer
 
     def _show_region(self, question: Question, window: tuple[slice, slice], others: bool) -> None:
-        """Draw a region and go there."""
+        """Draw a region and go there, unless other labels were chosen meanwhile."""
         if not isalive(self.native):
             return
+        active = self._viewer.layers.selection.active
         labels, position = question.labels, question.position
         shapes = question.shapes or make_review_layer(labels)
         corners = region_corners(window, position, labels, shapes, self._viewer)
@@ -209,6 +210,10 @@ class ReviewForm(Container):
         shapes.visible = True
         if question.shapes is None:
             self._add(shapes)  # with what it holds, so that napari draws it once
+        if self.corrector is None or self.corrector.layer is not labels:
+            self._viewer.layers.selection.active = active
+            self._say(messages.suggested_elsewhere(labels.name), True)
+            return
         centre = [*position, *((part.start + part.stop - 1) / 2 for part in window)]
         where = [*(slice(index, index + 1) for index in position), *window]
         show_part(self._viewer, labels, centre, where, REGION)

@@ -174,7 +174,6 @@ class CorrectWidget(CorrectForm):
         self._tool.stop()
         self._keys.unbind()
         self._picked = 0
-        self.review.suggester.stop()
         if self._corrector is not None:
             self._corrector.close()
             self._corrector = self.review.corrector = None
@@ -185,6 +184,7 @@ class CorrectWidget(CorrectForm):
             if self._copying is not None:
                 self._copying.cancel()
             self._detach()
+            self.review.suggester.stop()
             self._tool.close()
 
     def _opened(self, opened: Opened) -> None:
