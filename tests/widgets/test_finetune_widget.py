@@ -38,7 +38,7 @@ from napari_nucseg.training.finetune.plan import plan_job
 from napari_nucseg.training.finetune.rows import make_row
 from napari_nucseg.training.finetune.start import create_job
 from napari_nucseg.training.finetune.target import JOBS
-from napari_nucseg.widgets import _finetune_messages
+from napari_nucseg.widgets import _finetune_messages, finetune_widget
 from napari_nucseg.widgets._held_out_picture import draw_picture
 from napari_nucseg.widgets._training_run import TrainingRun
 from napari_nucseg.widgets._training_view import TrainingView
@@ -529,6 +529,19 @@ def test_it_can_be_dropped(worse, own_models):
     assert worse.wait() == "The new model was deleted; the old one stays as it was."
     assert not jobs(own_models)
     assert not worse.widget.save_button.native.isVisibleTo(worse.widget.native)
+
+
+def test_what_was_not_deleted_is_not_called_deleted(worse, own_models, monkeypatch):
+    def fail(_job):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(finetune_widget, "remove_job", fail)
+    with worse.qtbot.captureExceptions():  # napari shows them
+        worse.press("drop")
+        status = worse.wait()
+    assert status == "Deleting the fine-tuning failed: OSError: the disk is gone"
+    assert len(jobs(own_models)) == 1
+    assert is_ready(worse.widget)
 
 
 def test_cancel_keeps_the_best_weights(ready, notices):

@@ -334,9 +334,10 @@ class FineTuneWidget(FineTuneForm):
 
         def done(task: Task[None]) -> None:
             self._task = None
-            self._stand_by(text)
-            if task.error is not None:
-                self._show_error(str(task.error))
+            problem = task.error is not None or task.failure is not None
+            self._stand_by("" if problem else text)
+            if problem:
+                self._show_problem(task, "Deleting the fine-tuning")
             if not self._shut and isalive(self.native):
                 self._look_for_unfinished()
             self.finished.emit()
@@ -374,12 +375,12 @@ class FineTuneWidget(FineTuneForm):
         self.status.value = model_lost(name, self.fields["model"].value)
         show_warning(self.status.value)
 
-    def _show_problem(self, task: Task[Any]) -> None:
+    def _show_problem(self, task: Task[Any], what: str = "Fine-tuning") -> None:
         """Say what went wrong; napari has shown what was not foreseen."""
         if task.error is not None:
             self._show_error(str(task.error))
         elif task.failure is not None:
-            self.status.value = failed("Fine-tuning", task.failure)
+            self.status.value = failed(what, task.failure)
 
     def _show_error(self, text: str) -> None:
         self.status.value = text
