@@ -1,10 +1,12 @@
 """The Fine-tune widget: every state of a training, told by stand-ins for the child process."""
 
+import gc
 import itertools
 import os
 import shutil
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -810,6 +812,24 @@ def test_segment_again_waits_for_the_segmentation_that_is_running(docked, own_mo
     assert notices == [_finetune_messages.SEGMENT_BUSY]
     docked.qtbot.waitUntil(lambda: not segment.running, timeout=TIMEOUT)
     assert docked.viewer.layers["cells nuclei"].metadata["napari_nucseg"]["model"] == "nuclei"
+
+
+@pytest.mark.parametrize("when", ["during", "after"])
+def test_an_image_that_is_removed_gives_its_memory_back(ready, own_models, when):
+    layers = [weakref.ref(layer) for layer in ready.viewer.layers]
+    ready.viewer.add_points()  # napari keeps the layer that was active last
+    if when == "during":
+        ready.start(
+            tell(STEP) + WAIT + save_bundled(own_models), lambda w: w.view.progress.value == 1
+        )
+        ready.viewer.layers.clear()
+        ready.press("cancel")
+        ready.wait()
+    else:
+        ready.train(save_bundled(own_models))
+        ready.viewer.layers.clear()
+    gc.collect()
+    assert [layer() for layer in layers] == [None, None]
 
 
 def test_segment_again_finds_the_image_that_was_opened_again(docked, own_models, notices):

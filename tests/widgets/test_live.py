@@ -158,6 +158,14 @@ def test_large_maps_are_not_kept(bench, field, monkeypatch, planned):
     np.testing.assert_array_equal(labels.data, segment(field, "YX", min_size=250).labels)
 
 
+def test_a_removed_image_gives_its_memory_back(bench, field):
+    image = weakref.ref(bench.viewer.add_image(field))
+    bench.run()
+    bench.viewer.layers.clear()
+    gc.collect()
+    assert image() is None
+
+
 def test_removed_labels_give_the_maps_back(bench, field):
     bench.viewer.add_image(field, name="cells")
     labels = bench.run()

@@ -34,16 +34,6 @@ def full_resolution(layer: Image) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
-def find_open(image: Image, layers: Any) -> Image | None:
-    """Return an image layer if it is open, else the one of its name and shape, if there is one."""
-    if image in layers:
-        return image
-    other = image_named(image.name, layers)
-    if other is None or other.rgb != image.rgb:
-        return None
-    return other if full_resolution(other).shape == full_resolution(image).shape else None
-
-
 def image_named(name: str, layers: Any) -> Image | None:
     """Return the image layer of this name; napari has one at most."""
     return next((one for one in layers if isinstance(one, Image) and one.name == name), None)

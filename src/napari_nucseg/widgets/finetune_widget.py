@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from napari.layers import Image, Layer
 from psygnal import Signal
@@ -21,13 +22,14 @@ from napari_nucseg.training.finetune.target import check_output
 from napari_nucseg.widgets import _finetune_messages as messages
 from napari_nucseg.widgets._dock import DockWatcher
 from napari_nucseg.widgets._finetune_form import FineTuneForm
-from napari_nucseg.widgets._layers import find_open, full_resolution, image_named
+from napari_nucseg.widgets._layers import full_resolution, image_named
 from napari_nucseg.widgets._messages import failed, model_lost, show_error, show_warning
 from napari_nucseg.widgets._model_choice import ModelChoice
 from napari_nucseg.widgets._params_form import read_values
 from napari_nucseg.widgets._training_data import Request, prepare_job
 from napari_nucseg.widgets._training_run import Ending, TrainingRun
 from napari_nucseg.widgets._unfinished_jobs import Unfinished, unfinished_jobs
+from napari_nucseg.widgets._used_image import UsedImage
 from napari_nucseg.widgets._worker import Task
 from napari_nucseg.widgets.menu import segment_widget
 
@@ -58,7 +60,8 @@ class FineTuneWidget(FineTuneForm):
         self._unsaved: Path | None = None
         self._unfinished: Unfinished | None = None
         self._proposed = ""
-        self._used: list[Layer] = []
+        self._used: WeakSet[Layer] = WeakSet()
+        self._trained_on: UsedImage | None = None
         self._shut = False
         super().__init__(napari_viewer)
         self._connect()
@@ -136,7 +139,8 @@ class FineTuneWidget(FineTuneForm):
         except NucsegError as error:
             self._show_error(str(error))
             return
-        self._used = self.rows.layers()
+        self._trained_on = self._shown_image()
+        self._used = WeakSet(self.rows.layers())
         self._begin(messages.PREPARING)
 
         def work(_: Progress, cancelled: CancelCheck) -> Path:
@@ -234,10 +238,14 @@ class FineTuneWidget(FineTuneForm):
         self.show_end(segment=can_segment, save=unsaved is not None)
         self._look_for_unfinished()
 
-    def _image(self) -> Any:
+    def _image(self) -> UsedImage | None:
         """Return the image to segment again: what was trained on, else what the rows show."""
-        layers = [*self._used, *self.rows.layers()]
-        return next((layer for layer in layers if isinstance(layer, Image)), None)
+        return self._trained_on or self._shown_image()
+
+    def _shown_image(self) -> UsedImage | None:
+        """Return the first image of the rows."""
+        images = (layer for layer in self.rows.layers() if isinstance(layer, Image))
+        return next(map(UsedImage.of, images), None)
 
     def _stand_by(self, text: str) -> None:
         """Let everything be pressed again."""
@@ -287,12 +295,11 @@ class FineTuneWidget(FineTuneForm):
         wanted = self._image()
         if not self._saved or wanted is None:
             return
-        image = find_open(wanted, self._viewer.layers)
+        image = wanted.find(self._viewer.layers)
         if image is None:
             other = image_named(wanted.name, self._viewer.layers)
             found = None if other is None else full_resolution(other).shape
-            shape = full_resolution(wanted).shape
-            self._show_error(messages.image_gone(wanted.name, shape, found))
+            self._show_error(messages.image_gone(wanted.name, wanted.shape, found))
             return
         widget = segment_widget(self._viewer)
         if widget.running:
@@ -317,7 +324,7 @@ class FineTuneWidget(FineTuneForm):
         """Go on with the offered training."""
         if self.running or self._unfinished is None:
             return
-        self._used = []
+        self._used, self._trained_on = WeakSet(), None
         self._begin(messages.STARTING)
         self._train(self._unfinished.job)
 

@@ -232,6 +232,7 @@ class SegmentWidget(SegmentForm):
         if self._before is not None:
             self._live.start(self._before)  # the labels of the run before are still there
         self._before = None
+        self._request = None  # the layer may be removed any time, and its memory given back
         self.finished.emit()
 
     def _show_changed(self, large: LargeRun | None) -> None:
