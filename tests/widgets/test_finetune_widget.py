@@ -155,6 +155,22 @@ def test_the_first_row_proposes_the_active_layers(qtbot, active):
     assert row.region_box.value == "reviewed"
 
 
+def test_labels_are_proposed_with_their_image_whatever_its_name(qtbot):
+    viewer = ViewerModel()
+    for name in ("cells", "other"):
+        image = viewer.add_image(bright(disks()), name="cells")
+        made = {"source": "cells", "source_id": str(image.unique_id), "axes": "YX", "plane": None}
+        viewer.add_labels(disks(), name=f"{name} labels", metadata={"napari_nucseg": made})
+        image.name = name
+    for active in ("cells", "other", "cells labels", "other labels"):
+        viewer.layers.selection.active = viewer.layers[active]
+        widget = FineTuneWidget(viewer)
+        qtbot.addWidget(widget.native)
+        row = widget.rows.rows[0]
+        assert row.labels_box.value.name == f"{row.image_box.value.name} labels"
+        assert active in (row.image_box.value.name, row.labels_box.value.name)
+
+
 def test_layers_that_are_opened_later_are_offered(tuning):
     tuning.add()
     tuning.viewer.add_shapes([[[0, 0], [0, 50], [50, 50], [50, 0]]], name="drawn")

@@ -9,6 +9,8 @@ import napari_nucseg
 from napari_nucseg import segment
 from napari_nucseg.errors import InputError
 from napari_nucseg.sample_data import histology_field
+from napari_nucseg.widgets._correction import probability_of, source_of
+from napari_nucseg.widgets._image_fit import caveat, image_of
 from napari_nucseg.widgets._image_form import PLANE, SHAPES, WHOLE
 
 
@@ -149,6 +151,30 @@ def test_probability_map(bench, field):
         "cells nuclei probability",
         "cells nuclei",
     ]
+
+
+def test_results_of_two_images_that_had_one_name_are_told_apart(bench, field):
+    first = bench.viewer.add_image(field, name="cells")
+    bench.set(probabilities=True)
+    labels = [bench.run()]
+    first.name = "first"
+    second = bench.viewer.add_image(field[::-1], name="cells")
+    bench.viewer.layers.selection.active = second
+    labels.append(bench.run())
+    layers = bench.viewer.layers
+    assert [layer.metadata["napari_nucseg"]["source"] for layer in labels] == ["cells", "cells"]
+    assert [source_of(layer, layers) for layer in labels] == [first, second]
+    assert [image_of(layer, layers)[0] for layer in labels] == [first, second]
+    assert caveat(first, labels[0], image_of(labels[0], layers)[1]) == ""
+    likely = [probability_of(layer, layers).data for layer in labels]
+    for image, found in zip((field, field[::-1]), likely, strict=True):
+        expected = segment(image, "YX", probabilities=True).probabilities
+        np.testing.assert_array_equal(found, expected)
+    layers.remove(probability_of(labels[0], layers))
+    assert probability_of(labels[0], layers) is None
+    layers.remove(second)
+    again = bench.viewer.add_image(field[::-1], name="cells")
+    assert source_of(labels[1], layers) is again
 
 
 def test_probability_map_asked_for_later_lies_below_the_labels(bench, field):

@@ -17,6 +17,7 @@ from napari_nucseg.correction.snapshot import Snapshot
 from napari_nucseg.errors import InputError
 from napari_nucseg.linking.features import describe_labels
 from napari_nucseg.widgets import _correct_messages as messages
+from napari_nucseg.widgets._origin import find_source, same_source
 from napari_nucseg.widgets._results import RECORD
 
 Features = Mapping[str, AnyArray]
@@ -141,22 +142,20 @@ def geometry(layer: Layer) -> dict[str, Any]:
 
 def probability_of(layer: Labels, layers: Any) -> Image | None:
     """Return the probability map that was made with a labels layer."""
-    source = layer.metadata.get(RECORD, {}).get("source")
+    made = layer.metadata.get(RECORD, {})
     for other in layers:
-        if isinstance(other, Image) and source is not None:
-            record = other.metadata.get(RECORD)
-            if isinstance(record, dict) and record.get("source") == source:
-                return other
+        record = other.metadata.get(RECORD)
+        if isinstance(other, Image) and isinstance(record, dict) and same_source(made, record):
+            return other
     return None
 
 
 def source_of(layer: Labels, layers: Any) -> Image | None:
     """Return the image that labels were made from, or the only image there is."""
     images = [o for o in layers if isinstance(o, Image) and RECORD not in o.metadata]
-    source = layer.metadata.get(RECORD, {}).get("source")
-    named = [image for image in images if image.name == source]
-    if named:
-        return named[0]
+    source = find_source(layer.metadata.get(RECORD, {}), images)
+    if source is not None:
+        return source
     return images[0] if len(images) == 1 else None
 
 

@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 from napari_nucseg.errors import InputError
 from napari_nucseg.widgets import _correct_messages as messages
 from napari_nucseg.widgets._layers import axes_choices, full_resolution, guess_axes, result_dims
+from napari_nucseg.widgets._origin import SOURCE, SOURCE_ID, find_source
 from napari_nucseg.widgets._results import RECORD
 
 
@@ -74,8 +75,8 @@ def image_of(labels: Labels, layers: Any) -> tuple[Image, Fit]:
     images = [o for o in layers if isinstance(o, Image) and RECORD not in o.metadata]
     fits = [(image, fit_or_none(image, labels)) for image in images]
     found = [(image, fit) for image, fit in fits if fit is not None]
-    source = labels.metadata.get(RECORD, {}).get("source")
-    named = [one for one in found if one[0].name == source]
+    source = find_source(labels.metadata.get(RECORD, {}), [image for image, _ in found])
+    named = [one for one in found if one[0] is source]
     for chosen in (named, found, [one for one in found if one[0].visible]):
         if len(chosen) == 1:
             return chosen[0]
@@ -87,9 +88,9 @@ def image_of(labels: Labels, layers: Any) -> tuple[Image, Fit]:
 def caveat(image: Image, labels: Labels, fit: Fit) -> str:
     """Return what to know where image or axes are not those recorded or usual; else nothing."""
     record = labels.metadata.get(RECORD, {})
-    named, guess = record.get("source", image.name), guess_axes(image)
+    named, guess = record.get(SOURCE, image.name), guess_axes(image)
     said = []
-    if image.name != named:
+    if image.name != named and str(image.unique_id) != record.get(SOURCE_ID):
         said.append(messages.other_image(image.name, named))
     if fit.axes not in (record.get("axes"), guess):
         said.append(messages.other_axes(image.name, fit.axes, guess))

@@ -22,6 +22,7 @@ from napari_nucseg.widgets._layers import (
 )
 from napari_nucseg.widgets._look import renew_choices
 from napari_nucseg.widgets._messages import NO_IMAGE, NO_SHAPES
+from napari_nucseg.widgets._origin import SOURCE, SOURCE_ID
 from napari_nucseg.widgets._params_form import field_widget
 from napari_nucseg.widgets._results import RECORD
 
@@ -69,7 +70,8 @@ class Request:
     def record(self) -> dict[str, Any]:
         """Return what goes to the result layer's metadata."""
         return {
-            "source": self.name,
+            SOURCE: self.name,
+            SOURCE_ID: str(self.source.unique_id),
             "axes": self.axes,
             "plane": dict(self.position) or None,
             "region": self.region_name,

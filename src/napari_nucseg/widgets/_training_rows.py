@@ -1,6 +1,6 @@
 """The upper part of the widget: which layers and which folder a model learns from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from napari_nucseg.widgets._correction import source_of
 from napari_nucseg.widgets._image_fit import fit_or_none
 from napari_nucseg.widgets._layers import choices_of, full_resolution
 from napari_nucseg.widgets._look import make_text, narrow, renew_choices
+from napari_nucseg.widgets._origin import find_source
 from napari_nucseg.widgets._results import RECORD
 from napari_nucseg.widgets._training_data import REVIEWED, WHOLE, Source, take_source
 
@@ -109,7 +110,8 @@ class RowForm(Container):
         """Choose the labels that were made from the image, else the last that fit it."""
         image = self.image_box.value
         if image is not None:
-            made = [c for c in self.labels_box.choices if _made_from(c, image)]
+            images = self.image_box.choices
+            made = [c for c in self.labels_box.choices if _made_from(c, image, images)]
             fitting = made or [c for c in self.labels_box.choices if _fits(image, c)]
             if fitting and self.labels_box.value not in fitting:
                 self.labels_box.value = fitting[-1]
@@ -270,10 +272,9 @@ class RowsForm(Container):
         return found
 
 
-def _made_from(labels: Labels, image: Image) -> bool:
-    return bool(labels.metadata.get(RECORD, {}).get("source") == image.name) and _fits(
-        image, labels
-    )
+def _made_from(labels: Labels, image: Image, images: Sequence[Image]) -> bool:
+    source = find_source(labels.metadata.get(RECORD, {}), images)
+    return source is image and _fits(image, labels)
 
 
 def _fits(image: Image, labels: Labels) -> bool:
