@@ -171,7 +171,7 @@ def test_ids_in_several_places_get_their_own(squares):
     parts = find_parts(squares)
     assert parts.scattered() == [1]
     edit = separate_parts(squares, gap=True, reserved=20)
-    edit.apply(squares)
+    squares[edit.indices] = edit.new
     assert edit.nuclei == (21, 22)
     assert np.unique(squares).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 21, 22]
     assert all(np.count_nonzero(squares == nucleus) == 64 for nucleus in (1, 21, 22))

@@ -13,7 +13,7 @@ from napari_nucseg.correction.edits import (
     split_along,
 )
 from napari_nucseg.correction.ids import check_labels, next_free_ids
-from napari_nucseg.correction.planes import find_window, last_axes
+from napari_nucseg.correction.planes import find_window
 from napari_nucseg.errors import InputError
 
 YX = (None, None)
@@ -37,9 +37,9 @@ def applied(labels, edit):
     """The labels after the edit, once undoing it was seen to restore them."""
     before = labels.copy()
     after = labels.copy()
-    edit.apply(after)
+    after[edit.indices] = edit.new
     again = after.copy()
-    edit.undo(again)
+    again[edit.indices] = edit.old
     np.testing.assert_array_equal(again, before)
     np.testing.assert_array_equal(labels, before)
     return after
@@ -226,7 +226,6 @@ def test_windows_are_tight(shape):
     labels[..., 10:13, 20:27] = 5
     expected = [slice(0, size) for size in shape[:-2]] + [slice(10, 13), slice(20, 27)]
     assert find_window(labels, 5) == tuple(expected)
-    assert last_axes(labels, *[1] * (len(shape) - 2))[-2:] == YX
 
 
 @pytest.mark.parametrize(

@@ -36,16 +36,6 @@ def test_overlapping_polygons_count_once():
     assert region.area == 24 + 24 - 3 * 5
 
 
-def test_regions_are_joined():
-    first = Reviewed((2, 10, 12)).with_polygons([((0,), BOX)])
-    second = Reviewed((2, 10, 12)).with_polygons([((0,), BOX + 1)]).with_plane((1,))
-    both = first.union(second)
-    np.testing.assert_array_equal(both.mask(), first.mask() | second.mask())
-    assert (first.area, second.area) == (24, 24 + 120)
-    with pytest.raises(InputError, match="cannot be joined"):
-        first.union(Reviewed((10, 12)))
-
-
 def test_polygons_on_a_reviewed_plane_and_around_it():
     region = Reviewed((10, 12)).with_plane(()).with_polygons([((), BOX)])
     assert region.fraction == 1

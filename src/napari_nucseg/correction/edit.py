@@ -11,7 +11,7 @@ from napari_nucseg.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """Pixels with their old and new ids; the array itself is left alone until `apply`.
+    """Pixels with their old and new ids; the array itself is left alone.
 
     Attributes
     ----------
@@ -36,14 +36,6 @@ class Edit:
     def is_current(self, labels: LabelArray) -> bool:
         """Tell whether the pixels still have their old ids."""
         return bool(np.array_equal(labels[self.indices], self.old))
-
-    def apply(self, labels: LabelArray) -> None:
-        """Write the new ids."""
-        labels[self.indices] = self.new
-
-    def undo(self, labels: LabelArray) -> None:
-        """Write the old ids."""
-        labels[self.indices] = self.old
 
 
 def edit_window(

@@ -17,11 +17,6 @@ _CHUNK = 1 << 20
 """Pixels compared at once when an id is searched: their result stays in the processor's cache."""
 
 
-def last_axes(labels: AnyArray, *position: int) -> Plane:
-    """Return the plane of the last two axes at a position along the others."""
-    return (*position, *[None] * (labels.ndim - len(position)))
-
-
 def view(labels: LabelArray, plane: Plane) -> LabelArray:
     """Return a plane of an array, without copying."""
     return labels[tuple(slice(None) if index is None else index for index in plane)]

@@ -68,22 +68,6 @@ class Reviewed:
             )
         return Reviewed(self.shape, bits)
 
-    def union(self, other: "Reviewed") -> "Reviewed":
-        """Return what was reviewed in either.
-
-        Raises
-        ------
-        InputError
-            They are of different shapes.
-        """
-        if self.shape != other.shape:
-            raise InputError(f"Regions of shape {self.shape} and {other.shape} cannot be joined.")
-        bits = dict(self.bits)
-        for position, theirs in other.bits.items():
-            mine = bits.get(position, theirs)
-            bits[position] = None if mine is None or theirs is None else mine | theirs
-        return Reviewed(self.shape, bits)
-
     def plane(self, position: Position) -> AnyArray:
         """Return the mask (Y, X) of a plane, bool."""
         if position not in self.bits:
