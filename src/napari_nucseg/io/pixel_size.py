@@ -1,6 +1,7 @@
 """The size of a pixel: as TIFF files record it, and as callers give it."""
 
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from numbers import Real
@@ -29,6 +30,10 @@ _LARGEST = 20.0
 """Above this many micrometres a resolution was meant for a printer (72 dpi are 353 micrometres)."""
 
 
+_APERIO = re.compile(r"\|\s*MPP\s*=\s*([0-9.]+)")
+"""Micrometres per pixel in the description of a slide (SVS)."""
+
+
 def read_pixel_size(tif: Any) -> dict[str, float]:
     """Read the size of a pixel of the first image of a TIFF file.
 
@@ -45,7 +50,10 @@ def read_pixel_size(tif: Any) -> dict[str, float]:
         return _from_ome(tif.ome_metadata)
     if tif.is_imagej:
         return _from_imagej(tif.imagej_metadata or {}, tif.pages[0].tags)
-    return _from_tags(tif.pages[0].tags)
+    if tif.is_lsm:
+        return _from_lsm(tif.lsm_metadata or {})
+    page = tif.pages[0]
+    return (_from_aperio(page.description) if page.is_svs else {}) or _from_tags(page.tags)
 
 
 def _from_ome(xml: str) -> dict[str, float]:
@@ -73,6 +81,18 @@ def _from_imagej(metadata: Mapping[str, Any], tags: Any) -> dict[str, float]:
         "X": micrometres(_pixel(tags, "XResolution"), unit),
     }
     return _known(sizes)
+
+
+def _from_lsm(metadata: Mapping[str, Any]) -> dict[str, float]:
+    """Read the sizes of a voxel, which Zeiss LSM files state in metres."""
+    return _known({axis: micrometres(metadata.get(f"VoxelSize{axis}"), "m") for axis in "ZYX"})
+
+
+def _from_aperio(description: str) -> dict[str, float]:
+    """Read micrometres per pixel from a description such as ``Aperio ...|MPP = 0.5``."""
+    stated = _APERIO.search(description)
+    size = micrometres(stated[1], "um") if stated else None
+    return _known({"Y": size, "X": size})
 
 
 def _from_tags(tags: Any) -> dict[str, float]:
