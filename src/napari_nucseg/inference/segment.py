@@ -114,8 +114,8 @@ def segment(
     rgb : bool, optional
         Whether the last axis holds colour samples; used for guessing axes only.
     pixel_size : mapping, optional
-        Axis letter to micrometres per pixel; needed for a diameter given as a length, and used for
-        the step from plane to plane when linking in depth.
+        Axis letter (Z, Y, X) to micrometres per pixel; needed for a diameter given as a length,
+        and used for the step from plane to plane when linking in depth.
     region : array (Y, X), bool, optional
         Only nuclei whose centre lies in it are kept. Statistics are those of the whole image.
     keep_maps : bool

@@ -126,19 +126,24 @@ def micrometres(value: Any, unit: str) -> float | None:
 
 
 def check_pixel_size(pixel_size: Any) -> None:
-    """Raise InputError unless this maps some of Z, Y and X to micrometres."""
+    """Raise InputError unless this maps some of Z, Y and X to micrometres.
+
+    An axis that is not understood would be taken for one without a size, without a word.
+    """
     fits = isinstance(pixel_size, Mapping) and all(
-        axis in ("Z", "Y", "X") and _is_length(size) for axis, size in pixel_size.items()
+        axis in ("Z", "Y", "X") and isinstance(size, Real) for axis, size in pixel_size.items()
     )
     if not fits:
         raise InputError(
             "pixel_size must map some of the axes Z, Y and X to micrometres per pixel, such as "
             f"{{'Y': 0.32, 'X': 0.32}}; got {pixel_size!r}."
         )
-
-
-def _is_length(size: Any) -> bool:
-    return isinstance(size, Real) and 0 < float(size) < math.inf
+    for axis, size in pixel_size.items():
+        if not 0 < float(size) < math.inf:
+            raise InputError(
+                f"The pixel size in {axis} must be a number of micrometres above 0, got "
+                f"{float(size):g}."
+            )
 
 
 def _known(sizes: Mapping[str, float | None]) -> dict[str, float]:
