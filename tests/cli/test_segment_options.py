@@ -35,7 +35,8 @@ def received(monkeypatch):
     """The parameters and axes that the command passes on; nothing is segmented."""
     seen = []
 
-    def plan(inputs, output, params, *, axes, overwrite):
+    def plan(inputs, output, params, *, axes, pixel_size, overwrite):
+        assert pixel_size is None
         seen.append((inputs, str(output), params, axes, overwrite))
         raise KeyError("enough")
 
@@ -91,6 +92,13 @@ def test_options_that_typer_refuses(run, image, output, arguments, message):
         (["--diameter", "big"], "diameter: expected 'auto', pixels such as '19', or a length"),
         (["--diameter", "0"], "diameter: must be above zero"),
         (["--channels", "-1"], "channels"),
+        *[
+            (["--pixel-size", text], f"such as Z=2,Y=0.32,X=0.32; got '{text}'.")
+            for text in ("", "0,32", "0.3,0.3", "0.3 um", "Y=0.3,Y=0.3", "y=0.3", "Y=", "T=1", "=1")
+        ],
+        (["--pixel-size", "0"], "The pixel size in Y must be a number of micrometres above 0"),
+        (["--pixel-size", "Y=0.3,X=-1"], "The pixel size in X must be a number of micrometres"),
+        (["--pixel-size", "nan"], "The pixel size in Y must be a number of micrometres above 0"),
         (["--model", "Nuclei2"], "There is no model 'Nuclei2'. Bundled models: "),
     ],
 )

@@ -7,6 +7,7 @@ import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
 from napari_nucseg.cli._options import read_options, with_segment_options
+from napari_nucseg.cli._pixel_size import parse_pixel_size
 from napari_nucseg.errors import InputError
 
 
@@ -49,6 +50,16 @@ def segment(
             callback=_checked_axes,
             help="Axes of the images, one letter of TZCYXS each, such as TZYX. Default: as each "
             "file states.",
+        ),
+    ] = None,
+    pixel_size: Annotated[
+        str | None,
+        typer.Option(
+            "--pixel-size",
+            metavar="MICROMETRES",
+            help="Micrometres per pixel of all images, instead of what each file states: one "
+            "number for Y and X, such as 0.32, or one for each axis, such as Z=2,Y=0.32,X=0.32.",
+            show_default=False,
         ),
     ] = None,
     overwrite: Annotated[
@@ -106,6 +117,7 @@ def segment(
     """
     with fail_clearly():
         params = read_options(options)
+        sizes = None if pixel_size is None else parse_pixel_size(pixel_size)
         from napari_nucseg._native import native_messages_hidden
         from napari_nucseg.batch.batch import Batch
         from napari_nucseg.batch.outcome import Status
@@ -120,6 +132,7 @@ def segment(
                 inputs,
                 output,
                 axes=axes,
+                pixel_size=sizes,
                 params=params,
                 workers=workers if workers > 1 else None,
                 scheduler=scheduler,
@@ -131,7 +144,9 @@ def segment(
         if block is not None or overlap is not None:
             raise InputError("--block and --overlap are for one OME-Zarr image only.")
         with native_messages_hidden():
-            batch = Batch.plan(inputs, output, params, axes=axes, overwrite=overwrite)
+            batch = Batch.plan(
+                inputs, output, params, axes=axes, pixel_size=sizes, overwrite=overwrite
+            )
         try:
             with batch_progress(len(batch.items)) as progress:
                 batch.run(

@@ -1,6 +1,7 @@
 """Reading of image files."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,18 @@ class LoadedImage:
     path: Path
     placement: Placement = UNPLACED
     messages: tuple[str, ...] = ()
+
+    def resized(self, pixel_size: Mapping[str, float]) -> "LoadedImage":
+        """Return the same with other pixels; sizes of axes that it has not are left out.
+
+        Raises
+        ------
+        InputError
+            `pixel_size` maps others than Z, Y and X, or a size is not above 0.
+        """
+        placement = self.placement.resized(pixel_size)
+        sizes = {axis: float(size) for axis, size in pixel_size.items() if axis in self.axes}
+        return replace(self, pixel_size={**self.pixel_size, **sizes}, placement=placement)
 
     def pixels(self) -> AnyArray:
         """Return all of `data` as a numpy array, also if it is lazy."""
