@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
-from napari_nucseg.cli._options import read_options, with_segment_options
+from napari_nucseg.cli._options import whole_number, with_segment_options
 from napari_nucseg.cli._pixel_size import parse_pixel_size
 from napari_nucseg.errors import InputError
+from napari_nucseg.params import make_params
 
 
 def _checked_axes(axes: str | None) -> str | None:
@@ -72,7 +73,8 @@ def segment(
         int,
         typer.Option(
             "--workers",
-            min=1,
+            metavar="N",
+            parser=whole_number(1),
             help="Processes that share the images, or the blocks of one OME-Zarr, and the cores.",
         ),
     ] = 1,
@@ -89,6 +91,8 @@ def segment(
         int | None,
         typer.Option(
             "--block",
+            metavar="N",
+            parser=whole_number(1),
             help="OME-Zarr only: height and width of a block in pixels. Default: about 1700.",
         ),
     ] = None,
@@ -96,6 +100,8 @@ def segment(
         int | None,
         typer.Option(
             "--overlap",
+            metavar="N",
+            parser=whole_number(0),
             help="OME-Zarr only: how far a block looks into its neighbours, in pixels. Default: "
             "what nuclei of the usual sizes need.",
         ),
@@ -116,7 +122,7 @@ def segment(
     a stop.
     """
     with fail_clearly():
-        params = read_options(options)
+        params = make_params(options)
         sizes = None if pixel_size is None else parse_pixel_size(pixel_size)
         from napari_nucseg._native import native_messages_hidden
         from napari_nucseg.batch.batch import Batch
