@@ -6,6 +6,7 @@ widget, command line and saved records are made from them.
 
 import re
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -220,6 +221,12 @@ def make_params(options: Mapping[str, Any]) -> SegmentParams:
         An option is unknown or out of bounds; the message names each and says what is expected.
     """
     return build_params(SegmentParams, options)
+
+
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Raise InputError unless an argument is a whole number of at least `least`."""
+    if not isinstance(value, Integral) or value < least:
+        raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}.")
 
 
 def choose_params(kind: type[Params], params: Params | None, options: Mapping[str, Any]) -> Params:

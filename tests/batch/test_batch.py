@@ -249,8 +249,11 @@ def test_other_files_are_left_alone(images, output):
 
 
 def test_options_and_workers_are_checked(images, output):
-    with pytest.raises(InputError, match="workers must be at least 1, got 0"):
-        segment_batch(images, output, workers=0)
+    for workers, said in ((0, "0"), (1.5, "1.5"), (None, "None"), ("2", "'2'")):
+        with pytest.raises(InputError, match=f"workers must be a whole .* least 1, got {said}"):
+            segment_batch(images, output, workers=workers)
+    with pytest.raises(InputError, match=r"axes must be one string .* got 3"):
+        segment_batch(images, output, axes=3)
     with pytest.raises(InputError, match="not both; got splitting"):
         segment_batch(images, output, params=SegmentParams(), splitting=0.2)
     with pytest.raises(InputError, match="Unknown axis Q"):

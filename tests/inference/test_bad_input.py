@@ -6,11 +6,13 @@ import re
 import shutil
 from pathlib import Path
 
+import dask.array
 import numpy as np
 import pytest
 
 from napari_nucseg import segment
 from napari_nucseg.errors import InputError, ModelError
+from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.registry import bundled_folder
 
 DIAMETER = {"diameter": "20"}
@@ -114,7 +116,6 @@ def test_images_smaller_than_a_tile_keep_their_shape(shape, diameter):
         np.full((64, 64), "pixel"),
         np.zeros((64, 64), "datetime64[s]"),
         np.zeros((64, 64), [("a", int)]),
-        None,
     ],
 )
 def test_pixels_that_are_no_real_numbers_are_refused(image):
@@ -196,6 +197,21 @@ def test_a_pixel_size_that_is_none_is_refused(size, diameter):
 def test_a_ragged_list_is_refused():
     with pytest.raises(InputError, match="not a regular array"):
         segment([[1, 2], [3]])
+
+
+def test_no_image_is_refused():
+    with pytest.raises(InputError, match=r"^The image is None; expected an array of pixels\.$"):
+        segment(None)
+
+
+def test_a_masked_array_is_refused():
+    masked = np.ma.masked_greater(ANY, float(ANY.mean()))
+    for image in (masked, [masked, masked[::2, ::2]], dask.array.from_array(masked)):
+        with pytest.raises(InputError, match=r"masked array, .*; pass image\.filled\(value\)"):
+            segment(image)
+    assert segment(masked.filled(0), **DIAMETER).labels.shape == ANY.shape
+    with pytest.raises(InputError, match=r"is a masked array"):
+        open_lazily(masked)
 
 
 def test_a_path_is_refused():

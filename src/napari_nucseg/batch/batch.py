@@ -36,7 +36,7 @@ from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.pixel_size import check_pixel_size
 from napari_nucseg.io.summary import Summary, read_rows
 from napari_nucseg.io.writing import prepare_output
-from napari_nucseg.params import SegmentParams
+from napari_nucseg.params import SegmentParams, check_whole
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -171,8 +171,7 @@ class Batch:
         Cancelled
             What was finished is kept.
         """
-        if workers < 1:
-            raise InputError(f"The number of workers must be at least 1, got {workers}.")
+        check_whole("workers", workers, 1)
         folder = self.summary.parent
         lock = take_lock(
             folder / LOCK,

@@ -18,6 +18,7 @@ from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps
 from napari_nucseg.inference.walk import TileProgress, predict_planes
+from napari_nucseg.io.arrays import checked_array
 from napari_nucseg.linking.stack import check_linking
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, choose_params, make_params
@@ -316,12 +317,7 @@ def as_array(image: Any) -> Any:
                 "instance with numpy.stack."
             )
         image = image[0]
-    if hasattr(image, "shape") and hasattr(image, "dtype"):
-        return image
-    try:
-        return np.asarray(image)
-    except ValueError as error:
-        raise InputError(f"The image is not a regular array of pixels: {error}.") from error
+    return checked_array(image)
 
 
 def make_record(
