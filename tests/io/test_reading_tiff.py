@@ -441,6 +441,14 @@ def test_another_format_is_not_called_a_damaged_tiff(tmp_path):
         open_lazily(path)
 
 
+def test_an_empty_file_is_said_alike_by_both_readers(tmp_path):
+    path = tmp_path / "a.tif"
+    path.touch()
+    for read in (read_image, open_lazily):
+        with pytest.raises(ReadError, match=r"a\.tif: the file is empty, expected TIFF"):
+            read(path)
+
+
 def test_levels_of_a_pyramid_are_no_array():
     with pytest.raises(InputError, match="Of the levels of a pyramid, pass the first"):
         open_lazily([STACK[0], STACK[0, ::2, ::2]])
