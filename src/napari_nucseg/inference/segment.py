@@ -17,7 +17,7 @@ from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps
-from napari_nucseg.inference.walk import TileProgress, predict_planes
+from napari_nucseg.inference.walk import predict_planes
 from napari_nucseg.io.arrays import checked_array
 from napari_nucseg.linking.stack import check_linking
 from napari_nucseg.model.folder import LITERT
@@ -160,8 +160,13 @@ def segment(
     shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
     count = 0
-    told = TileProgress(progress, "0 nuclei")
-    planes = predict_planes(source, job, told, window=field_of_view.window, cancelled=cancelled)
+
+    def tiles_done(done: int, total: int) -> None:
+        if progress is not None:
+            progress(done, total, f"{count:,} nuclei")
+
+    view = field_of_view.window
+    planes = predict_planes(source, job, tiles_done=tiles_done, window=view, cancelled=cancelled)
     for index, maps in planes:
         watch.lap("network")
         count = _write_plane(labels[index], maps, job, params, field_of_view, count)
@@ -170,7 +175,6 @@ def segment(
         if keep_maps:
             kept.append(maps)
         watch.lap("instances")
-        told.message = f"{count:,} nuclei"
     found = link_outlines(labels, count, job, params, cancelled)
     watch.lap("linking")
     return SegmentationResult(
