@@ -12,6 +12,7 @@ from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.params import (
     DEFAULT_MODEL,
     SegmentParams,
+    build_params,
     choose_params,
     make_params,
     parse_diameter,
@@ -108,6 +109,34 @@ def test_unusable_diameters_say_what_is_expected(diameter, message):
 def test_values_out_of_bounds_are_refused_by_name(name, value):
     with pytest.raises(InputError, match=f"^{name}"):
         make_params({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("foreground_threshold", float("nan"), "a number from 0.05 to 0.95, got nan"),
+        ("certainty", float("nan"), "a number from 0.0 to 1.0, got nan"),
+        ("certainty", "high", "a number from 0.0 to 1.0, got 'high'"),
+        ("anisotropy", None, "a number from 0.0 to 100.0, got None"),
+        ("min_size", 2.5, "a whole number from 0 to 1,000,000, got 2.5"),
+        ("min_size", float("inf"), "a whole number from 0 to 1,000,000, got inf"),
+        ("channels", (0, -1), "a whole number of at least 0, got -1"),
+        ("engine", "torch", "'auto', 'litert' or 'tensorflow', got 'torch'"),
+        ("drop_border", "perhaps", "true or false, got 'perhaps'"),
+        ("model", 3, "text, got 3"),
+    ],
+)
+def test_a_value_that_is_refused_is_said_with_what_was_expected(name, value, expected):
+    with pytest.raises(InputError) as refused:
+        make_params({name: value})
+    assert str(refused.value) == f"{name}: expected {expected}."
+
+
+@pytest.mark.parametrize("kind", [SegmentParams, FineTuneParams])
+def test_no_message_is_that_of_a_library(kind):
+    for name in kind.model_fields:
+        with pytest.raises(InputError, match=rf"^{name}: expected .*, got .*object"):
+            build_params(kind, {name: object()})
 
 
 @pytest.mark.parametrize(

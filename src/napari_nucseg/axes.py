@@ -54,12 +54,7 @@ def resolve_axes(shape: Sequence[int], axes: str | None = None, *, rgb: bool | N
         raise InputError(f"The image is empty: it has the shape {_text(shape)}.")
     if axes is None:
         return _guess(shape, rgb)
-    if not isinstance(axes, str):
-        raise InputError(
-            f"axes must be one string with a letter of {KNOWN_AXES} per axis, such as 'ZYX'; "
-            f"got {axes!r}."
-        )
-    axes = axes.strip().upper()
+    axes = _upper(axes)
     _check(axes, shape)
     return axes
 
@@ -83,9 +78,19 @@ def _guess(shape: tuple[int, ...], rgb: bool | None) -> str:
 
 def check_axes(axes: str) -> None:
     """Raise InputError if these cannot be the axes of any image."""
-    axes = axes.strip().upper()
+    axes = _upper(axes)
     _check(axes)
     _check_rows_last(axes)
+
+
+def _upper(axes: Any) -> str:
+    """Return axes in upper case; InputError if they are no string."""
+    if not isinstance(axes, str):
+        raise InputError(
+            f"axes must be one string with a letter of {KNOWN_AXES} per axis, such as 'ZYX'; "
+            f"got {axes!r}."
+        )
+    return axes.strip().upper()
 
 
 def _check(axes: str, shape: tuple[int, ...] | None = None) -> None:

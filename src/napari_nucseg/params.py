@@ -5,8 +5,9 @@ widget, command line and saved records are made from them.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Iterable, Mapping
+from numbers import Integral
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -38,6 +39,9 @@ LINK_PARAMETERS = (
     "anisotropy",
 )
 """Fields of `SegmentParams` that only link outlines: these need not be found again."""
+
+_NOUNS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+"""What a value of each type is called in messages."""
 
 _DIAMETER = re.compile(r"^\s*([0-9]*\.?[0-9]+)\s*([^\s0-9.]*)\s*$")
 
@@ -220,6 +224,12 @@ def make_params(options: Mapping[str, Any]) -> SegmentParams:
     return build_params(SegmentParams, options)
 
 
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Raise InputError unless an argument is a whole number of at least `least`."""
+    if not isinstance(value, Integral) or value < least:
+        raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+
+
 def choose_params(kind: type[Params], params: Params | None, options: Mapping[str, Any]) -> Params:
     """Return parameters that were given at once, or build them from keyword options.
 
@@ -245,14 +255,33 @@ def build_params(kind: type[Params], options: Mapping[str, Any]) -> Params:
     try:
         return kind(**options)
     except ValidationError as error:
-        known = ", ".join(kind.model_fields)
-        raise InputError("; ".join(_explain(e, known) for e in error.errors()) + ".") from error
+        raise InputError("; ".join(_explain(e, kind) for e in error.errors()) + ".") from error
 
 
-def _explain(error: Any, known: str) -> str:
-    name = ".".join(map(str, error["loc"]))
+def _explain(error: Any, kind: type[BaseModel]) -> str:
+    name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
-        return f"unknown parameter '{name}', known are {known}"
+        return f"unknown parameter '{name}', known are {', '.join(kind.model_fields)}"
     if error["type"] == "value_error":  # written here, with what was received
         return f"{name}: {error['ctx']['error']}"
-    return f"{name}: {error['msg']}, got {error['input']!r}"
+    info = kind.model_fields[name]
+    return f"{name}: expected {_expected(info.annotation, info.metadata)}, got {error['input']!r}"
+
+
+def _expected(kind: Any, limits: Iterable[Any]) -> str:
+    """Return what a value must be, from the type and the bounds of its field."""
+    if get_origin(kind) is tuple:  # each of them is checked
+        kind, info = get_args(get_args(kind)[0])
+        return _expected(kind, info.metadata)
+    if get_origin(kind) is Literal:
+        *first, last = map(repr, get_args(kind))
+        return f"{', '.join(first)} or {last}"
+    bounds = {
+        name: f"{getattr(limit, name):,}"
+        for limit in limits
+        for name in ("ge", "le")
+        if hasattr(limit, name)
+    }
+    if len(bounds) == 2:
+        return f"{_NOUNS[kind]} from {bounds['ge']} to {bounds['le']}"
+    return f"{_NOUNS[kind]} of at least {bounds['ge']}" if bounds else _NOUNS[kind]

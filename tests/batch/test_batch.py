@@ -171,9 +171,15 @@ def test_an_output_that_cannot_be_written(images, output, monkeypatch):
         segment_batch(images, output)
 
 
-def test_tracks_lie_beside_the_labels(tmp_path, output, field):
-    movie = np.stack([field, np.roll(field, 2, axis=0), np.roll(field, 4, axis=0)])
-    tifffile.imwrite(tmp_path / "m.tif", movie, imagej=True, metadata={"axes": "TYX"})
+@pytest.fixture
+def movie(tmp_path, field):
+    """Three frames, which are in m.tif too."""
+    frames = np.stack([field, np.roll(field, 2, axis=0), np.roll(field, 4, axis=0)])
+    tifffile.imwrite(tmp_path / "m.tif", frames, imagej=True, metadata={"axes": "TYX"})
+    return frames
+
+
+def test_tracks_lie_beside_the_labels(tmp_path, output, movie):
     segment_batch(tmp_path / "m.tif", output, diameter=14, link_time=True)
     expected = segment(movie, "TYX", diameter=14, link_time=True).features
     columns = np.loadtxt(output / "m_tracks.txt", dtype=int).T
@@ -182,6 +188,41 @@ def test_tracks_lie_beside_the_labels(tmp_path, output, field):
         np.testing.assert_array_equal(column, expected[name])
     segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
     assert not (output / "m_tracks.txt").exists()  # the labels are others now
+
+
+def test_tracks_that_lie_there_are_only_replaced_when_told_to(tmp_path, output, movie, table):
+    output.mkdir()
+    tracks = output / "m_tracks.txt"
+    tracks.write_text("1 0 0 0\n")
+    options = {"diameter": 14, "link_time": True}
+    batch = segment_batch(tmp_path / "m.tif", output, **options)
+    assert batch.counts == {Status.FAILED: 1}
+    assert table()[0]["message"].startswith(f"{tracks} exists already, but m_labels.tif does not;")
+    result = segment(movie, "TYX", **options)
+    item = FileItem(tmp_path / "m.tif", output, "m")
+    with pytest.raises(WriteError, match=r"m_tracks.txt exists already"):  # since the run began
+        item.write(result, item.read(None), overwrite=False)
+    assert tracks.read_text() == "1 0 0 0\n"
+    assert not item.labels.exists()
+    assert segment_batch(tmp_path / "m.tif", output).counts == {Status.OK: 1}  # not linked in time
+    assert tracks.read_text() == "1 0 0 0\n"
+    segment_batch(tmp_path / "m.tif", output, overwrite=True, **options)
+    assert len(tracks.read_text().splitlines()) == result.count > 1
+
+
+def test_tracks_of_labels_that_cannot_be_written_are_not_in_the_way(
+    tmp_path, output, movie, monkeypatch
+):
+    def fail(*_, **__):
+        raise WriteError("no space")
+
+    options = {"diameter": 14, "link_time": True}
+    with monkeypatch.context() as patched:
+        patched.setattr("napari_nucseg.batch.items.write_labels", fail)
+        segment_batch(tmp_path / "m.tif", output, **options)
+    assert not (output / "m_tracks.txt").exists()
+    assert segment_batch(tmp_path / "m.tif", output, **options).counts == {Status.OK: 1}
+    assert (output / "m_tracks.txt").exists()
 
 
 def test_what_is_called_like_tracks_but_is_not_stays(images, output):
@@ -208,8 +249,11 @@ def test_other_files_are_left_alone(images, output):
 
 
 def test_options_and_workers_are_checked(images, output):
-    with pytest.raises(InputError, match="workers must be at least 1, got 0"):
-        segment_batch(images, output, workers=0)
+    for workers, said in ((0, "0"), (1.5, "1.5"), (None, "None"), ("2", "'2'")):
+        with pytest.raises(InputError, match=f"workers must be a whole .* least 1, got {said}"):
+            segment_batch(images, output, workers=workers)
+    with pytest.raises(InputError, match=r"axes must be one string .* got 3"):
+        segment_batch(images, output, axes=3)
     with pytest.raises(InputError, match="not both; got splitting"):
         segment_batch(images, output, params=SegmentParams(), splitting=0.2)
     with pytest.raises(InputError, match="Unknown axis Q"):

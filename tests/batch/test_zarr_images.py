@@ -10,8 +10,10 @@ from plates import multiscale
 
 from napari_nucseg import segment, segment_batch
 from napari_nucseg.batch.outcome import Status
+from napari_nucseg.errors import InputError
 from napari_nucseg.io.plate import read_ome
 from napari_nucseg.io.plate_field import read_field
+from napari_nucseg.io.reading import read_image
 from napari_nucseg.large import rule
 
 
@@ -37,6 +39,21 @@ def test_ome_zarr_images_of_a_folder(with_zarr, output, table, field):
     assert source == "../../images/d.ome.zarr"
     assert (output / "d_probability.ome.zarr").is_dir()
     assert batch.counts[Status.OK] == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_pixel_size_is_that_of_all_images(with_zarr, output, field, workers):
+    given = {"Y": 0.25, "X": 0.25}
+    options = {"diameter": "3.5 um", "pixel_size": given, "workers": workers}
+    assert segment_batch(with_zarr, output, **options).counts == {Status.OK: 4}
+    written = read_field(output / "d_labels.ome.zarr")
+    np.testing.assert_array_equal(written.pixels(), segment(field, diameter=14).labels)
+    assert written.pixel_size == given
+    assert dict(written.placement.translation) == {"Y": 7.0, "X": 9.0}  # stays where it is
+    for name in "abc":
+        assert read_image(output / f"{name}_labels.tif").pixel_size == given
+    with pytest.raises(InputError, match="pixel_size must map some of the axes Z, Y and X"):
+        segment_batch(with_zarr, output, pixel_size=0.25)
 
 
 def test_ome_zarr_images_are_skipped_and_results_are_no_inputs(with_zarr, output):

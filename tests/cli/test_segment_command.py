@@ -42,6 +42,31 @@ def test_a_certainty_that_leaves_nothing_is_told(run, image, output, rows):
     assert row["message"] in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("0.5", {"Y": 0.5, "X": 0.5}),
+        ("Y=0.5,X=0.6", {"Y": 0.5, "X": 0.6}),
+        ("X=0.6, Z=2", {"Y": 0.4, "X": 0.6}),  # Y as the file states; it has no Z
+    ],
+)
+def test_the_pixel_size_stands_before_that_of_the_file(run, image, output, field, text, given):
+    result = run("segment", image, "--output", output, "--diameter", "8 um", "--pixel-size", text)
+    assert result.exit_code == 0
+    expected = napari_nucseg.segment(field, "YX", diameter="8 um", pixel_size=given)
+    written = read_image(output / "nuclei_labels.tif")
+    np.testing.assert_array_equal(written.data, expected.labels)
+    assert written.pixel_size == pytest.approx(given)
+
+
+def test_other_pixels_are_other_parameters(run, image, output):
+    arguments = ("segment", image, "--output", output, "--pixel-size", "0.5")
+    run(*arguments)
+    assert "other parameters" not in run(*arguments).stderr
+    remark = "made with other parameters (pixel_size Y=0.5,X=0.5, now as stated)"
+    assert remark in run(*arguments[:-2]).stderr
+
+
 def test_probabilities(run, image, output, field):
     result = run("segment", image, "--output", output, "--probabilities")
     assert result.exit_code == 0

@@ -35,7 +35,8 @@ def received(monkeypatch):
     """The parameters and axes that the command passes on; nothing is segmented."""
     seen = []
 
-    def plan(inputs, output, params, *, axes, overwrite):
+    def plan(inputs, output, params, *, axes, pixel_size, overwrite):
+        assert pixel_size is None
         seen.append((inputs, str(output), params, axes, overwrite))
         raise KeyError("enough")
 
@@ -64,16 +65,18 @@ def test_help_shows_every_field(run):
     for name, info in SegmentParams.model_fields.items():
         assert "--" + name.replace("_", "-") in text
         assert info.description in text
-    assert "[default: 0.5; 0.05<=x<=0.95]" in text
+    assert "--foreground-threshold 0.05..0.95 " in text
+    assert "--model TEXT " in text
+    assert "--engine auto|litert|tensorflow " in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--splitting", "2"], "--splitting"),
-        (["--min-size", "-1"], "--min-size"),
-        (["--min-size", "many"], "--min-size"),
-        (["--engine", "steam"], "steam"),
+        (["--workers", "0"], "'--workers': expected a whole number of at least 1, got '0'."),
+        (["--workers", "nan"], "'--workers': expected a whole number of at least 1, got 'nan'."),
+        (["--block", "1.5"], "'--block': expected a whole number of at least 1, got '1.5'."),
+        (["--overlap", "-1"], "'--overlap': expected a whole number of at least 0, got '-1'."),
         (["--no-such-option"], "--no-such-option"),
         (["--axes", "QQ"], "'--axes': Unknown axis Q; use letters of TZCYXS; got axes 'QQ'."),
     ],
@@ -90,7 +93,20 @@ def test_options_that_typer_refuses(run, image, output, arguments, message):
     [
         (["--diameter", "big"], "diameter: expected 'auto', pixels such as '19', or a length"),
         (["--diameter", "0"], "diameter: must be above zero"),
-        (["--channels", "-1"], "channels"),
+        (["--channels", "-1"], "channels: expected a whole number of at least 0, got '-1'."),
+        (["--channels", "red"], "channels: expected a whole number of at least 0, got 'red'."),
+        (["--certainty", "nan"], "certainty: expected a number from 0.0 to 1.0, got 'nan'."),
+        (["--engine", "steam"], "engine: expected 'auto', 'litert' or 'tensorflow', got 'steam'."),
+        (["--splitting", "2"], "splitting: expected a number from 0.0 to 1.0, got '2'."),
+        (["--min-size", "-1"], "min_size: expected a whole number from 0 to 1,000,000, got '-1'."),
+        (["--min-size", "many"], "whole number from 0 to 1,000,000, got 'many'."),
+        *[
+            (["--pixel-size", text], f"such as Z=2,Y=0.32,X=0.32; got '{text}'.")
+            for text in ("", "0,32", "0.3,0.3", "0.3 um", "Y=0.3,Y=0.3", "y=0.3", "Y=", "T=1", "=1")
+        ],
+        (["--pixel-size", "0"], "The pixel size in Y must be a number of micrometres above 0"),
+        (["--pixel-size", "Y=0.3,X=-1"], "The pixel size in X must be a number of micrometres"),
+        (["--pixel-size", "nan"], "The pixel size in Y must be a number of micrometres above 0"),
         (["--model", "Nuclei2"], "There is no model 'Nuclei2'. Bundled models: "),
     ],
 )

@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
+import dask.array
 import numpy as np
 import pytest
 
 from napari_nucseg import segment
 from napari_nucseg.errors import InputError, ModelError
+from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.registry import bundled_folder
 
 DIAMETER = {"diameter": "20"}
@@ -113,7 +116,6 @@ def test_images_smaller_than_a_tile_keep_their_shape(shape, diameter):
         np.full((64, 64), "pixel"),
         np.zeros((64, 64), "datetime64[s]"),
         np.zeros((64, 64), [("a", int)]),
-        None,
     ],
 )
 def test_pixels_that_are_no_real_numbers_are_refused(image):
@@ -184,15 +186,32 @@ def test_an_absurd_diameter_is_refused(diameter):
         segment(ANY, diameter=diameter, pixel_size={"Y": 1.0, "X": 1.0})
 
 
-@pytest.mark.parametrize("size", [0.0, -1.0, np.inf, np.nan])
-def test_a_pixel_size_that_is_none_is_refused(size):
-    with pytest.raises(InputError, match="the image has no pixel size"):
-        segment(ANY, diameter="8 um", pixel_size={"Y": size, "X": size})
+@pytest.mark.parametrize("diameter", ["8 um", "auto"])
+@pytest.mark.parametrize("size", [0, -1.5, np.inf, np.nan])
+def test_a_pixel_size_that_is_none_is_refused(size, diameter):
+    expected = f"The pixel size in X must be a number of micrometres above 0, got {size}."
+    with pytest.raises(InputError, match=f"^{re.escape(expected)}$"):
+        segment(ANY, diameter=diameter, pixel_size={"Y": 0.5, "X": size})
 
 
 def test_a_ragged_list_is_refused():
     with pytest.raises(InputError, match="not a regular array"):
         segment([[1, 2], [3]])
+
+
+def test_no_image_is_refused():
+    with pytest.raises(InputError, match=r"^The image is None; expected an array of pixels\.$"):
+        segment(None)
+
+
+def test_a_masked_array_is_refused():
+    masked = np.ma.masked_greater(ANY, float(ANY.mean()))
+    for image in (masked, [masked, masked[::2, ::2]], dask.array.from_array(masked)):
+        with pytest.raises(InputError, match=r"masked array, .*; pass image\.filled\(value\)"):
+            segment(image)
+    assert segment(masked.filled(0), **DIAMETER).labels.shape == ANY.shape
+    with pytest.raises(InputError, match=r"is a masked array"):
+        open_lazily(masked)
 
 
 def test_a_path_is_refused():
@@ -218,7 +237,7 @@ def test_axes_that_are_no_string_are_refused(axes):
     "given", [0.32, [0.3, 0.3], {"z": 2.0, "y": 0.5, "x": 0.5}, {"Y": "0.3", "X": 0.3}, {0: 1.0}]
 )
 def test_a_pixel_size_that_is_not_understood_is_refused(diameter, given):
-    with pytest.raises(InputError, match=r"pixel_size must map axes .* got ") as refused:
+    with pytest.raises(InputError, match=r"pixel_size must map some of .* got ") as refused:
         segment(ANY, diameter=diameter, pixel_size=given)
     assert repr(given) in str(refused.value)
 

@@ -93,6 +93,28 @@ def test_small_nuclei_are_looked_at_again_at_the_scale_that_they_ask_for(monkeyp
     assert estimate_diameter(plane, native, engine) == pytest.approx(14 * np.sqrt(2), abs=2)
 
 
+@pytest.mark.parametrize(
+    ("diameter", "probability", "looks"), [(20.0, 1.0, 1), (15.0, 1.0, 4), (20.0, 0.7, 4)]
+)
+def test_other_scales_are_looked_at_only_where_native_scale_is_not_clear(
+    diameter, probability, looks
+):
+    outputs = ("foreground", "distance", "offset")
+    maps = perfect_maps(DISKS).maps.astype(np.float32)  # disks of 20 pixels
+    maps[..., 0] *= probability
+
+    def see(tile):
+        return maps if tile.shape[:2] == DISKS.shape else np.zeros((*tile.shape[:2], 4), np.float32)
+
+    engine = FakeEngine(see)
+    config = _config(outputs).model_copy(update={"diameter": diameter})
+    native = PlaneInput(config, IntensityRange((0.0,), (1.0,)), (0,), False, 1.0)
+    plane = (DISKS > 0).astype(np.float32)[..., None]
+
+    assert estimate_diameter(plane, native, engine) == pytest.approx(20, abs=0.5)
+    assert len(engine.shapes) == looks
+
+
 def test_a_closer_look_that_finds_nearly_nothing_changes_nothing():
     plane, native = _pairs()
 

@@ -1,4 +1,6 @@
+import contextlib
 import logging
+import struct
 
 import numpy as np
 import pytest
@@ -130,6 +132,42 @@ def test_resolution_tags(tmp_path, unit, resolution, pixel_size):
         tmp_path / "a.tif", GREY, metadata=None, resolution=resolution, resolutionunit=unit
     )
     assert read_image(path).pixel_size == pytest.approx(pixel_size)
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("|MPP = 0.25", {"Y": 0.25, "X": 0.25}),
+        ("|MPP=0.4990|Left = 3", {"Y": 0.499, "X": 0.499}),
+        ("", {"Y": 0.5, "X": 0.5}),  # from the tags
+        ("|MPP = 0", {"Y": 0.5, "X": 0.5}),
+        ("|MPP = 1.2.3", {"Y": 0.5, "X": 0.5}),
+    ],
+)
+def test_aperio_slides(tmp_path, stated, expected):
+    data = RNG.integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    text = f"Aperio Image Library v11.2.1 \r\n64x64 [0,0 64x64] (32x32)|AppMag = 20{stated}"
+    options = {"resolution": (20_000, 20_000), "resolutionunit": "CENTIMETER"}
+    options |= {"description": text, "metadata": None, "photometric": "rgb", "tile": (32, 32)}
+    path = write(tmp_path / "a.svs", data, **options)
+    image = read_image(path)
+    assert (image.axes, image.pixel_size) == ("YXS", pytest.approx(expected))
+    with contextlib.closing(open_lazily(path)) as lazy:
+        assert lazy.placement.pixel_size == pytest.approx(expected)
+
+
+def test_zeiss_lsm_states_metres(tmp_path):
+    dimensions, voxel = (50, 40, 2, 1, 1, 1, 0, 0), (2.5e-7, 5e-7, 2e-6)  # from X on
+    info = struct.pack("<Ii8i3d", 67127628, 296, *dimensions, *voxel).ljust(296, b"\0")
+    options = {"photometric": "minisblack", "metadata": None}
+    path = tmp_path / "a.lsm"
+    with tifffile.TiffWriter(path, byteorder="<") as file:
+        for plane in STACK[:2]:
+            file.write(plane, extratags=[(34412, 1, len(info), info, True)], **options)
+            file.write(plane[:8, :8], subfiletype=1, **options)  # its thumbnail
+    image = read_image(path)
+    assert image.axes == "ZYX"
+    assert image.pixel_size == pytest.approx({"Z": 2.0, "Y": 0.5, "X": 0.25})
 
 
 @pytest.mark.parametrize("samples", [3, 4])
@@ -401,6 +439,14 @@ def test_another_format_is_not_called_a_damaged_tiff(tmp_path):
     path.write_bytes(b"\x89PNG\r\n")
     with pytest.raises(ReadError, match=r"a\.png in blocks: it is no TIFF file; expected TIFF or"):
         open_lazily(path)
+
+
+def test_an_empty_file_is_said_alike_by_both_readers(tmp_path):
+    path = tmp_path / "a.tif"
+    path.touch()
+    for read in (read_image, open_lazily):
+        with pytest.raises(ReadError, match=r"a\.tif: the file is empty, expected TIFF"):
+            read(path)
 
 
 def test_levels_of_a_pyramid_are_no_array():

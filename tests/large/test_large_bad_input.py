@@ -148,8 +148,12 @@ def test_a_nucleus_larger_than_the_overlap(target):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"block": 0}, "block must be at least 1 pixels, got 0"),
-        ({"overlap": -1}, "overlap must be at least 0 pixels, got -1"),
+        ({"block": 0}, "block must be a whole number of at least 1, got 0"),
+        ({"block": float("nan")}, "block must be a whole number of at least 1, got nan"),
+        ({"block": 96.5}, "block must be a whole number of at least 1, got 96.5"),
+        ({"overlap": -1}, "overlap must be a whole number of at least 0, got -1"),
+        ({"overlap": "wide"}, "overlap must be a whole number of at least 0, got 'wide'"),
+        ({"workers": "2"}, "workers must be a whole number of at least 1, got '2'"),
         ({"block": 32, "overlap": 96, "diameter": 18}, "at least the overlap, 96 pixels"),
         ({"probabilities": True}, "Probability maps are not written"),
         ({"link_depth": True}, "link_depth needs an image with the axis Z"),

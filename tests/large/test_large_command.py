@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from napari_nucseg import segment_large
 from napari_nucseg.cli import make_app
+from napari_nucseg.io.lazy import open_lazily
 
 OPTIONS = ["--diameter", "18", "--block", "96", "--overlap", "64"]
 
@@ -31,6 +32,11 @@ def test_the_command_does_what_python_does(source, target, tmp_path):
     assert f"see {target}." in done.stderr
     assert "[100 %]" in done.stderr
     assert content_of(target / "0") == content_of(expected.path / "0")
+
+
+def test_the_pixel_size_is_that_of_python(source, target):
+    assert run(source, "--output", target, "--pixel-size", "Y=0.25,X=0.5").exit_code == 0
+    assert open_lazily(target).placement.pixel_size == {"Y": 0.25, "X": 0.5}
 
 
 def test_a_folder_gets_labels_named_after_the_image(source, tmp_path):

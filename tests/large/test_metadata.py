@@ -178,7 +178,13 @@ def test_other_pixels_leave_the_first_one_where_it_is():
     assert other.pixel_size == {"Z": 2.0, "Y": 0.25, "X": 0.25}
 
 
-@pytest.mark.parametrize("given", [{"Y": 0}, {"Y": float("nan")}, {"y": 1}, {"X": "1"}, 0.5])
+@pytest.mark.parametrize("size", [0, -0.5, float("nan")])
+def test_no_size_of_a_pixel(field, target, size):
+    with pytest.raises(InputError, match=rf"pixel size in Y must be .* above 0, got {size}\."):
+        segment_large(field.image, target, pixel_size={"Y": size}, **OPTIONS)
+
+
+@pytest.mark.parametrize("given", [{"y": 1}, {"X": "1"}, 0.5])
 def test_no_pixel_size(field, target, given):
     with pytest.raises(InputError, match="pixel_size must map some of the axes Z, Y and X"):
         segment_large(field.image, target, pixel_size=given, **OPTIONS)

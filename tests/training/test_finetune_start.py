@@ -75,9 +75,9 @@ def test_defaults_need_no_change():
     ("options", "message"),
     [
         ({"epoch": 3}, "unknown parameter 'epoch', known are model, epochs, train"),
-        ({"epochs": -1}, "epochs: Input should be greater than or equal to 0, got -1"),
-        ({"train": "all"}, "train: Input should be 'everything' or 'decoder', got 'all'"),
-        ({"seed": 1, "rehearsal": 2}, "rehearsal: Input should be less than or equal to 0.8"),
+        ({"epochs": -1}, "epochs: expected a whole number from 0 to 500, got -1"),
+        ({"train": "all"}, "train: expected 'everything' or 'decoder', got 'all'"),
+        ({"seed": 1, "rehearsal": 2}, "rehearsal: expected a number from 0.0 to 0.8, got 2"),
     ],
 )
 def test_parameters_out_of_bounds_are_named(options, message):

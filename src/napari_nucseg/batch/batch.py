@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,9 +33,10 @@ from napari_nucseg.cluster import check_workers, connected_client, local_client,
 from napari_nucseg.errors import InputError, ReadError, WriteError
 from napari_nucseg.io.leftovers import clear_leftovers
 from napari_nucseg.io.lock import give_back, take_lock
+from napari_nucseg.io.pixel_size import check_pixel_size
 from napari_nucseg.io.summary import Summary, read_rows
 from napari_nucseg.io.writing import prepare_output
-from napari_nucseg.params import SegmentParams
+from napari_nucseg.params import SegmentParams, check_whole
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -54,7 +55,7 @@ class Batch:
     ----------
     items : list of Item
     work : Work
-        Parameters, axes, and whether existing results are computed again.
+        Parameters, axes, pixel size, and whether existing results are computed again.
     summary : Path
         The table.
     record : ParameterRecord
@@ -90,6 +91,7 @@ class Batch:
         params: SegmentParams,
         *,
         axes: str | None = None,
+        pixel_size: Mapping[str, float] | None = None,
         overwrite: bool = False,
     ) -> "Batch":
         """Check all that can be checked before the first image is read.
@@ -103,6 +105,9 @@ class Batch:
         params : SegmentParams
         axes : str, optional
             Axes of all images, instead of what each states.
+        pixel_size : mapping, optional
+            Axis letter (Z, Y, X) to micrometres per pixel of all images, instead of what each
+            states; also written with the results.
         overwrite : bool
             Whether existing results are computed again.
 
@@ -113,6 +118,8 @@ class Batch:
         output = Path(output)
         if axes is not None:
             check_axes(axes)
+        if pixel_size is not None:
+            check_pixel_size(pixel_size)
         if output.suffix == ".zarr":
             raise InputError(
                 f"Results of a batch go to a folder; {output} names an OME-Zarr, which holds the "
@@ -123,8 +130,8 @@ class Batch:
         model = load_network(params)
         prepare_output(output)
         protect_inputs(items, output)
-        record = ParameterRecord(output / RECORD, params, model, axes, overwrite=overwrite)
-        work = Work(params, axes, overwrite)
+        work = Work(params, axes, overwrite, pixel_size)
+        record = ParameterRecord(output / RECORD, work, model)
         return cls(items, work, output / SUMMARY, record, results)
 
     def run(
@@ -164,8 +171,7 @@ class Batch:
         Cancelled
             What was finished is kept.
         """
-        if workers < 1:
-            raise InputError(f"The number of workers must be at least 1, got {workers}.")
+        check_whole("workers", workers, 1)
         folder = self.summary.parent
         lock = take_lock(
             folder / LOCK,

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from stat import S_ISREG
 
-from napari_nucseg.batch.items import Item, count_nuclei
+from napari_nucseg.batch.items import FileItem, Item, count_nuclei
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.record import ParameterRecord
 from napari_nucseg.batch.results import Results, Row
@@ -27,11 +27,11 @@ def look_up(
         )
         return Outcome(Status.FAILED, message=message)
     there = _status_of(item.labels)
-    if there is None:
-        return None
-    problem = _problem(item, there, params)
+    problem = _in_the_way(item, params) if there is None else _problem(item, there, params)
     if problem:
         return Outcome(Status.FAILED, message=problem)
+    if there is None:
+        return None
     row = results.of(item)
     nuclei = _noted(row)
     if nuclei is None:
@@ -46,6 +46,16 @@ def look_up(
         remark="" if row is None else record.difference(row["parameters"]),
         newer=_is_newer(item),
     )
+
+
+def _in_the_way(item: Item, params: SegmentParams) -> str:
+    """Return why the tracks of an image without labels cannot be written, ``""`` if they can."""
+    if params.link_time and isinstance(item, FileItem) and os.path.lexists(item.tracks):
+        return (
+            f"{item.tracks} exists already, but {item.labels.name} does not; remove or rename it, "
+            "or choose another --output, or --overwrite, which replaces it."
+        )
+    return ""
 
 
 def _problem(item: Item, there: os.stat_result, params: SegmentParams) -> str:

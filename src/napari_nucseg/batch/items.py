@@ -1,7 +1,8 @@
 """What a batch consists of: image files, OME-Zarr images, and fields of plates."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +25,7 @@ from napari_nucseg.io.inputs import (
 )
 from napari_nucseg.io.plate import Field, is_damaged, is_ome_image, is_plate, list_fields, read_ome
 from napari_nucseg.io.reading import LoadedImage, read_image
-from napari_nucseg.io.tracks import remove_tracks, write_tracks
+from napari_nucseg.io.tracks import remove_tracks, tracks_with
 from napari_nucseg.io.writing import write_labels, write_maps
 from napari_nucseg.large.rule import reason_for_blocks
 from napari_nucseg.linking.features import track_rows
@@ -67,7 +68,7 @@ class Item(Protocol):
         """Read the labels."""
 
     def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
-        """Write the labels, before them the probabilities and the tracks if there are any."""
+        """Write the labels, before them probabilities, with them tracks, if there are any."""
 
 
 @dataclass(frozen=True)
@@ -131,16 +132,20 @@ class FileItem:
         if result.probabilities is not None:
             maps = result.probabilities
             write_maps(self.probability, maps, result.axes, size, overwrite=True)
-        self.write_tracks(result, overwrite=overwrite)
-        write_labels(self.labels, result.labels, result.axes, size, overwrite=overwrite)
+        with self.with_tracks(result, overwrite=overwrite):
+            write_labels(self.labels, result.labels, result.axes, size, overwrite=overwrite)
 
-    def write_tracks(self, result: SegmentationResult, *, overwrite: bool) -> None:
-        """Write the tracks, or remove those of the labels that are replaced."""
+    @contextmanager
+    def with_tracks(self, result: SegmentationResult, *, overwrite: bool) -> Iterator[None]:
+        """Write the tracks with the labels, or remove those of labels that are replaced."""
         tracks = tracks_of(result)
         if tracks is not None:
-            write_tracks(self.tracks, tracks, overwrite=True)
-        elif overwrite:
+            with tracks_with(self.tracks, tracks, overwrite=overwrite):
+                yield
+            return
+        if overwrite:
             remove_tracks(self.tracks)
+        yield
 
 
 @dataclass(frozen=True)
@@ -179,8 +184,8 @@ class ZarrItem(FileItem):
 
     def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
         """See `Item`."""
-        self.write_tracks(result, overwrite=overwrite)
-        _write_groups(self, result, image, overwrite=overwrite)
+        with self.with_tracks(result, overwrite=overwrite):
+            _write_groups(self, result, image, overwrite=overwrite)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import napari_nucseg
+from napari_nucseg.batch.work import Work
 from napari_nucseg.errors import WriteError
 from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.model.folder import LITERT, ModelFolder
-from napari_nucseg.params import SegmentParams
 
 RECORD = "parameters.json"
 
@@ -28,12 +28,10 @@ class ParameterRecord:
     ----------
     path : Path
         Of the JSON file: an object that maps keys to ``version``, ``model``, ``model_sha256``,
-        ``axes`` and ``parameters``.
-    params : SegmentParams
+        ``axes``, ``pixel_size`` and ``parameters``.
+    work : Work
+        What is done; its `overwrite` says whether a file that cannot be read is replaced.
     model : ModelFolder
-    axes : str or None
-    overwrite : bool
-        Whether a file that cannot be read is replaced.
 
     Attributes
     ----------
@@ -43,29 +41,22 @@ class ParameterRecord:
     Raises
     ------
     WriteError
-        The file is not one of ours, and `overwrite` is false.
+        The file is not one of ours, and is not to be replaced.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        params: SegmentParams,
-        model: ModelFolder,
-        axes: str | None,
-        *,
-        overwrite: bool,
-    ) -> None:
+    def __init__(self, path: Path, work: Work, model: ModelFolder) -> None:
         self.path = path
         self._now: dict[str, Any] = {
             "version": napari_nucseg.__version__,
             "model": model.name,
             "model_sha256": model.hashes[LITERT],
-            "axes": axes,
-            "parameters": params.model_dump(mode="json"),
+            "axes": work.axes,
+            "pixel_size": None if work.pixel_size is None else dict(work.pixel_size),
+            "parameters": work.params.model_dump(mode="json"),
         }
         text = json.dumps(_effective(self._now), sort_keys=True)
         self.key = hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
-        self._overwrite = overwrite
+        self._overwrite = work.overwrite
         self.read()
 
     def read(self) -> None:
@@ -130,6 +121,7 @@ def _effective(run: Mapping[str, Any]) -> dict[str, Any]:
         "version": run.get("version"),
         "model": f"{run.get('model')} {str(run.get('model_sha256'))[:KEY_LENGTH]}",
         "axes": run.get("axes"),
+        "pixel_size": run.get("pixel_size"),
         **{name: value for name, value in parameters.items() if name not in _NO_EFFECT},
     }
 
@@ -138,6 +130,8 @@ def _show(value: Any) -> str:
     """Return a value as it is written in a shell."""
     if isinstance(value, list):
         return " ".join(map(str, value)) or "all"
+    if isinstance(value, dict):
+        return ",".join(f"{axis}={size:g}" for axis, size in value.items())
     return (
         "as stated" if value is None else f"{value:g}" if isinstance(value, float) else f"{value}"
     )

@@ -1,6 +1,6 @@
 """`segment_batch`: folders and plates from Python."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ def segment_batch(
     *,
     params: SegmentParams | None = None,
     axes: str | None = None,
+    pixel_size: Mapping[str, float] | None = None,
     overwrite: bool = False,
     workers: int = 1,
     scheduler: "str | Client | None" = None,
@@ -42,6 +43,9 @@ def segment_batch(
         All parameters at once, instead of `options`.
     axes : str, optional
         Axes of all images, instead of what each states.
+    pixel_size : mapping, optional
+        Axis letter (Z, Y, X) to micrometres per pixel of all images, instead of what each states;
+        also written with the results.
     overwrite : bool
         Whether existing results are computed again.
     workers : int
@@ -78,7 +82,7 @@ def segment_batch(
     """
     given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     params = choose_params(SegmentParams, params, options)
-    batch = Batch.plan(given, output, params, axes=axes, overwrite=overwrite)
+    batch = Batch.plan(given, output, params, axes=axes, pixel_size=pixel_size, overwrite=overwrite)
 
     def finished(item: Item, outcome: Outcome) -> None:
         if progress is not None:

@@ -1,7 +1,7 @@
 """What is done with one image, in whatever process."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
@@ -43,11 +43,14 @@ class Work:
         Of all images, instead of what each states.
     overwrite : bool
         Whether existing results are replaced.
+    pixel_size : mapping or None
+        Axis letter to micrometres of all images, instead of what each states.
     """
 
     params: SegmentParams
     axes: str | None
     overwrite: bool
+    pixel_size: Mapping[str, float] | None = None
 
 
 def load_network(params: SegmentParams) -> ModelFolder:
@@ -83,6 +86,8 @@ def segment_item(
     raised: list[Exception] = []
     try:
         image = item.read(work.axes)
+        if work.pixel_size is not None:
+            image = image.resized(work.pixel_size)
         result = segment(
             image.data,
             image.axes,

@@ -1,15 +1,14 @@
 """Options of the command line, made from the fields of parameters such as `SegmentParams`."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from enum import Enum, StrEnum
-from types import GenericAlias
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.params import SegmentParams
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -43,36 +42,13 @@ def with_options(params: type[BaseModel], *only: str) -> Callable[[Command], Com
     return replace
 
 
-def read_options(options: Mapping[str, Any]) -> SegmentParams:
-    """Turn what typer received for ``**options`` into parameters.
-
-    Raises
-    ------
-    InputError
-        A value is not valid.
-    """
-    return make_params(plain_options(options))
-
-
-def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what typer received for ``**options`` without its enums."""
-    return {
-        name: value.value if isinstance(value, Enum) else value for name, value in options.items()
-    }
-
-
 def _parameters(params: type[BaseModel]) -> Iterator[inspect.Parameter]:
     for name, info in params.model_fields.items():
-        bounds: dict[str, Any] = {}
-        for limit in info.metadata:
-            if hasattr(limit, "ge"):
-                bounds["min"] = limit.ge
-            if hasattr(limit, "le"):
-                bounds["max"] = limit.le
         unit = (info.json_schema_extra or {}).get("unit")  # type: ignore[union-attr]
         help_text = f"{info.description} In {unit}." if unit else info.description
-        kind, default = _typer_type(name, info.annotation, info.default)
-        option = typer.Option(option_name(name), help=help_text, **bounds)
+        kind, default = _typer_type(info)
+        metavar = None if kind is bool else _metavar(info)
+        option = typer.Option(option_name(name), help=help_text, metavar=metavar)
         yield inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
@@ -81,14 +57,41 @@ def _parameters(params: type[BaseModel]) -> Iterator[inspect.Parameter]:
         )
 
 
-def _typer_type(name: str, annotation: Any, default: Any) -> tuple[Any, Any]:
-    """Return type and default of a field in the terms of typer, which knows enums and lists."""
-    if get_origin(annotation) is Literal:
-        choices = StrEnum(name, {choice: choice for choice in get_args(annotation)})  # type: ignore[misc]
-        return choices, choices(default)
-    if get_origin(annotation) is tuple:
-        item = get_args(annotation)[0]
-        if get_origin(item) is Annotated:  # its bounds are pydantic's to check
-            item = get_args(item)[0]
-        return GenericAlias(list, (item,)), list(default)
-    return annotation, default
+def _metavar(info: FieldInfo) -> str:
+    """Return what the help shows for a value: what a number may be, such as ``0.05..0.95``."""
+    if get_origin(info.annotation) is Literal:
+        return "|".join(get_args(info.annotation))
+    if get_origin(info.annotation) is tuple:
+        return "N"
+    limits = [
+        str(getattr(limit, name))
+        for limit in info.metadata
+        for name in ("ge", "le")
+        if hasattr(limit, name)
+    ]
+    return "..".join(limits) or "TEXT"
+
+
+def _typer_type(info: FieldInfo) -> tuple[Any, Any]:
+    """Return type and default of a field for typer: a switch, a text or a list of texts.
+
+    What a text must be is said by `params`, in the shell as in Python; typer's own words change
+    from version to version.
+    """
+    if info.annotation is bool:
+        return bool, info.default
+    if get_origin(info.annotation) is tuple:
+        return list[str], list(map(str, info.default))
+    return str, str(info.default)
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return what turns the text of an option into a whole number of at least `least`."""
+
+    def parse(text: str) -> int:
+        number = int(text) if str(text).strip().removeprefix("-").isdecimal() else None
+        if number is None or number < least:
+            raise typer.BadParameter(f"expected a whole number of at least {least}, got '{text}'.")
+        return number
+
+    return parse

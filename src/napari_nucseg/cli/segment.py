@@ -6,8 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
-from napari_nucseg.cli._options import read_options, with_segment_options
+from napari_nucseg.cli._options import whole_number, with_segment_options
+from napari_nucseg.cli._pixel_size import parse_pixel_size
 from napari_nucseg.errors import InputError
+from napari_nucseg.params import make_params
 
 
 def _checked_axes(axes: str | None) -> str | None:
@@ -51,6 +53,16 @@ def segment(
             "file states.",
         ),
     ] = None,
+    pixel_size: Annotated[
+        str | None,
+        typer.Option(
+            "--pixel-size",
+            metavar="MICROMETRES",
+            help="Micrometres per pixel of all images, instead of what each file states: one "
+            "number for Y and X, such as 0.32, or one for each axis, such as Z=2,Y=0.32,X=0.32.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -61,7 +73,8 @@ def segment(
         int,
         typer.Option(
             "--workers",
-            min=1,
+            metavar="N",
+            parser=whole_number(1),
             help="Processes that share the images, or the blocks of one OME-Zarr, and the cores.",
         ),
     ] = 1,
@@ -78,6 +91,8 @@ def segment(
         int | None,
         typer.Option(
             "--block",
+            metavar="N",
+            parser=whole_number(1),
             help="OME-Zarr only: height and width of a block in pixels. Default: about 1700.",
         ),
     ] = None,
@@ -85,6 +100,8 @@ def segment(
         int | None,
         typer.Option(
             "--overlap",
+            metavar="N",
+            parser=whole_number(0),
             help="OME-Zarr only: how far a block looks into its neighbours, in pixels. Default: "
             "what nuclei of the usual sizes need.",
         ),
@@ -105,7 +122,8 @@ def segment(
     a stop.
     """
     with fail_clearly():
-        params = read_options(options)
+        params = make_params(options)
+        sizes = None if pixel_size is None else parse_pixel_size(pixel_size)
         from napari_nucseg._native import native_messages_hidden
         from napari_nucseg.batch.batch import Batch
         from napari_nucseg.batch.outcome import Status
@@ -120,6 +138,7 @@ def segment(
                 inputs,
                 output,
                 axes=axes,
+                pixel_size=sizes,
                 params=params,
                 workers=workers if workers > 1 else None,
                 scheduler=scheduler,
@@ -131,7 +150,9 @@ def segment(
         if block is not None or overlap is not None:
             raise InputError("--block and --overlap are for one OME-Zarr image only.")
         with native_messages_hidden():
-            batch = Batch.plan(inputs, output, params, axes=axes, overwrite=overwrite)
+            batch = Batch.plan(
+                inputs, output, params, axes=axes, pixel_size=sizes, overwrite=overwrite
+            )
         try:
             with batch_progress(len(batch.items)) as progress:
                 batch.run(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly
-from napari_nucseg.cli._options import read_options, with_options
+from napari_nucseg.cli._options import whole_number, with_options
 from napari_nucseg.errors import NucsegError
-from napari_nucseg.params import SegmentParams
+from napari_nucseg.params import SegmentParams, make_params
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,10 @@ def suggest(
             metavar="INPUT...", help="Images and folders, as for segment.", show_default=False
         ),
     ],
-    count: Annotated[int, typer.Option("--count", min=1, help="Regions wanted.")] = 5,
+    count: Annotated[
+        int,
+        typer.Option("--count", metavar="N", parser=whole_number(1), help="Regions wanted."),
+    ] = 5,
     size: Annotated[
         int, typer.Option("--size", min=32, help="Height and width of a region in pixels.")
     ] = 256,
@@ -41,7 +44,7 @@ def suggest(
     regions of the images so far.
     """
     with fail_clearly():
-        params = read_options(options)
+        params = make_params(options)
         from napari_nucseg.batch.items import find_items
         from napari_nucseg.correction.suggestions import spread_out, suggest_regions
         from napari_nucseg.registry import find_model

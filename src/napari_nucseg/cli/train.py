@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly, training_progress
+from napari_nucseg.cli._options import whole_number
 from napari_nucseg.errors import InputError
 from napari_nucseg.registry import find_model
 
@@ -31,9 +32,21 @@ def train(
     name: Annotated[str | None, typer.Option(help="Name of the model (default: the folder's).")] = (
         None
     ),
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Batches per epoch.")] = None,
-    seed: Annotated[int, typer.Option(help="Split, start and augmentation depend on it.")] = 0,
+    epochs: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=whole_number(1), help="Instead of the recipe's."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", parser=whole_number(1), help="Batches per epoch.")
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            parser=whole_number(0),
+            help="Split, start and augmentation depend on it.",
+        ),
+    ] = 0,
     include_test_groups: Annotated[
         bool,
         typer.Option(

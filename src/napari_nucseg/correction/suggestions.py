@@ -14,7 +14,7 @@ from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, Progress
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.job import resolve_job
 from napari_nucseg.inference.segment import as_array
-from napari_nucseg.inference.walk import TileProgress, predict_planes
+from napari_nucseg.inference.walk import predict_planes
 from napari_nucseg.params import SegmentParams, choose_params
 
 SIZE = 256
@@ -95,10 +95,15 @@ def suggest_regions(
     job = resolve_job(source, axes, unlinked, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
     grid = _Grid.over(job.planes.output_shape[-2:], size)
     hidden = _check_taken(taken, job.planes.output_shape)
-    told = TileProgress(progress, "looking for doubt")
+
+    def tiles_done(done: int, total: int) -> None:
+        if progress is not None:
+            progress(done, total, "looking for doubt")
+
+    walk = predict_planes(source, job, tiles_done=tiles_done, cancelled=cancelled)
     doubts = [
         grid.mean_doubts(maps.probability(), None if hidden is None else hidden[index])
-        for index, maps in predict_planes(source, job, told, cancelled=cancelled)
+        for index, maps in walk
     ]
     others = job.planes.output_axes[:-2]
     places = [dict(zip(others, index, strict=True)) for index in job.planes.iterate()]

@@ -3,18 +3,18 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck
-from napari_nucseg.axes import KNOWN_AXES, Planes, plan_planes, resolve_axes
+from napari_nucseg.axes import Planes, plan_planes, resolve_axes
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.diameter import estimate_diameter
 from napari_nucseg.inference.engine import Engine, make_engine
 from napari_nucseg.inference.maps import PlaneInput
 from napari_nucseg.inference.samples import take_samples
+from napari_nucseg.io.pixel_size import check_pixel_size
 from napari_nucseg.linking.stack import check_linking, plane_step
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import MICROMETRE, SegmentParams, parse_diameter
@@ -199,13 +199,14 @@ def given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | None
     ------
     InputError
         It is a length and the image has no pixel size, or it is absurd; or `pixel_size` cannot be
-        understood.
+        understood or is not above 0.
     """
-    _check_pixel_size(pixel_size)
+    if pixel_size is not None:
+        check_pixel_size(pixel_size)
     if params.diameter == "auto":
         return None
     number, unit = parse_diameter(params.diameter)
-    pixels = number * MICROMETRE[unit] / _pixel_size(params, pixel_size) if unit else number
+    pixels = number * MICROMETRE[unit] / _pixel_size(params, pixel_size or {}) if unit else number
     if not SMALLEST_DIAMETER <= pixels <= LARGEST_DIAMETER:
         raise InputError(
             f"diameter '{params.diameter}' is {pixels:,.6g} pixels; expected "
@@ -214,28 +215,14 @@ def given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | None
     return pixels
 
 
-def _check_pixel_size(pixel_size: Any) -> None:
-    """Raise InputError unless this is None or maps axes to numbers, of which some may be unknown.
-
-    An axis that is not understood would be taken for one without a size, without a word.
-    """
-    fits = isinstance(pixel_size, Mapping) and all(
-        axis in tuple(KNOWN_AXES) and isinstance(size, Real) for axis, size in pixel_size.items()
-    )
-    if pixel_size is not None and not fits:
-        raise InputError(
-            "pixel_size must map axes (capital letters) to micrometres per pixel, such as "
-            f"{{'Y': 0.32, 'X': 0.32}}; got {pixel_size!r}."
-        )
-
-
-def _pixel_size(params: SegmentParams, pixel_size: Mapping[str, float] | None) -> float:
+def _pixel_size(params: SegmentParams, pixel_size: Mapping[str, float]) -> float:
     """Return micrometres per pixel, the geometric mean of Y and X."""
-    known = (pixel_size or {}).items()
-    sizes = [s for a, s in known if a in "YX" and s > 0 and np.isfinite(s)]
-    if len(sizes) < 2:
-        raise InputError(
-            f"diameter '{params.diameter}' is a length, but the image has no pixel size in Y and "
-            "X; give the diameter in pixels, such as '19'."
-        )
-    return float(np.sqrt(sizes[0] * sizes[1]))
+    known = [axis for axis in "YX" if axis in pixel_size]
+    if len(known) == 2:
+        return math.sqrt(pixel_size["Y"] * pixel_size["X"])
+    missing = " and ".join(axis for axis in "YX" if axis not in known)
+    only = "".join(f", only in {axis} ({pixel_size[axis]:g} micrometres)" for axis in known)
+    raise InputError(
+        f"diameter '{params.diameter}' is a length, but the image has no pixel size in {missing}"
+        f"{only}; give the pixel size in Y and X, or the diameter in pixels, such as '19'."
+    )

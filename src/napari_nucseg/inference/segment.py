@@ -18,7 +18,8 @@ from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps
 from napari_nucseg.inference.uncertain import count_uncertain, describe_uncertain
-from napari_nucseg.inference.walk import TileProgress, predict_planes
+from napari_nucseg.inference.walk import predict_planes
+from napari_nucseg.io.arrays import checked_array
 from napari_nucseg.linking.stack import check_linking
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, choose_params, make_params
@@ -116,8 +117,8 @@ def segment(
     rgb : bool, optional
         Whether the last axis holds colour samples; used for guessing axes only.
     pixel_size : mapping, optional
-        Axis letter to micrometres per pixel; needed for a diameter given as a length, and used for
-        the step from plane to plane when linking in depth.
+        Axis letter (Z, Y, X) to micrometres per pixel; needed for a diameter given as a length,
+        and used for the step from plane to plane when linking in depth.
     region : array (Y, X), bool, optional
         Only nuclei whose centre lies in it are kept. Statistics are those of the whole image.
     keep_maps : bool
@@ -161,8 +162,13 @@ def segment(
     shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
     count = uncertain = 0
-    told = TileProgress(progress, "0 nuclei")
-    planes = predict_planes(source, job, told, window=field_of_view.window, cancelled=cancelled)
+
+    def tiles_done(done: int, total: int) -> None:
+        if progress is not None:
+            progress(done, total, f"{count:,} nuclei")
+
+    view = field_of_view.window
+    planes = predict_planes(source, job, tiles_done=tiles_done, window=view, cancelled=cancelled)
     for index, maps in planes:
         watch.lap("network")
         count = _write_plane(labels[index], maps, job, params, field_of_view, count)
@@ -173,7 +179,6 @@ def segment(
         if keep_maps:
             kept.append(maps)
         watch.lap("instances")
-        told.message = f"{count:,} nuclei"
     found = link_outlines(labels, count, job, params, cancelled)
     watch.lap("linking")
     left_out = describe_uncertain(uncertain if count == 0 else 0, params)
@@ -342,12 +347,7 @@ def as_array(image: Any) -> Any:
                 "instance with numpy.stack."
             )
         image = image[0]
-    if hasattr(image, "shape") and hasattr(image, "dtype"):
-        return image
-    try:
-        return np.asarray(image)
-    except ValueError as error:
-        raise InputError(f"The image is not a regular array of pixels: {error}.") from error
+    return checked_array(image)
 
 
 def make_record(

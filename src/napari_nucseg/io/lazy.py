@@ -12,6 +12,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError, ReadError
+from napari_nucseg.io.arrays import checked_array
 from napari_nucseg.io.missing import first_of, missing_chunks
 from napari_nucseg.io.ngff import (
     MICROMETER,
@@ -134,12 +135,12 @@ def open_lazily(source: Any, axes: str | None = None, *, rgb: bool | None = None
     ReadError
         It is missing, damaged, or its metadata contradict its pixels.
     InputError
-        The axes do not fit.
+        The axes do not fit, or it is no array that can be used.
     """
     if isinstance(source, LazyImage):
         return _checked(source)
     if not isinstance(source, str | os.PathLike):
-        array = source if hasattr(source, "shape") else _as_array(source)
+        array = checked_array(source)
         return _checked(LazyImage(array, resolve_axes(array.shape, axes, rgb=rgb)))
     place = os.fspath(source)
     if "://" not in place:
@@ -149,16 +150,6 @@ def open_lazily(source: Any, axes: str | None = None, *, rgb: bool | None = None
         if os.path.isfile(place):
             return _checked(_open_tiff(place, axes))
     return _checked(_open_zarr(place, axes, rgb))
-
-
-def _as_array(numbers: Any) -> AnyArray:
-    try:
-        return np.asarray(numbers)
-    except ValueError as error:
-        raise InputError(
-            f"The image is not a regular array of pixels: {error}. Of the levels of a pyramid, "
-            "pass the first."
-        ) from error
 
 
 def _checked(image: LazyImage) -> LazyImage:

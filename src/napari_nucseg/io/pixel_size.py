@@ -1,6 +1,7 @@
 """The size of a pixel: as TIFF files record it, and as callers give it."""
 
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from numbers import Real
@@ -29,6 +30,10 @@ _LARGEST = 20.0
 """Above this many micrometres a resolution was meant for a printer (72 dpi are 353 micrometres)."""
 
 
+_APERIO = re.compile(r"\|\s*MPP\s*=\s*([0-9.]+)")
+"""Micrometres per pixel in the description of a slide (SVS)."""
+
+
 def read_pixel_size(tif: Any) -> dict[str, float]:
     """Read the size of a pixel of the first image of a TIFF file.
 
@@ -45,7 +50,10 @@ def read_pixel_size(tif: Any) -> dict[str, float]:
         return _from_ome(tif.ome_metadata)
     if tif.is_imagej:
         return _from_imagej(tif.imagej_metadata or {}, tif.pages[0].tags)
-    return _from_tags(tif.pages[0].tags)
+    if tif.is_lsm:
+        return _from_lsm(tif.lsm_metadata or {})
+    page = tif.pages[0]
+    return (_from_aperio(page.description) if page.is_svs else {}) or _from_tags(page.tags)
 
 
 def _from_ome(xml: str) -> dict[str, float]:
@@ -73,6 +81,18 @@ def _from_imagej(metadata: Mapping[str, Any], tags: Any) -> dict[str, float]:
         "X": micrometres(_pixel(tags, "XResolution"), unit),
     }
     return _known(sizes)
+
+
+def _from_lsm(metadata: Mapping[str, Any]) -> dict[str, float]:
+    """Read the sizes of a voxel, which Zeiss LSM files state in metres."""
+    return _known({axis: micrometres(metadata.get(f"VoxelSize{axis}"), "m") for axis in "ZYX"})
+
+
+def _from_aperio(description: str) -> dict[str, float]:
+    """Read micrometres per pixel from a description such as ``Aperio ...|MPP = 0.5``."""
+    stated = _APERIO.search(description)
+    size = micrometres(stated[1], "um") if stated else None
+    return _known({"Y": size, "X": size})
 
 
 def _from_tags(tags: Any) -> dict[str, float]:
@@ -106,19 +126,24 @@ def micrometres(value: Any, unit: str) -> float | None:
 
 
 def check_pixel_size(pixel_size: Any) -> None:
-    """Raise InputError unless this maps some of Z, Y and X to micrometres."""
+    """Raise InputError unless this maps some of Z, Y and X to micrometres.
+
+    An axis that is not understood would be taken for one without a size, without a word.
+    """
     fits = isinstance(pixel_size, Mapping) and all(
-        axis in ("Z", "Y", "X") and _is_length(size) for axis, size in pixel_size.items()
+        axis in ("Z", "Y", "X") and isinstance(size, Real) for axis, size in pixel_size.items()
     )
     if not fits:
         raise InputError(
             "pixel_size must map some of the axes Z, Y and X to micrometres per pixel, such as "
             f"{{'Y': 0.32, 'X': 0.32}}; got {pixel_size!r}."
         )
-
-
-def _is_length(size: Any) -> bool:
-    return isinstance(size, Real) and 0 < float(size) < math.inf
+    for axis, size in pixel_size.items():
+        if not 0 < float(size) < math.inf:
+            raise InputError(
+                f"The pixel size in {axis} must be a number of micrometres above 0, got "
+                f"{float(size):g}."
+            )
 
 
 def _known(sizes: Mapping[str, float | None]) -> dict[str, float]:

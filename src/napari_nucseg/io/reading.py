@@ -1,6 +1,7 @@
 """Reading of image files."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import numpy as np
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import ReadError
 from napari_nucseg.io.ngff import UNPLACED, Placement
-from napari_nucseg.io.tiff import TIFF_SIGNATURES, read_tiff
+from napari_nucseg.io.signature import TIFF_SIGNATURES, first_bytes
+from napari_nucseg.io.tiff import read_tiff
 
 FORMATS = "TIFF, OME-TIFF, PNG, JPEG or BMP"
 """Formats that can be read, for messages."""
@@ -48,6 +50,18 @@ class LoadedImage:
     placement: Placement = UNPLACED
     messages: tuple[str, ...] = ()
 
+    def resized(self, pixel_size: Mapping[str, float]) -> "LoadedImage":
+        """Return the same with other pixels; sizes of axes that it has not are left out.
+
+        Raises
+        ------
+        InputError
+            `pixel_size` maps others than Z, Y and X, or a size is not above 0.
+        """
+        placement = self.placement.resized(pixel_size)
+        sizes = {axis: float(size) for axis, size in pixel_size.items() if axis in self.axes}
+        return replace(self, pixel_size={**self.pixel_size, **sizes}, placement=placement)
+
     def pixels(self) -> AnyArray:
         """Return all of `data` as a numpy array, also if it is lazy."""
         return np.asarray(self.data[(slice(None),) * len(self.data.shape)])
@@ -72,7 +86,7 @@ def read_image(path: str | Path) -> LoadedImage:
         If the file is missing, damaged, incomplete or not an image.
     """
     path = Path(path)
-    start = _first_bytes(path)
+    start = first_bytes(path, FORMATS)
     if start.startswith(TIFF_SIGNATURES):
         data, axes, pixel_size, messages = read_tiff(path)
         return LoadedImage(data, axes, pixel_size, path, messages=messages)
@@ -80,22 +94,6 @@ def read_image(path: str | Path) -> LoadedImage:
         data = _read_raster(path)
         return LoadedImage(data, "YX" if data.ndim == 2 else "YXS", {}, path)
     raise ReadError(f"Cannot read {path}: it is not an image, expected {FORMATS}.")
-
-
-def _first_bytes(path: Path) -> bytes:
-    """Return the start of a file, which tells its format."""
-    if path.is_dir():
-        raise ReadError(f"Cannot read {path}: it is a folder, expected a file ({FORMATS}).")
-    try:
-        with open(path, "rb") as file:
-            start = file.read(8)
-    except FileNotFoundError as error:
-        raise ReadError(f"Cannot read {path}: there is no such file.") from error
-    except OSError as error:
-        raise ReadError(f"Cannot read {path}: {error.strerror or error}.") from error
-    if not start:
-        raise ReadError(f"Cannot read {path}: the file is empty, expected {FORMATS}.")
-    return start
 
 
 def _read_raster(path: Path) -> AnyArray:

@@ -16,8 +16,7 @@ from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError, ReadError
 from napari_nucseg.io.missing import first_of
 from napari_nucseg.io.pixel_size import read_pixel_size
-
-TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+from napari_nucseg.io.signature import TIFF_SIGNATURES, first_bytes
 
 _DAMAGED = (
     OSError,
@@ -34,8 +33,9 @@ _DAMAGED = (
 """What tifffile and imagecodecs raise on truncated or damaged files."""
 
 _DAMAGE_MESSAGES = ("invalid page offset", "corrupted", "missing required tags")
-_ZEROED = "Missing data are zeroed"
-_OUT_OF_RANGE = "OME series contains index out of range"
+"""What tifffile logs about damage, and then returns a part of the image."""
+
+_ZEROED, _OUT_OF_RANGE = "Missing data are zeroed", "OME series contains index out of range"
 """What tifffile logs where planes are missing that the metadata promise, as when one file of a set
 is elsewhere or an acquisition was stopped."""
 
@@ -140,7 +140,10 @@ def open_tiff_lazily(path: Path) -> LazyTiff:
     import tifffile
     import zarr
 
-    _check_signature(path)
+    if not first_bytes(path, "TIFF or OME-Zarr").startswith(TIFF_SIGNATURES):
+        raise ReadError(
+            f"Cannot read {path} in blocks: it is no TIFF file; expected TIFF or OME-Zarr."
+        )
     try:
         with contextlib.ExitStack() as opened:
             with _damage_reported(path) as zeroed:
@@ -167,19 +170,6 @@ def open_tiff_lazily(path: Path) -> LazyTiff:
         ) from error
     sizes = {axis: size for axis, size in pixel_size.items() if axis in axes}
     return LazyTiff(array, order, axes, sizes, tif, messages)
-
-
-def _check_signature(path: Path) -> None:
-    """Raise ReadError for a file that is no TIFF, which tifffile would call damaged."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise ReadError(f"Cannot read {path}: {error.strerror or error}.") from error
-    if start not in TIFF_SIGNATURES:
-        raise ReadError(
-            f"Cannot read {path} in blocks: it is no TIFF file; expected TIFF or OME-Zarr."
-        )
 
 
 def _used_axes(shape: tuple[int, ...], axes: str, page: Any) -> tuple[tuple[int, ...], str]:

@@ -1,5 +1,7 @@
 """Files that say how long each nucleus of a movie was seen and who its mother is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +29,20 @@ def write_tracks(path: str | Path, rows: AnyArray, *, overwrite: bool = False) -
     ------
     WriteError
     """
-    with atomic_file(Path(path), overwrite=overwrite) as file:
+    with tracks_with(Path(path), rows, overwrite=overwrite):
+        pass
+
+
+@contextmanager
+def tracks_with(path: Path, rows: AnyArray, *, overwrite: bool) -> Iterator[None]:
+    """Write tracks that are there only if what is written inside the context succeeds.
+
+    Tracks without their labels would be in the way of the same command. Arguments and errors are
+    those of `write_tracks`; an existing file is refused before anything is written.
+    """
+    with atomic_file(path, overwrite=overwrite) as file:
         np.savetxt(file, rows, fmt="%d")
+        yield
 
 
 def remove_tracks(path: Path) -> None:

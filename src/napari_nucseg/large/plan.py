@@ -19,7 +19,7 @@ from napari_nucseg.large.columns import Column, columns_to_link
 from napari_nucseg.large.fingerprint import differ, take_fingerprint
 from napari_nucseg.large.geometry import BlockGrid
 from napari_nucseg.model.folder import LITERT, ModelFolder
-from napari_nucseg.params import SegmentParams
+from napari_nucseg.params import SegmentParams, check_whole
 from napari_nucseg.preprocessing.normalize import IntensityRange
 from napari_nucseg.preprocessing.tiling import grain
 from napari_nucseg.registry import find_model
@@ -214,8 +214,8 @@ def make_request(
     if params.probabilities:
         raise InputError("Probability maps are not written for images that are cut into blocks.")
     for name, value, least in (("block", block, 1), ("overlap", overlap, 0)):
-        if value is not None and value < least:
-            raise InputError(f"{name} must be at least {least} pixels, got {value}.")
+        if value is not None:
+            check_whole(name, value, least)
     return Request(
         version=napari_nucseg.__version__,
         path=image.path,

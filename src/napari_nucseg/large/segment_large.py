@@ -20,7 +20,7 @@ from napari_nucseg.large.plan import make_plan, make_request
 from napari_nucseg.large.result import LargeResult
 from napari_nucseg.large.steps import BlockDone, Steps
 from napari_nucseg.large.work import Work
-from napari_nucseg.params import SegmentParams, choose_params
+from napari_nucseg.params import SegmentParams, check_whole, choose_params
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -207,8 +207,8 @@ def _check_workers_argument(image: LazyImage, workers: int | None, scheduler: An
     """Raise InputError unless workers can be had and can read the image."""
     if workers is not None and scheduler is not None:
         raise InputError("Pass workers or scheduler, not both.")
-    if workers is not None and workers < 1:
-        raise InputError(f"workers must be at least 1, got {workers}.")
+    if workers is not None:
+        check_whole("workers", workers, 1)
     if image.path is None and (workers is not None or scheduler is not None):
         raise InputError(
             "Other processes cannot read an array in memory; save it as zarr or TIFF and pass the "
