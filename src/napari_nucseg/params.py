@@ -81,7 +81,7 @@ class SegmentParams(BaseModel):
         title="Certainty",
         description=(
             "Nuclei whose pixels are on average less likely than this are left out. "
-            "Lower: more faint ones. Below about 0.5 it changes nothing; above 0.93 hardly a "
+            "Lower: more faint ones. Below about 0.5 it changes little; above 0.93 hardly a "
             "nucleus is left."
         ),
     )
@@ -185,6 +185,8 @@ class SegmentParams(BaseModel):
     @field_validator("channels", mode="before")
     @classmethod
     def _check_channels(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"expected numbers such as (0, 2), got {value!r}")
         try:
             return tuple(value)
         except TypeError:  # a single number, which is checked like the others

@@ -18,10 +18,11 @@ from napari_nucseg.batch import results
 from napari_nucseg.batch.batch import LOCK, Batch
 from napari_nucseg.batch.items import FileItem
 from napari_nucseg.batch.outcome import Status
+from napari_nucseg.batch.work import Work, segment_on_worker
 from napari_nucseg.errors import Cancelled, InputError, ReadError, WriteError
 from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.summary import COLUMNS, PLACE, Summary
-from napari_nucseg.params import SegmentParams
+from napari_nucseg.params import SegmentParams, make_params
 
 
 def run(images, output, *, overwrite=False, **options):
@@ -223,6 +224,34 @@ def test_tracks_of_labels_that_cannot_be_written_are_not_in_the_way(
     assert not (output / "m_tracks.txt").exists()
     assert segment_batch(tmp_path / "m.tif", output, **options).counts == {Status.OK: 1}
     assert (output / "m_tracks.txt").exists()
+
+
+def test_labels_whose_tracks_are_not_there_are_not_taken_for_linked_ones(
+    tmp_path, output, movie, table, monkeypatch
+):
+    monkeypatch.setattr("napari_nucseg.batch.work.share_cores", lambda _: None)  # no worker here
+    options = {"diameter": 14, "link_time": True}
+    segment_batch(tmp_path / "m.tif", output, **options)
+    (output / "m_tracks.txt").unlink()  # as a kill between labels and tracks leaves it
+    item = FileItem(tmp_path / "m.tif", output, "m")
+
+    again = segment_batch(tmp_path / "m.tif", output, **options)
+    on_worker = segment_on_worker(item, Work(make_params(options), None, False), "run", None)
+
+    assert again.counts == {Status.FAILED: 1}
+    assert "exists already, but m_tracks.txt does not; --overwrite" in table()[0]["message"]
+    assert on_worker.status is Status.FAILED
+    assert not item.tracks.exists()
+    plain = segment_batch(tmp_path / "m.tif", output, diameter=14)
+    assert plain.counts == {Status.SKIPPED: 1}  # which needs no tracks
+
+
+def test_pixel_sizes_of_numpy_are_those_of_python(images, output):
+    sizes = {"Y": np.float32(0.5), "X": np.int64(1)}
+    segment_batch(images, output, diameter=14, pixel_size=sizes)
+    again = segment_batch(images, output, diameter=14, pixel_size={"Y": 0.5, "X": 1.0})
+    assert set(again.counts) == {Status.SKIPPED}
+    assert again.outdated == 0
 
 
 def test_what_is_called_like_tracks_but_is_not_stays(images, output):

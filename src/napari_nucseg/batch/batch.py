@@ -120,6 +120,7 @@ class Batch:
             check_axes(axes)
         if pixel_size is not None:
             check_pixel_size(pixel_size)
+            pixel_size = {axis: float(size) for axis, size in pixel_size.items()}
         if output.suffix == ".zarr":
             raise InputError(
                 f"Results of a batch go to a folder; {output} names an OME-Zarr, which holds the "

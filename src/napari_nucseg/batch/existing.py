@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from stat import S_ISREG
 
-from napari_nucseg.batch.items import FileItem, Item, count_nuclei
+from napari_nucseg.batch.items import FileItem, Item, count_nuclei, missing_result
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.record import ParameterRecord
 from napari_nucseg.batch.results import Results, Row
@@ -62,10 +62,10 @@ def _problem(item: Item, there: os.stat_result, params: SegmentParams) -> str:
     """Return why the labels cannot be taken, ``""`` if they can."""
     if S_ISREG(there.st_mode) and not there.st_size:
         return f"{item.labels} is empty; remove it to have it computed again."
-    if params.probabilities and not item.probability.exists():
+    missing = missing_result(item, params)
+    if missing is not None:
         return (
-            f"{item.labels} exists already, but {item.probability.name} does not; --overwrite "
-            "computes both."
+            f"{item.labels} exists already, but {missing.name} does not; --overwrite computes both."
         )
     return ""
 

@@ -29,6 +29,7 @@ from napari_nucseg.io.tracks import remove_tracks, tracks_with
 from napari_nucseg.io.writing import write_labels, write_maps
 from napari_nucseg.large.rule import reason_for_blocks
 from napari_nucseg.linking.features import track_rows
+from napari_nucseg.params import SegmentParams
 
 
 class Item(Protocol):
@@ -274,6 +275,15 @@ def _write_groups(
     tracks = tracks_of(result)
     record = {} if tracks is None else {"tracks": tracks.tolist()}
     write(item.labels, result.labels, record=record, overwrite=overwrite)
+
+
+def missing_result(item: Item, params: SegmentParams) -> Path | None:
+    """Return what should lie beside labels and does not: the probabilities, or the tracks."""
+    if params.probabilities and not item.probability.exists():
+        return item.probability
+    if params.link_time and isinstance(item, FileItem) and not item.tracks.exists():
+        return item.tracks
+    return None
 
 
 def tracks_of(result: SegmentationResult) -> AnyArray | None:

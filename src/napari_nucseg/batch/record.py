@@ -51,7 +51,7 @@ class ParameterRecord:
             "model": model.name,
             "model_sha256": model.hashes[LITERT],
             "axes": work.axes,
-            "pixel_size": None if work.pixel_size is None else dict(work.pixel_size),
+            "pixel_size": work.pixel_size,
             "parameters": work.params.model_dump(mode="json"),
         }
         text = json.dumps(_effective(self._now), sort_keys=True)

@@ -1,5 +1,6 @@
 """Files that say how long each nucleus of a movie was seen and who its mother is."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,8 @@ def tracks_with(path: Path, rows: AnyArray, *, overwrite: bool) -> Iterator[None
     """
     with atomic_file(path, overwrite=overwrite) as file:
         np.savetxt(file, rows, fmt="%d")
+        file.flush()
+        os.fsync(file.fileno())  # a full disk is known before labels are there without tracks
         yield
 
 

@@ -101,8 +101,9 @@ def split_by_group(
 
     Within each kind, groups in seeded random order go to validation until `fraction` of the kind's
     images is reached; a kind with a single group stays in training. Images in test groups are
-    trained on, and the others split as if there were none, so that models trained with and without
-    them are scored on the same images.
+    trained on, with all of their groups, and the others split as if there were none: where such
+    groups are marked as a whole, models trained with and without them are scored on the same
+    images.
     """
     generator = np.random.default_rng(seed)
     validation: set[str] = set()

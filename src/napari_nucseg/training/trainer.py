@@ -130,10 +130,11 @@ class Trainer:
                 f"There is no training to resume in {self.folder} ({STATE} missing)."
             )
         saved = State(**json.loads(path.read_text(encoding="utf-8")))
-        if saved.recipe != self.state.recipe:
+        if Recipe.model_validate(saved.recipe) != self.recipe:
             raise DatasetError(
                 f"The training in {self.folder} used other settings; resume with the same recipe, "
-                "name, epochs, steps and seed, or start anew in another folder."
+                "name, epochs, steps, seed and --include-test-groups, or start anew in another "
+                "folder."
             )
         self.state = saved
         self._compile()

@@ -202,7 +202,7 @@ class ReviewForm(Container):
         """Draw a region and go there, unless other labels were chosen meanwhile."""
         if not isalive(self.native):
             return
-        active = self._viewer.layers.selection.active
+        active, chosen = self._viewer.layers.selection.active, self.shapes.value
         labels, position = question.labels, question.position
         shapes = question.shapes or make_review_layer(labels)
         corners = region_corners(window, position, labels, shapes, self._viewer)
@@ -212,6 +212,8 @@ class ReviewForm(Container):
             self._add(shapes)  # with what it holds, so that napari draws it once
         if self.corrector is None or self.corrector.layer is not labels:
             self._viewer.layers.selection.active = active
+            if chosen is not None:  # for the other labels
+                self.shapes.value = chosen
             self._say(messages.suggested_elsewhere(labels.name), True)
             return
         centre = [*position, *((part.start + part.stop - 1) / 2 for part in window)]
