@@ -234,21 +234,33 @@ def test_a_training_starts_from_all_weights_of_its_parent(trained, data, tmp_pat
     assert "--parent tiny" in card
 
 
-def test_the_card_says_that_images_near_withheld_ones_were_trained_on(trained, data, tmp_path):
-    folder = shutil.copytree(data, tmp_path / "data")
-    (folder / "index.csv").write_text("id,shares_group_with_test\nimage0,1\n")
-    changes = {"epochs": 1, "frozen_epochs": 0, "include_test_groups": True}
-    recipe = _recipe().model_copy(update=changes)
+def test_kept_weights_lie_between_the_parent_s_and_the_trained_ones(trained, data, tmp_path):
+    parent = open_model(trained[0])
+    changes = {"epochs": 1, "frozen_epochs": 0, "average": 0.0, "calibrated": False}
+    recipe = _recipe().model_copy(update={**changes, "include_test_groups": True})
+    data = shutil.copytree(data, tmp_path / "data")
+    (data / "index.csv").write_text("id,shares_group_with_test\nimage0,1\n")
 
-    run.train(folder, tmp_path / "child", recipe, parent=open_model(trained[0]))
-    without = recipe.model_copy(update={"include_test_groups": False})
-    run.train(folder, tmp_path / "other", without, parent=open_model(trained[0]))
+    run.train(data, tmp_path / "trained", recipe, parent=parent)
+    shutil.copytree(tmp_path / "trained", tmp_path / "blended")
+    state = tmp_path / "blended" / run.CHECKPOINTS / STATE
+    saved = json.loads(state.read_text())
+    state.write_text(json.dumps({**saved, "recipe": {**saved["recipe"], "blend": 0.25}}))
+    blended = recipe.model_copy(update={"blend": 0.25})
+    run.train(data, tmp_path / "blended", blended, parent=parent, resume=True)
 
-    card, other = ((tmp_path / name / "card.md").read_text() for name in ("child", "other"))
+    network = build_network(recipe.model.network)
+    old, new, between = (
+        _load(network, folder / "model.weights.h5")
+        for folder in (parent.path, tmp_path / "trained", tmp_path / "blended")
+    )
+    assert max(np.abs(b - a).max() for a, b in zip(old, new, strict=True)) > 1e-3
+    for start, end, got in zip(old, new, between, strict=True):
+        np.testing.assert_allclose(got, start + 0.25 * (end - start), rtol=1e-5, atol=1e-6)
+    card = (tmp_path / "blended" / "card.md").read_text()
+    assert "blended with the parent's (0.25 of the way)" in card
+    assert "--blend 0.25 --include-test-groups" in card
     assert "1 of the training images share a field of view with withheld" in card
-    assert "--include-test-groups" in card
-    assert "Left out: 1 images that share a field of view with withheld" in other
-    assert "--include-test-groups" not in other
 
 
 def test_a_parent_with_another_network_is_refused(trained, data, tmp_path):

@@ -47,6 +47,13 @@ def train(
             help="Split, start and augmentation depend on it.",
         ),
     ] = 0,
+    blend: Annotated[
+        float,
+        typer.Option(
+            help="How far the kept weights lie from those of --parent to the trained ones: above "
+            "0, to 1. Blended weights forget less."
+        ),
+    ] = 1.0,
     include_test_groups: Annotated[
         bool,
         typer.Option(
@@ -62,6 +69,10 @@ def train(
     with fail_clearly(), training_progress() as progress:
         if recipe not in ("baseline", "standard"):
             raise InputError(f"--recipe must be 'baseline' or 'standard', not '{recipe}'.")
+        if not 0 < blend <= 1:
+            raise InputError(f"--blend must be above 0 and at most 1, got {blend:g}.")
+        if blend < 1 and parent is None:
+            raise InputError("--blend needs a --parent, towards whose weights to go.")
         from napari_nucseg.training.recipes import make_recipe
         from napari_nucseg.training.run import train as run_training
 
@@ -72,6 +83,7 @@ def train(
             steps_per_epoch=steps,
             seed=seed,
             continued=parent is not None,
+            blend=blend,
             include_test_groups=include_test_groups,
         )
         if parent is not None and encoder_weights is not None:

@@ -46,6 +46,10 @@ class Recipe(BaseModel):
     """Share of windows into which touching nuclei are pasted."""
     empty_share: float = Field(default=0.02, ge=0, le=0.5)
     """Share of generated windows without a nucleus."""
+    blend: float = Field(default=1.0, gt=0, le=1)
+    """How far the kept weights lie from the parent's to the trained ones; 1: all the way. Blended
+    weights do better on other images (Wortsman et al., "Robust fine-tuning of zero-shot models",
+    CVPR 2022)."""
     calibrated: bool = True
     """Foreground probabilities are calibrated on the validation images at the end."""
     validation_fraction: float = Field(default=0.15, gt=0, lt=1)
@@ -66,6 +70,7 @@ def make_recipe(
     steps_per_epoch: int | None = None,
     seed: int = 0,
     continued: bool = False,
+    blend: float = 1.0,
     include_test_groups: bool = False,
 ) -> Recipe:
     """Return a recipe, with its length changed where asked.
@@ -88,6 +93,7 @@ def make_recipe(
     changes: dict[str, object] = {
         "epochs": epochs,
         "steps_per_epoch": steps_per_epoch,
+        "blend": blend,
         "include_test_groups": include_test_groups,
     }
     if continued:

@@ -130,9 +130,13 @@ def scores_text(training: Score, validation: Score, trainer: Trainer) -> str:
         "| ---------- | ------ | -------------- |\n"
         f"{table}\n"
         f"Weights of epoch {trainer.state.best_epoch + 1} of {trainer.recipe.epochs} (smallest "
-        f"validation loss), measured without augmentation on one window of {size} x {size} pixels "
-        "per image.\n"
+        f"validation loss){_blended(trainer.recipe)}, measured without augmentation on one window "
+        f"of {size} x {size} pixels per image.\n"
     )
+
+
+def _blended(recipe: Recipe) -> str:
+    return "" if recipe.blend == 1 else f", blended with the parent's ({recipe.blend:g} of the way)"
 
 
 def choose_examples(trainer: Trainer, validation: Sequence[Item]) -> list[Example]:
@@ -276,6 +280,8 @@ def _command(
         words += ["--epochs", str(recipe.epochs)]
     if recipe.steps_per_epoch not in (None, usual.steps_per_epoch):
         words += ["--steps", str(recipe.steps_per_epoch)]
+    if recipe.blend != 1:
+        words += ["--blend", f"{recipe.blend:g}"]
     if recipe.include_test_groups:
         words.append("--include-test-groups")
     return shlex.join([*words, "--seed", str(recipe.seed)])

@@ -66,7 +66,7 @@ def train(
     prepare_output(output)
     trainer = Trainer(training, validation, recipe, checkpoints)
     if resume:
-        trainer.resume()
+        trainer.resume(parent)
     else:
         trainer.start(encoder_weights, parent)
     trainer.run(progress, cancelled)

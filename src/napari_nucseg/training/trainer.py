@@ -97,6 +97,7 @@ class Trainer:
         self.network = build_network(recipe.model.network, recipe.model.fixed_size)
         self.state = State(recipe.model_dump(mode="json"))
         self.average = WeightAverage(self.network, recipe.average)
+        self.parent: ModelFolder | None = None
 
     def start(self, encoder_weights: Path | None, parent: ModelFolder | None = None) -> None:
         """Begin anew, from all weights of a trained model or from ImageNet weights.
@@ -107,6 +108,7 @@ class Trainer:
             The weights do not fit the recipe's network.
         """
         keras.utils.set_random_seed(self.recipe.seed)
+        self.parent = parent
         if parent is None:
             self.network = build_network(self.recipe.model.network, self.recipe.model.fixed_size)
             load_encoder_weights(self.network, encoder_weights)
@@ -116,8 +118,8 @@ class Trainer:
         self.average = WeightAverage(self.network, self.recipe.average)
         self._compile()
 
-    def resume(self) -> None:
-        """Go on from the checkpoint in the folder.
+    def resume(self, parent: ModelFolder | None = None) -> None:
+        """Go on from the checkpoint in the folder, of a training that started from `parent`.
 
         Raises
         ------
@@ -136,7 +138,7 @@ class Trainer:
                 "name, epochs, steps, seed and --include-test-groups, or start anew in another "
                 "folder."
             )
-        self.state = saved
+        self.parent, self.state = parent, saved
         self._compile()
         self.network.load_weights(self.folder / saved.last)
         with np.load(self.folder / saved.average) as arrays:
@@ -144,7 +146,7 @@ class Trainer:
         self.average.steps = saved.epoch * len(self.batches)
 
     def run(self, progress: Progress | None = None, cancelled: CancelCheck | None = None) -> None:
-        """Train to the end; afterwards the network holds the best weights, calibrated.
+        """Train to the end; afterwards the network holds the best weights, blended, calibrated.
 
         Raises
         ------
@@ -157,8 +159,18 @@ class Trainer:
                 self._compile()
             self._run_epoch(progress, cancelled)
         self.network.load_weights(self.folder / self.state.best)
+        self._blend()
         if self.recipe.calibrated:
             calibrate(self.network, *self.held_out)
+
+    def _blend(self) -> None:
+        """Draw the weights towards those of the parent."""
+        if self.parent is not None and self.recipe.blend < 1:
+            pairs = zip(
+                load_network(self.parent).get_weights(), self.network.get_weights(), strict=True
+            )
+            blend = self.recipe.blend
+            self.network.set_weights([old + blend * (new - old) for old, new in pairs])
 
     def _check_parent(self, parent: ModelFolder) -> None:
         expected, got = self.recipe.model.network, parent.config.network
