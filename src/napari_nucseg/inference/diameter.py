@@ -32,8 +32,8 @@ SPREAD = 0.6
 
 CLEAR_RATIO, CLEAR_QUALITY = 1.25, 0.012
 """Where native scale shows nuclei within this ratio of the training diameter, and at least this
-clearly, no other scale is looked at: of 324 images, at scales of 0.5 to 2, 117 are so clear, and in
-five of them another scale would have been chosen, more often wrongly than rightly."""
+clearly, no other scale is looked at: of 324 images, at scales of 0.5 to 2, 74 are so clear, and in
+four of them another scale would have been chosen, of which two were worse."""
 
 
 @dataclass(frozen=True)
