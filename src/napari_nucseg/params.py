@@ -81,8 +81,8 @@ class SegmentParams(BaseModel):
         title="Certainty",
         description=(
             "Nuclei whose pixels are on average less likely than this are left out. "
-            "Lower: more faint ones. Below about 0.5 it changes little; above 0.93 hardly a "
-            "nucleus is left."
+            "Lower: more faint ones. Below about 0.5 it changes little; above 0.93 many "
+            "clear ones go, too."
         ),
     )
     splitting: float = Field(

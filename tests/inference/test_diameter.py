@@ -1,5 +1,7 @@
 """What one look at a scale says, from maps that are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drawn_maps import FakeEngine, draw_disks, perfect_maps
@@ -41,7 +43,7 @@ def test_a_network_without_a_distance_map_can_estimate_too():
 
 
 def test_a_scale_at_which_nothing_is_found_has_no_credit():
-    assert Look(0.0, 0.0, 0.0, 0.0).credit(_config(("foreground",))) == 0.0
+    assert Look(0.0, 0.0, 0.0, 0.0, 0).credit(_config(("foreground",))) == 0.0
 
 
 def test_the_scale_at_which_the_network_is_surer_has_more_credit():
@@ -55,6 +57,15 @@ def test_the_scale_at_which_the_network_is_surer_has_more_credit():
     assert (unsure.diameter, unsure.share) == (sure.diameter, sure.share)
     assert unsure.probability == pytest.approx(0.8 * sure.probability, rel=1e-3)
     assert unsure.credit(config) == pytest.approx(0.8**4 * sure.credit(config), rel=4e-3)
+
+
+def test_one_heap_has_less_credit_than_many_nuclei():
+    config = _config(("foreground", "distance", "offset"))
+    many = Look(diameter=22.0, share=0.1, distance=0.4, probability=0.85, count=98)
+    heap = Look(diameter=22.0, share=0.1, distance=0.4, probability=0.95, count=1)
+
+    assert many.credit(config) > heap.credit(config)
+    assert replace(heap, count=98).credit(config) == pytest.approx(0.98 * 3 * heap.credit(config))
 
 
 def _sees_pairs_as_one(tile):

@@ -134,6 +134,31 @@ def test_a_group_of_which_one_image_is_near_withheld_ones_is_trained_on_whole():
         assert {"group0", "group1", "group2"} < {item.group for item in training}
 
 
+@pytest.mark.parametrize(
+    ("mark", "left_out"),
+    [
+        ("1", True),
+        ("True", True),
+        ("yes", True),
+        ("1.0", True),
+        ("0", False),
+        ("False", False),
+        ("", False),
+    ],
+)
+def test_marks_are_understood_however_they_are_written(data_folder, mark, left_out):
+    _write_index(data_folder, [{"id": "image0", "shares_group_with_test": mark}])
+
+    assert ("image0" not in {item.name for item in load_folder(data_folder)}) == left_out
+
+
+def test_a_mark_that_is_not_understood_is_refused(data_folder):
+    _write_index(data_folder, [{"id": "image0", "shares_group_with_test": "perhaps"}])
+
+    with pytest.raises(DatasetError, match=r"must be 1 or 0 .* got 'perhaps'"):
+        load_folder(data_folder)
+
+
 def test_nothing_but_images_near_withheld_ones_is_refused(data_folder):
     _write_index(
         data_folder,

@@ -29,6 +29,8 @@ MAX_WINDOWS = 5
 SPREAD = 0.6
 """Natural logarithm of the ratio to the training diameter at which a scale loses credit."""
 
+FEW = 2
+"""So many nuclei give a scale half of its credit: one alone may be a heap of small ones."""
 
 CLEAR_RATIO, CLEAR_QUALITY = 1.25, 0.012
 """Where native scale shows nuclei within this ratio of the training diameter, and at least this
@@ -53,19 +55,23 @@ class Look:
     probability: float
         Mean foreground probability inside the nuclei. It is lower at a small scale at which whole
         cells or heaps of nuclei pass for nuclei than at the true scale.
+    count : int
+        Number of nuclei found.
     """
 
     diameter: float
     share: float
     distance: float
     probability: float
+    count: int
 
     def credit(self, config: ModelConfig) -> float:
         """Return how well the scale suits the image; comparable between scales of one image."""
-        if self.diameter == 0:
+        if self.count == 0:
             return 0.0
         misfit = np.log(self.diameter / config.diameter) / SPREAD
-        return float(self.share**0.1 * self.quality * np.exp(-0.5 * misfit**2))
+        enough = self.count / (self.count + FEW)
+        return float(enough * self.share**0.1 * self.quality * np.exp(-0.5 * misfit**2))
 
     @property
     def quality(self) -> float:
@@ -136,7 +142,7 @@ def _look(maps: PlaneMaps, config: ModelConfig) -> Look:
     labels = find_instances(at_network_scale, config.network, SegmentParams(), config.diameter)
     areas = np.bincount(labels.ravel())[1:]
     if areas.size == 0:
-        return Look(0.0, 0.0, 0.0, 0.0)
+        return Look(0.0, 0.0, 0.0, 0.0, 0)
     inside = labels > 0
     distance = 1.0
     if "distance" in config.network.outputs:
@@ -147,6 +153,7 @@ def _look(maps: PlaneMaps, config: ModelConfig) -> Look:
         share=float(inside.mean()),
         distance=distance,
         probability=float(at_network_scale.probability()[inside].mean(dtype=np.float64)),
+        count=areas.size,
     )
 
 

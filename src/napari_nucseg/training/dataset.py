@@ -12,6 +12,9 @@ from napari_nucseg.io.reading import read_image
 
 SUFFIXES = (".png", ".tif", ".tiff")
 
+_TRUE, _FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
+"""How programs write a mark in a table."""
+
 
 @dataclass(frozen=True)
 class Item:
@@ -192,11 +195,21 @@ def _read_index(path: Path) -> dict[str, Row]:
         record["id"]: Row(
             group=record.get("group") or record["id"],
             kind=record.get("source") or "",
-            in_test_group=record.get("shares_group_with_test") == "1",
+            in_test_group=is_true(record.get("shares_group_with_test"), path),
             wrong=record.get("label_source") == "original_rejected",
         )
         for record in records
     }
+
+
+def is_true(value: str | None, index: Path) -> bool:
+    """Read a mark of the index; DatasetError for what is not understood, which is no "no"."""
+    text = (value or "").strip().lower()
+    if text not in {*_TRUE, *_FALSE}:
+        raise DatasetError(
+            f"shares_group_with_test in {index} must be 1 or 0 (or true or false), got '{value}'."
+        )
+    return text in _TRUE
 
 
 def _load_item(image_path: Path, label_path: Path, row: Row) -> Item:

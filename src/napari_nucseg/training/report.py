@@ -14,7 +14,7 @@ from napari_nucseg._types import AnyArray, FloatArray
 from napari_nucseg.model.folder import CARD, WEIGHTS, ModelFolder, open_model, write_text
 from napari_nucseg.training.batches import validation_batches
 from napari_nucseg.training.calibration import foreground_pixels, reliability
-from napari_nucseg.training.dataset import Item
+from napari_nucseg.training.dataset import Item, is_true
 from napari_nucseg.training.figures import Example, draw_curves, draw_predictions, draw_reliability
 from napari_nucseg.training.recipes import Recipe, make_recipe
 from napari_nucseg.training.trainer import Trainer
@@ -223,7 +223,7 @@ def _about_test_groups(index: Path, training: Sequence[Item]) -> list[str]:
     with index.open(newline="", encoding="utf-8") as file:
         records = list(csv.DictReader(file))
     rejected = sum(r.get("label_source") == "original_rejected" for r in records)
-    shared = sum(r.get("shares_group_with_test") == "1" for r in records)
+    shared = sum(is_true(r.get("shares_group_with_test"), index) for r in records)
     taken = sum(item.in_test_group for item in training)
     sentences = []
     if taken:

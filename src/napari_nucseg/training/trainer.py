@@ -135,8 +135,8 @@ class Trainer:
         if Recipe.model_validate(saved.recipe) != self.recipe:
             raise DatasetError(
                 f"The training in {self.folder} used other settings; resume with the same recipe, "
-                "name, epochs, steps, seed and --include-test-groups, or start anew in another "
-                "folder."
+                "parent, name, epochs, steps, seed, --blend and --include-test-groups, or start "
+                "anew in another folder."
             )
         self.parent, self.state = parent, saved
         self._compile()

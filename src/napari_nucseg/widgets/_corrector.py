@@ -35,7 +35,7 @@ from napari_nucseg.widgets._correction import (
 from napari_nucseg.widgets._deferred import Deferred, Work
 from napari_nucseg.widgets._messages import failed
 from napari_nucseg.widgets._results import RECORD
-from napari_nucseg.widgets._step import Step
+from napari_nucseg.widgets._step import Step, Steps
 from napari_nucseg.widgets._worker import Task
 
 INLINE = 1 << 24
@@ -87,7 +87,7 @@ class Corrector:
         self._task: Task[Any] | None = None
         self._reading = False
         self._said = ""
-        self._step: Step | None = None
+        self._steps = Steps()
         self._analysing = Deferred(
             parent, "counting corrections", self._analysis_work, self._analysed, restart=True
         )
@@ -212,8 +212,8 @@ class Corrector:
             self._tell(Step(edit, done(edit)))
 
     def _tell(self, step: Step) -> None:
-        self._step = step
-        self._say(step.describe(), False)
+        self._steps.add(step)
+        self._say(step.text, False)
 
     def set_reviewed(self, reviewed: Reviewed) -> None:
         """Mark as reviewed."""
@@ -256,14 +256,15 @@ class Corrector:
         before, self._view = self._view, self._current_view()
         if before == self._view:
             self.touched()
-            if self._step is not None and self._step.turned(self.layer.data):
-                self._tell(self._step)
+            text = self._steps.turned(self.layer.data)
+            if text:
+                self._say(text, False)
 
     def _replaced(self, _event: Any = None) -> None:
         """Read the layer again: its array is another one."""
         if self._task is not None:
             self._task.cancel()
-        self._step = None
+        self._steps.clear()
         self._saving.stop()  # a save would mix the old prediction with the new array
         self._read()
 

@@ -1,4 +1,4 @@
-"""The last correction, and whether it still stands."""
+"""The last corrections, and which of them still stand."""
 
 from dataclasses import dataclass
 
@@ -8,32 +8,61 @@ from napari_nucseg._types import LabelArray
 from napari_nucseg.correction.edit import Edit
 from napari_nucseg.widgets import _correct_messages as messages
 
+MOST = 20
+"""Steps that are remembered: each holds its pixels."""
 
-@dataclass(eq=False)
+
+@dataclass(frozen=True, eq=False)
 class Step:
     """A correction that was made as one step of napari's undo.
-
-    napari does not tell of an undo, so it is seen from the pixels.
 
     Attributes
     ----------
     edit : Edit
     text : str
         What was said about it.
-    undone : bool
     """
 
     edit: Edit
     text: str
-    undone: bool = False
 
-    def turned(self, labels: LabelArray) -> bool:
-        """Tell whether it was undone, or done again, since this was asked last."""
-        wanted = self.edit.new if self.undone else self.edit.old
-        turned = self.edit.size > 0 and np.array_equal(labels[self.edit.indices], wanted)
-        self.undone ^= turned
-        return turned
+    def is_done(self, labels: LabelArray) -> bool:
+        """Tell whether the pixels are as it left them."""
+        return self._equal(labels, self.edit.new)
 
-    def describe(self) -> str:
-        """Return what to say about it now."""
-        return messages.undone(self.text) if self.undone else self.text
+    def is_undone(self, labels: LabelArray) -> bool:
+        """Tell whether the pixels are as it found them."""
+        return self._equal(labels, self.edit.old)
+
+    def _equal(self, labels: LabelArray, wanted: LabelArray) -> bool:
+        return self.edit.size > 0 and bool(np.array_equal(labels[self.edit.indices], wanted))
+
+
+class Steps:
+    """The steps that were made, in order, and how many of them stand.
+
+    napari does not tell of an undo, so it is seen from the pixels.
+    """
+
+    def __init__(self) -> None:
+        self._steps: list[Step] = []
+        self._standing = 0
+
+    def add(self, step: Step) -> None:
+        """Remember a new step; those that were undone cannot be done again."""
+        self._steps = [*self._steps[: self._standing], step][-MOST:]
+        self._standing = len(self._steps)
+
+    def clear(self) -> None:
+        """Forget all steps."""
+        self._steps, self._standing = [], 0
+
+    def turned(self, labels: LabelArray) -> str:
+        """Return what to say of a step undone, or done again, since this was asked; else ``""``."""
+        if self._standing and self._steps[self._standing - 1].is_undone(labels):
+            self._standing -= 1
+            return messages.undone(self._steps[self._standing].text)
+        if self._standing < len(self._steps) and self._steps[self._standing].is_done(labels):
+            self._standing += 1
+            return self._steps[self._standing - 1].text
+        return ""

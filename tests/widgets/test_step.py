@@ -1,0 +1,64 @@
+"""Which correction an undo or a redo took back or brought again, seen from the pixels."""
+
+import numpy as np
+import pytest
+
+from napari_nucseg.correction.edit import Edit
+from napari_nucseg.widgets._step import MOST, Step, Steps
+
+
+@pytest.fixture
+def labels():
+    return np.arange(8, dtype=np.int32)
+
+
+def make(labels, steps, pixel, value):
+    """Change one pixel, as a step."""
+    old = labels[[pixel]]
+    labels[pixel] = value
+    steps.add(Step(Edit((np.array([pixel]),), old, labels[[pixel]], (value,)), f"made {value}"))
+
+
+def test_every_undo_and_redo_says_which_step_it_was(labels):
+    steps = Steps()
+    for pixel, value in ((1, 10), (2, 20), (1, 30)):
+        make(labels, steps, pixel, value)
+    said = []
+    for pixel, value in ((1, 10), (2, 2), (1, 1), (1, 10), (2, 20), (1, 30)):
+        labels[pixel] = value
+        said.append(steps.turned(labels))
+        assert steps.turned(labels) == ""  # a redraw that is neither
+
+    assert said == [
+        "Undone: made 30",
+        "Undone: made 20",
+        "Undone: made 10",
+        "made 10",
+        "made 20",
+        "made 30",
+    ]
+
+
+def test_a_new_step_takes_the_place_of_undone_ones(labels):
+    steps = Steps()
+    make(labels, steps, 1, 10)
+    labels[1] = 1
+    assert steps.turned(labels) == "Undone: made 10"
+    make(labels, steps, 2, 20)
+    labels[1] = 10  # by hand
+    assert steps.turned(labels) == ""
+    labels[2] = 2
+    assert steps.turned(labels) == "Undone: made 20"
+
+
+def test_old_steps_are_forgotten(labels):
+    steps = Steps()
+    for value in range(10, 10 + MOST + 2):
+        make(labels, steps, 1, value)
+    said = []
+    for value in reversed(range(9, 9 + MOST + 2)):
+        labels[1] = value
+        said.append(steps.turned(labels))
+
+    assert [text for text in said if text][-1] == "Undone: made 12"
+    assert said.count("") == 2
