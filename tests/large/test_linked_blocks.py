@@ -54,8 +54,8 @@ def main_id(labels):
 @pytest.mark.parametrize(
     "options",
     [
-        {"block": 64},
-        {"block": 96, "overlap": 96},
+        {"block": 96},
+        {"block": 128, "overlap": 128},
         {"block": 512},
         {"block": 96, "link_gap": 0, "min_planes": 3},
         {"block": 96, "drop_border": True, "anisotropy": 5.0},
@@ -64,7 +64,7 @@ def main_id(labels):
 def test_a_stack(volume, target, options):
     options = {"diameter": DIAMETER, "link_depth": True, **options}
     result = segment_large(
-        volume.image, target, "ZYX", pixel_size=volume.pixel_size, **{"overlap": 64, **options}
+        volume.image, target, "ZYX", pixel_size=volume.pixel_size, **{"overlap": 96, **options}
     )
     plain = {name: options[name] for name in options if name not in ("block", "overlap")}
     expected = segment(volume.image, "ZYX", pixel_size=volume.pixel_size, **plain)
@@ -109,7 +109,7 @@ def test_a_movie(movie, target):
 def test_a_movie_of_stacks(tmp_path, target, volumes, axes, linked):
     image = volumes if axes == "TZYX" else volumes.transpose(1, 0, 2, 3)
     options = {"diameter": DIAMETER, **dict.fromkeys(linked, True)}
-    segment_large(image, target, axes, block=96, overlap=64, **options)
+    segment_large(image, target, axes, block=96, overlap=96, **options)
     expected = segment(image, axes, **options)
     assert_same(expected.labels, read_labels(target))
 
