@@ -68,6 +68,11 @@ class Windows:
         Of the base model.
     params : FineTuneParams
     rehearsal : Rehearsal
+
+    Attributes
+    ----------
+    training_nuclei : int
+        Nuclei to learn from.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Windows:
     ) -> None:
         self.params = params
         self.rehearsal = rehearsal
+        self.training_nuclei = split.training_nuclei
         self.sources = [
             _source(row, mask, config)
             for row, mask in zip(rows, split.training, strict=True)
