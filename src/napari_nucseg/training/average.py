@@ -1,4 +1,6 @@
-"""Exponential moving average of all weights."""
+"""Means of all weights of a network: over the steps of a training, and of two networks."""
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -7,6 +9,13 @@ from napari_nucseg._types import FloatArray
 
 INTERVAL = 5
 """Steps between updates; copying the weights on every step would cost time for nothing."""
+
+
+def blend_weights(
+    base: Sequence[FloatArray], tuned: Sequence[FloatArray], way: float
+) -> list[FloatArray]:
+    """Return weights that lie part of the way from one set to another; 1: all of it."""
+    return [old + way * (new - old) for old, new in zip(base, tuned, strict=True)]
 
 
 class WeightAverage:

@@ -16,7 +16,7 @@ from napari_nucseg.errors import Cancelled, DatasetError, ModelError
 from napari_nucseg.model.folder import ModelFolder, write_text
 from napari_nucseg.model.losses import MapsLoss, offset_error, pixel_accuracy
 from napari_nucseg.model.network import build_network, encoder_layers, load_network
-from napari_nucseg.training.average import WeightAverage
+from napari_nucseg.training.average import WeightAverage, blend_weights
 from napari_nucseg.training.batches import TrainingBatches, validation_batches
 from napari_nucseg.training.calibration import calibrate
 from napari_nucseg.training.dataset import Item
@@ -166,11 +166,8 @@ class Trainer:
     def _blend(self) -> None:
         """Draw the weights towards those of the parent."""
         if self.parent is not None and self.recipe.blend < 1:
-            pairs = zip(
-                load_network(self.parent).get_weights(), self.network.get_weights(), strict=True
-            )
-            blend = self.recipe.blend
-            self.network.set_weights([old + blend * (new - old) for old, new in pairs])
+            base, tuned = load_network(self.parent).get_weights(), self.network.get_weights()
+            self.network.set_weights(blend_weights(base, tuned, self.recipe.blend))
 
     def _check_parent(self, parent: ModelFolder) -> None:
         expected, got = self.recipe.model.network, parent.config.network

@@ -16,7 +16,7 @@ from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.model.losses import MapsLoss
 from napari_nucseg.model.network import encoder_layers, load_network
-from napari_nucseg.training.average import WeightAverage
+from napari_nucseg.training.average import WeightAverage, blend_weights
 from napari_nucseg.training.finetune.checkpoint import State, load_checkpoint, save_checkpoint
 from napari_nucseg.training.finetune.examination import Examination, Result
 from napari_nucseg.training.finetune.job import CHECKPOINT, PREVIEW
@@ -243,9 +243,8 @@ class Tuner:
 
     def _blended(self) -> list[FloatArray]:
         """Return weights between the base model's and the average of the tuned ones."""
-        pairs = zip(self.base, self.average.weights, strict=True)
         way = blend_for(self.windows.training_nuclei)
-        return [base + way * (tuned - base) for base, tuned in pairs]
+        return blend_weights(self.base, self.average.weights, way)
 
     def _note(self, training_loss: float | None, loss: float, scores: Scores) -> None:
         """Append to the history and report it."""
