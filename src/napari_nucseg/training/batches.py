@@ -160,5 +160,6 @@ def _sampling_chances(items: list[Item], balance: float) -> FloatArray:
 
 def _stack(views: list[View], recipe: Recipe) -> tuple[Any, Any]:
     images = np.stack([view.image for view in views])
-    targets = np.stack([make_targets(view.labels, view.valid, recipe.touching) for view in views])
+    weights = (recipe.touching, recipe.touching_offset)
+    targets = np.stack([make_targets(view.labels, view.valid, *weights) for view in views])
     return images, targets

@@ -42,6 +42,8 @@ class Recipe(BaseModel):
     """Weight of the Dice term in the loss."""
     touching: float = Field(default=4.0, ge=0)
     """Extra weight of pixels between touching nuclei."""
+    touching_offset: float = Field(default=0.0, ge=0)
+    """Extra weight of nuclei that touch others in the offset loss."""
     copy_paste: float = Field(default=0.0, ge=0, le=1)
     """Share of windows into which touching nuclei are pasted."""
     empty_share: float = Field(default=0.02, ge=0, le=0.5)
@@ -148,6 +150,7 @@ def _standard(model_name: str, seed: int) -> Recipe:
         frozen_epochs=2,
         average=0.995,
         copy_paste=0.3,
+        touching_offset=3.0,
         empty_share=0.03,
         seed=seed,
     )
