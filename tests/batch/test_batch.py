@@ -211,6 +211,31 @@ def test_tracks_that_lie_there_are_only_replaced_when_told_to(tmp_path, output, 
     assert len(tracks.read_text().splitlines()) == result.count > 1
 
 
+def test_tracks_that_no_run_wrote_are_not_removed(tmp_path, output, movie, table):
+    segment_batch(tmp_path / "m.tif", output, diameter=14)
+    tracks = output / "m_tracks.txt"
+    tracks.write_text("1 0 2 0\n")
+    batch = segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
+    assert batch.counts == {Status.OK: 1}
+    assert tracks.read_text() == "1 0 2 0\n"
+    assert f"{tracks} was left, as it is not of the earlier labels" in table()[0]["message"]
+    tracks.unlink()
+    segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
+    assert "tracks" not in table()[0]["message"]
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_a_folder_where_tracks_go_is_named(tmp_path, output, movie, table, labels):
+    if labels:
+        segment_batch(tmp_path / "m.tif", output, diameter=14)
+    (output / "m_tracks.txt").mkdir(parents=True)
+    batch = segment_batch(tmp_path / "m.tif", output, diameter=14, link_time=True)
+    assert batch.counts == {Status.FAILED: 1}
+    message = table()[0]["message"]
+    assert "m_tracks.txt is a folder, expected a place for a file; move or rename" in message
+    assert "--overwrite" not in message
+
+
 def test_tracks_of_labels_that_cannot_be_written_are_not_in_the_way(
     tmp_path, output, movie, monkeypatch
 ):

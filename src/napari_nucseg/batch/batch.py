@@ -15,7 +15,7 @@ from napari_nucseg.batch.executors import (
     Executor,
     WorkersExecutor,
 )
-from napari_nucseg.batch.existing import look_up
+from napari_nucseg.batch.existing import look_up, with_what_is_tracked
 from napari_nucseg.batch.items import (
     FieldItem,
     FileItem,
@@ -216,6 +216,7 @@ class Batch:
         cancelled: CancelCheck,
     ) -> None:
         self._tracebacks = Tracebacks(self.summary.with_name(TRACEBACKS))
+        self.items = [with_what_is_tracked(i, self.results, self.record) for i in self.items]
         known = {item.file: self._look_up(item) for item in self.items}
         self.results.forget_untrue(self.items, self.summary.parent)
         fields = [item for item in self.items if isinstance(item, FieldItem)]

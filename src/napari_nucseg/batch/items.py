@@ -68,8 +68,11 @@ class Item(Protocol):
     def read_labels(self) -> LoadedImage:
         """Read the labels."""
 
-    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
-        """Write the labels, before them probabilities, with them tracks, if there are any."""
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
+        """Write the labels, before them probabilities, with them tracks, if there are any.
+
+        Returns what the user should know of other files that stay there, ``""`` for nothing.
+        """
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,14 @@ class FileItem:
         Folder of the results.
     stem : str
         Begins their names.
+    tracked : bool
+        Whether the labels that lie there were written with tracks.
     """
 
     source: Path
     output: Path
     stem: str
+    tracked: bool = False
 
     @property
     def file(self) -> str:
@@ -127,26 +133,30 @@ class FileItem:
         """See `Item`."""
         return read_image(self.labels)
 
-    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
         """See `Item`."""
         size = image.pixel_size
         if result.probabilities is not None:
             maps = result.probabilities
             write_maps(self.probability, maps, result.axes, size, overwrite=True)
-        with self.with_tracks(result, overwrite=overwrite):
+        with self.with_tracks(result, overwrite=overwrite) as remark:
             write_labels(self.labels, result.labels, result.axes, size, overwrite=overwrite)
+        return remark
 
     @contextmanager
-    def with_tracks(self, result: SegmentationResult, *, overwrite: bool) -> Iterator[None]:
-        """Write the tracks with the labels, or remove those of labels that are replaced."""
+    def with_tracks(self, result: SegmentationResult, *, overwrite: bool) -> Iterator[str]:
+        """Write the tracks with the labels, or remove those of labels that are replaced.
+
+        Yields what the user should know of tracks that stay, ``""`` if there are none.
+        """
         tracks = tracks_of(result)
         if tracks is not None:
             with tracks_with(self.tracks, tracks, overwrite=overwrite):
-                yield
-            return
-        if overwrite:
-            remove_tracks(self.tracks)
-        yield
+                yield ""
+        elif overwrite:
+            yield remove_tracks(self.tracks, of_labels=self.tracked)
+        else:
+            yield ""
 
 
 @dataclass(frozen=True)
@@ -183,10 +193,11 @@ class ZarrItem(FileItem):
 
         return read_field(self.labels)
 
-    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
         """See `Item`."""
-        with self.with_tracks(result, overwrite=overwrite):
+        with self.with_tracks(result, overwrite=overwrite) as remark:
             _write_groups(self, result, image, overwrite=overwrite)
+        return remark
 
 
 @dataclass(frozen=True)
@@ -256,9 +267,10 @@ class FieldItem:
 
         return read_field(self.labels)
 
-    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
         """See `Item`."""
         _write_groups(self, result, image, overwrite=overwrite)
+        return ""
 
 
 def _write_groups(

@@ -48,22 +48,45 @@ def tracks_with(path: Path, rows: AnyArray, *, overwrite: bool) -> Iterator[None
         yield
 
 
-def remove_tracks(path: Path) -> None:
+def remove_tracks(path: Path, *, of_labels: bool) -> str:
     """Remove the tracks of labels that are replaced by others; a file of anything else stays.
+
+    Parameters
+    ----------
+    path : Path
+    of_labels : bool
+        Whether it is known that tracks were written there with these labels.
+
+    Returns
+    -------
+    str
+        What the user should know of tracks that stay, ``""`` if there are none.
 
     Raises
     ------
     WriteError
     """
-    if _are_tracks(path):
-        remove_file(path)
+    if _read_tracks(path) is None:
+        return ""
+    if not of_labels:
+        return f"{path} was left, as it is not of the earlier labels; nor is it of the new ones."
+    remove_file(path)
+    return ""
 
 
-def _are_tracks(path: Path) -> bool:
-    """Tell whether a file is there and has nothing but lines such as `write_tracks` writes."""
+def are_tracks(path: Path, rows: AnyArray | list[list[int]]) -> bool:
+    """Tell whether a file holds these tracks."""
+    there = _read_tracks(path)
+    return there is not None and there == np.asarray(rows).tolist()
+
+
+def _read_tracks(path: Path) -> list[list[int]] | None:
+    """Return rows such as `write_tracks` writes; None if there is no file, or one of others."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError:  # whoever writes there will say so
-        return False
+        return None
     rows = [line.split() for line in lines]
-    return all(len(row) == _COLUMNS and all(cell.isdigit() for cell in row) for row in rows)
+    if not all(len(row) == _COLUMNS and all(cell.isdigit() for cell in row) for row in rows):
+        return None
+    return [[int(cell) for cell in row] for row in rows]
