@@ -9,6 +9,7 @@ import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly
 from napari_nucseg.cli._options import whole_number, with_options
+from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.params import SegmentParams, make_params
 
@@ -35,6 +36,7 @@ def suggest(
     size: Annotated[
         int, typer.Option("--size", min=32, help="Height and width of a region in pixels.")
     ] = 256,
+    pixel_size: PixelSize = None,
     **options: Any,
 ) -> None:
     """Say where to correct labels for fine-tuning: where the model doubts most.
@@ -45,6 +47,7 @@ def suggest(
     """
     with fail_clearly():
         params = make_params(options)
+        sizes = parse_pixel_size(pixel_size)
         from napari_nucseg.batch.items import find_items
         from napari_nucseg.correction.suggestions import spread_out, suggest_regions
         from napari_nucseg.registry import find_model
@@ -57,6 +60,8 @@ def suggest(
             name = " ".join((str(item.source), *item.place.values()))
             try:
                 image = item.read(None)
+                if sizes is not None:
+                    image = image.resized(sizes)
                 regions = suggest_regions(
                     image.data,
                     image.axes,
