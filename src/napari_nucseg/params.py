@@ -5,7 +5,7 @@ widget, command line and saved records are made from them.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -252,22 +252,34 @@ def choose_params(kind: type[Params], params: Params | None, options: Mapping[st
     return params
 
 
-def build_params(kind: type[Params], options: Mapping[str, Any]) -> Params:
-    """Build parameters of any kind, see `make_params`."""
+def build_params(
+    kind: type[Params], options: Mapping[str, Any], called: Callable[[str], str] = str
+) -> Params:
+    """Build parameters of any kind, see `make_params`.
+
+    Parameters
+    ----------
+    kind : type
+    options : mapping
+    called : callable
+        Returns what a field is called in messages; its own name by default.
+    """
     try:
         return kind(**options)
     except ValidationError as error:
-        raise InputError("; ".join(_explain(e, kind) for e in error.errors()) + ".") from error
+        explained = (_explain(e, kind, called) for e in error.errors())
+        raise InputError("; ".join(explained) + ".") from error
 
 
-def _explain(error: Any, kind: type[BaseModel]) -> str:
-    name = str(error["loc"][0])
+def _explain(error: Any, kind: type[BaseModel], called: Callable[[str], str]) -> str:
+    field = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
-        return f"unknown parameter '{name}', known are {', '.join(kind.model_fields)}"
+        return f"unknown parameter '{field}', known are {', '.join(kind.model_fields)}"
     if error["type"] == "value_error":  # written here, with what was received
-        return f"{name}: {error['ctx']['error']}"
-    info = kind.model_fields[name]
-    return f"{name}: expected {_expected(info.annotation, info.metadata)}, got {error['input']!r}"
+        return f"{called(field)}: {error['ctx']['error']}"
+    info = kind.model_fields[field]
+    expected = _expected(info.annotation, info.metadata)
+    return f"{called(field)}: expected {expected}, got {error['input']!r}"
 
 
 def _expected(kind: Any, limits: Iterable[Any]) -> str:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly, training_progress
-from napari_nucseg.cli._options import with_options
+from napari_nucseg.cli._options import read_options, with_options
 from napari_nucseg.errors import Cancelled, InputError
-from napari_nucseg.finetune_params import FineTuneParams, make_finetune_params
+from napari_nucseg.finetune_params import FineTuneParams
 
 if TYPE_CHECKING:
     from napari_nucseg import _types
@@ -59,7 +59,7 @@ def finetune(
     with fail_clearly(), training_progress() as progress:
         from napari_nucseg.training.finetune.start import change_job, create_job, run_process
 
-        params = make_finetune_params(options)
+        params = read_options(FineTuneParams, options)
         if resume is None:
             if data is None or output is None:
                 raise InputError("finetune needs --data DIR and --output NAME, or --resume JOB.")

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
-from napari_nucseg.cli._options import whole_number, with_segment_options
+from napari_nucseg.cli._options import read_options, whole_number, with_segment_options
 from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
 from napari_nucseg.errors import InputError
-from napari_nucseg.params import make_params
+from napari_nucseg.params import SegmentParams
 
 
 def _checked_axes(axes: str | None) -> str | None:
@@ -113,7 +113,7 @@ def segment(
     a stop.
     """
     with fail_clearly():
-        params = make_params(options)
+        params = read_options(SegmentParams, options)
         sizes = parse_pixel_size(pixel_size)
         from napari_nucseg._native import native_messages_hidden
         from napari_nucseg.batch.batch import Batch

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly
-from napari_nucseg.cli._options import whole_number, with_options
+from napari_nucseg.cli._options import read_options, whole_number, with_options
 from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
 from napari_nucseg.errors import NucsegError
-from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.params import SegmentParams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ def suggest(
     regions of the images so far.
     """
     with fail_clearly():
-        params = make_params(options)
+        params = read_options(SegmentParams, options)
         sizes = parse_pixel_size(pixel_size)
         from napari_nucseg.batch.items import find_items
         from napari_nucseg.correction.suggestions import spread_out, suggest_regions
