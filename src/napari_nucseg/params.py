@@ -290,12 +290,17 @@ def _expected(kind: Any, limits: Iterable[Any]) -> str:
     if get_origin(kind) is Literal:
         *first, last = map(repr, get_args(kind))
         return f"{', '.join(first)} or {last}"
-    bounds = {
-        name: f"{getattr(limit, name):,}"
+    bounds = bounds_of(limits)
+    if len(bounds) == 2:
+        return f"{_NOUNS[kind]} from {bounds['ge']:,} to {bounds['le']:,}"
+    return f"{_NOUNS[kind]} of at least {bounds['ge']:,}" if bounds else _NOUNS[kind]
+
+
+def bounds_of(limits: Iterable[Any]) -> dict[str, float]:
+    """Return the bounds of a field from its metadata: ``ge`` and ``le``, those that it has."""
+    return {
+        name: getattr(limit, name)
         for limit in limits
         for name in ("ge", "le")
         if hasattr(limit, name)
     }
-    if len(bounds) == 2:
-        return f"{_NOUNS[kind]} from {bounds['ge']} to {bounds['le']}"
-    return f"{_NOUNS[kind]} of at least {bounds['ge']}" if bounds else _NOUNS[kind]

@@ -8,7 +8,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from napari_nucseg.params import Params, SegmentParams, build_params
+from napari_nucseg.params import Params, SegmentParams, bounds_of, build_params
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -74,13 +74,7 @@ def _metavar(info: FieldInfo) -> str:
         return "|".join(get_args(info.annotation))
     if get_origin(info.annotation) is tuple:
         return "N"
-    limits = [
-        str(getattr(limit, name))
-        for limit in info.metadata
-        for name in ("ge", "le")
-        if hasattr(limit, name)
-    ]
-    return "..".join(limits) or "TEXT"
+    return "..".join(map(str, bounds_of(info.metadata).values())) or "TEXT"
 
 
 def _typer_type(info: FieldInfo) -> tuple[Any, Any]:
