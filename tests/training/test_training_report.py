@@ -48,8 +48,9 @@ def report(trained, tmp_path_factory):
     data = write_folder(tmp_path_factory.mktemp("source") / "nuclei-data")
     (data / "README.md").write_text("CC0")
     (data / "index.csv").write_text(
-        "id,group,label_source,shares_group_with_test\n"
-        "a,g,fixed,1\nb,g,original_rejected,0\nc,g,fixed,1\n"
+        "label_source,id,group,shares_group_with_test\n"
+        "fixed,a,g,1\noriginal_rejected,b,g,0\nfixed,c,g,1\n",
+        encoding="utf-8-sig",  # as spreadsheets save it
     )
     output = tmp_path_factory.mktemp("report")
     write_report(
