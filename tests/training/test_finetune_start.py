@@ -579,8 +579,10 @@ def test_a_model_is_stored_at_a_path_whole_or_not_at_all(small_parent, tmp_path,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copytree", full)
-    with pytest.raises(WriteError, match=r"Cannot write .*other: No space left on device"):
-        store_model(small_parent, str(tmp_path / "deep" / "other"))
+    for folder in ("deep", "not yet there"):
+        with pytest.raises(WriteError, match=r"Cannot write .*other: No space left on device"):
+            store_model(small_parent, str(tmp_path / folder / "other"))
+    assert os.listdir(tmp_path) == ["deep"]
     assert os.listdir(tmp_path / "deep") == ["new"]
 
 

@@ -121,12 +121,27 @@ def test_another_recipe_is_not_resumed(trained, data):
 
 def test_nothing_to_resume_is_said(data, tmp_path):
     with pytest.raises(DatasetError, match="no training to resume"):
-        run.train(data, tmp_path / "nothing", _recipe(), resume=True)
+        run.train(data, tmp_path / "new" / "nothing", _recipe(), resume=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_data_folder_is_named(tmp_path):
     with pytest.raises(DatasetError, match=f"no data folder at {tmp_path / 'nowhere'}"):
         run.train(tmp_path / "nowhere", tmp_path / "out", _recipe())
+
+
+def test_a_training_that_fails_early_leaves_no_folder(data, encoder_weights, tmp_path):
+    (tmp_path / "mine").mkdir()
+    for output in (tmp_path / "new", tmp_path / "mine"):
+        with pytest.raises(Cancelled):  # before the first checkpoint
+            run.train(
+                data,
+                output,
+                _recipe(),
+                encoder_weights=encoder_weights,
+                cancelled=_stop_after(0),
+            )
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
 
 
 def test_a_training_that_was_stopped_ends_like_an_undisturbed_one(

@@ -1,7 +1,8 @@
 """Writing of labels and maps as TIFF files that open in Fiji, QuPath and napari."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,27 @@ def prepare_output(folder: str | Path) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise WriteError(f"Nothing can be written to the folder {folder}: permission denied.")
     return folder
+
+
+@contextmanager
+def prepared_output(folder: Path) -> Iterator[None]:
+    """Create a folder for results unless it is there; what of it stays empty goes at the end.
+
+    So a run that fails early leaves nothing behind. Folders that were there before stay.
+
+    Raises
+    ------
+    WriteError
+        If it cannot be created or nothing can be written there.
+    """
+    created = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
+    try:
+        prepare_output(folder)
+        yield
+    finally:
+        for path in created:
+            with suppress(OSError):  # it holds something, or could not be created
+                path.rmdir()
 
 
 def smallest_labels(labels: AnyArray) -> AnyArray:
