@@ -12,6 +12,7 @@ from small_data import random_field, write_folder
 from napari_nucseg import segment
 from napari_nucseg.errors import Cancelled, DatasetError, ModelError, WriteError
 from napari_nucseg.model.config import NetworkConfig
+from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import open_model
 from napari_nucseg.model.network import build_network, encoder_layers
 from napari_nucseg.training import run
@@ -276,6 +277,25 @@ def test_kept_weights_lie_between_the_parent_s_and_the_trained_ones(trained, dat
     assert "blended with the parent's (0.25 of the way)" in card
     assert "--blend 0.25 --include-test-groups" in card
     assert "1 of the training images share a field of view with withheld" in card
+
+
+def test_another_parent_is_not_resumed(trained, data, tmp_path):
+    first, second = open_model(trained[0]), tmp_path / "second"
+    network = build_network(_recipe().model.network)  # random weights
+    export_network(network, _recipe().model.model_copy(update={"name": "second"}), second)
+    recipe = _recipe().model_copy(update={"epochs": 1})
+    run.train(data, tmp_path / "child", recipe, parent=first)
+    hashes = [model.hashes["model.weights.h5"][:12] for model in (first, open_model(second))]
+    for parent, given in (
+        (open_model(second), f"got the parent 'second' (weights of sha256 {hashes[1]})"),
+        (None, "got no parent"),
+    ):
+        with pytest.raises(DatasetError, match="started from the parent 'tiny'") as caught:
+            run.train(data, tmp_path / "child", recipe, parent=parent, resume=True)
+        assert f"(weights of sha256 {hashes[0]})" in str(caught.value)
+        assert given in str(caught.value)
+    with pytest.raises(DatasetError, match=r"from no parent; .* got the parent 'tiny'"):
+        run.train(data, trained[0], _recipe(), parent=first, resume=True)
 
 
 def test_a_parent_with_another_network_is_refused(trained, data, tmp_path):
