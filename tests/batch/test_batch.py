@@ -317,6 +317,23 @@ def test_options_and_workers_are_checked(images, output):
     assert not (images / "x.zarr").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"inputs": None}, r"inputs must be paths or patterns .* got None; an array is"),
+        ({"inputs": 3}, r"inputs must be .* got 3;"),
+        ({"inputs": ["a.tif", None]}, r"inputs must be .* got None;"),
+        ({"inputs": np.zeros((2, 8, 8))}, r"inputs must be .* got a ndarray;"),
+        ({"output": None}, "output must be the path of a folder, got None"),
+        ({"scheduler": 3}, "scheduler must be the address .* or a Client, got 3"),
+    ],
+)
+def test_arguments_of_another_type_are_named(images, output, arguments, message):
+    with pytest.raises(InputError, match=message):
+        segment_batch(**{"inputs": images, "output": output, **arguments})
+    assert not output.exists()
+
+
 @pytest.fixture
 def numbered(tmp_path, field):
     """Write images whose names differ in case only, which get numbers in this order."""
