@@ -224,6 +224,38 @@ def test_tracks_that_no_run_wrote_are_not_removed(tmp_path, output, movie, table
     assert "tracks" not in table()[0]["message"]
 
 
+def test_probabilities_without_labels_are_only_replaced_when_told_to(images, output, field, table):
+    output.mkdir()
+    map_file = output / "a_probability.tif"
+    map_file.write_text("mine")
+    options = {"diameter": 14, "probabilities": True}
+    batch = segment_batch(images / "a.tif", output, **options)
+    assert batch.counts == {Status.FAILED: 1}
+    message = f"{map_file} exists already, but a_labels.tif does not; remove or rename it"
+    assert table()[0]["message"].startswith(message)
+    item = FileItem(images / "a.tif", output, "a")
+    with pytest.raises(WriteError, match=r"a_probability.tif exists already"):  # since it began
+        item.write(segment(field, **options), item.read(None), overwrite=False)
+    assert map_file.read_text() == "mine"
+    assert not item.labels.exists()
+    segment_batch(images / "a.tif", output, overwrite=True, **options)
+    assert tifffile.imread(map_file).shape == field.shape
+
+
+def test_probabilities_of_labels_that_cannot_be_written_are_not_in_the_way(
+    images, output, monkeypatch
+):
+    def fail(*_, **__):
+        raise WriteError("no space")
+
+    options = {"diameter": 14, "probabilities": True}
+    with monkeypatch.context() as patched:
+        patched.setattr("napari_nucseg.batch.items.write_labels", fail)
+        segment_batch(images / "a.tif", output, **options)
+    assert not (output / "a_probability.tif").exists()
+    assert segment_batch(images / "a.tif", output, **options).counts == {Status.OK: 1}
+
+
 @pytest.mark.parametrize("labels", [True, False])
 def test_a_folder_where_tracks_go_is_named(tmp_path, output, movie, table, labels):
     if labels:

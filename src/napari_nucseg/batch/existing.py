@@ -61,12 +61,16 @@ def with_what_is_tracked(item: Item, results: Results, record: ParameterRecord) 
 
 
 def _in_the_way(item: Item, params: SegmentParams) -> str:
-    """Return why the tracks of an image without labels cannot be written, ``""`` if they can."""
-    if params.link_time and isinstance(item, FileItem) and os.path.lexists(item.tracks):
-        return (
-            f"{item.tracks} exists already, but {item.labels.name} does not; remove or rename it, "
-            "or choose another --output, or --overwrite, which replaces it."
-        )
+    """Return why results beside labels that are not there cannot be written, ``""`` if they can."""
+    beside = [item.probability] if params.probabilities else []
+    if params.link_time and isinstance(item, FileItem):
+        beside.append(item.tracks)
+    for path in beside:
+        if os.path.lexists(path):
+            return (
+                f"{path} exists already, but {item.labels.name} does not; remove or rename it, or "
+                "choose another --output, or --overwrite, which replaces it."
+            )
     return ""
 
 

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from napari_nucseg.io.inputs import (
 from napari_nucseg.io.plate import Field, is_damaged, is_ome_image, is_plate, list_fields, read_ome
 from napari_nucseg.io.reading import LoadedImage, read_image
 from napari_nucseg.io.tracks import remove_tracks, tracks_with
-from napari_nucseg.io.writing import write_labels, write_maps
+from napari_nucseg.io.writing import maps_with, write_labels
 from napari_nucseg.large.rule import reason_for_blocks
 from napari_nucseg.linking.features import track_rows
 from napari_nucseg.params import SegmentParams
@@ -69,7 +69,7 @@ class Item(Protocol):
         """Read the labels."""
 
     def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
-        """Write the labels, before them probabilities, with them tracks, if there are any.
+        """Write the labels, with them probabilities and tracks, if there are any.
 
         Returns what the user should know of other files that stay there, ``""`` for nothing.
         """
@@ -135,12 +135,14 @@ class FileItem:
 
     def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
         """See `Item`."""
-        size = image.pixel_size
-        if result.probabilities is not None:
-            maps = result.probabilities
-            write_maps(self.probability, maps, result.axes, size, overwrite=True)
-        with self.with_tracks(result, overwrite=overwrite) as remark:
-            write_labels(self.labels, result.labels, result.axes, size, overwrite=overwrite)
+        axes, size, maps = result.axes, image.pixel_size, result.probabilities
+        with ExitStack() as beside:
+            if maps is not None:
+                beside.enter_context(
+                    maps_with(self.probability, maps, axes, size, overwrite=overwrite)
+                )
+            remark = beside.enter_context(self.with_tracks(result, overwrite=overwrite))
+            write_labels(self.labels, result.labels, axes, size, overwrite=overwrite)
         return remark
 
     @contextmanager
@@ -277,16 +279,19 @@ def _write_groups(
     item: Item, result: SegmentationResult, image: LoadedImage, *, overwrite: bool
 ) -> None:
     """Write results as OME-Zarr; the tracks are in the attributes of the labels."""
-    from napari_nucseg.io.plate_field import write_field
+    from napari_nucseg.io.plate_field import field_with, write_field
 
-    def write(target: Path, data: AnyArray, **options: Any) -> None:
-        write_field(target, image.path, data, result.axes, image, **options)
-
-    if result.probabilities is not None:
-        write(item.probability, result.probabilities, overwrite=True)
     tracks = tracks_of(result)
     record = {} if tracks is None else {"tracks": tracks.tolist()}
-    write(item.labels, result.labels, record=record, overwrite=overwrite)
+    source, axes, maps = image.path, result.axes, result.probabilities
+    with ExitStack() as beside:
+        if maps is not None:
+            beside.enter_context(
+                field_with(item.probability, source, maps, axes, image, overwrite=overwrite)
+            )
+        write_field(
+            item.labels, source, result.labels, axes, image, record=record, overwrite=overwrite
+        )
 
 
 def missing_result(item: Item, params: SegmentParams) -> Path | None:
