@@ -17,7 +17,7 @@ from napari_nucseg import segment, segment_batch
 from napari_nucseg.batch import results
 from napari_nucseg.batch.batch import LOCK, Batch
 from napari_nucseg.batch.items import FileItem
-from napari_nucseg.batch.outcome import Status
+from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.work import Work, segment_on_worker
 from napari_nucseg.errors import Cancelled, InputError, ReadError, WriteError
 from napari_nucseg.io.lock import give_back, take_lock
@@ -309,6 +309,16 @@ def test_pixel_sizes_of_numpy_are_those_of_python(images, output):
     again = segment_batch(images, output, diameter=14, pixel_size={"Y": 0.5, "X": 1.0})
     assert set(again.counts) == {Status.SKIPPED}
     assert again.outdated == 0
+
+
+def test_one_image_is_no_images(images, output):
+    batch = segment_batch(images / "a.tif", output, diameter=14)
+    batch.nuclei = 1
+    assert batch.describe() == "1 of 1 file segmented (1 nucleus)"
+    again = segment_batch(images / "a.tif", output, diameter=14)
+    wanted = "1 skipped as it has results (--overwrite computes it again)"
+    assert again.describe() == f"0 of 1 file segmented (0 nuclei), {wanted}"
+    assert Outcome(Status.OK, 1, 0.5).describe() == "1 nucleus in 0.5 s"
 
 
 def test_what_is_called_like_tracks_but_is_not_stays(images, output):

@@ -30,7 +30,7 @@ def test_the_labels_are_those_of_python(run, image, output, rows, field):
     first, last = result.stderr.splitlines()
     assert first.startswith(f"[1/1] {image}: {expected.count} nuclei in ")
     summary = output / "summary.csv"
-    assert last == f"1 of 1 files segmented ({expected.count} nuclei); see {summary}."
+    assert last == f"1 of 1 file segmented ({expected.count} nuclei); see {summary}."
 
 
 def test_a_certainty_that_leaves_nothing_is_told(run, image, output, rows):
@@ -173,7 +173,7 @@ def test_results_beside_the_images_are_not_segmented_later(run, image):
     before = sorted(folder.iterdir())
     result = run("segment", folder, "--output", folder, "--probabilities", "--overwrite")
     assert result.exit_code == 0
-    assert "1 of 1 files" in result.stderr
+    assert "1 of 1 file" in result.stderr
     assert sorted(folder.iterdir()) == before
 
 

@@ -140,7 +140,7 @@ def test_the_fingerprint_knows_data_parameters_and_base_model(params, small_pare
         ([(IMAGE, LABELS.astype(float))], DatasetError, "must be integers"),
         ([(IMAGE, -LABELS)], DatasetError, "positive for nuclei"),
         ([(IMAGE, LABELS, LABELS * 0)], DatasetError, "Nothing is marked as reviewed"),
-        ([(IMAGE, (LABELS == 3) * 1)], DatasetError, "hold one nucleus"),
+        ([(IMAGE, (LABELS == 3) * 1)], DatasetError, "hold 1 nucleus"),
         ([(IMAGE, LABELS * 0)], DatasetError, "hold no nucleus"),
         ([], DatasetError, "There are no images to learn from"),
         ([IMAGE], InputError, "element 1 is a ndarray"),

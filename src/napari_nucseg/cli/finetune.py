@@ -7,6 +7,7 @@ import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly, training_progress
 from napari_nucseg.cli._options import read_options, with_options
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import Cancelled, InputError
 from napari_nucseg.finetune_params import FineTuneParams
 
@@ -106,8 +107,8 @@ class Reporter:
         elif isinstance(message, messages.SplitTold):
             areas = "; ".join(map(str, message.held_out))
             _say(
-                f"{message.training_nuclei} nuclei to learn from, {message.held_out_nuclei} held "
-                f"out for scoring: {areas}."
+                f"{counted(message.training_nuclei, 'nucleus')} to learn from, "
+                f"{message.held_out_nuclei:,} held out for scoring: {areas}."
             )
         elif isinstance(message, messages.Validation):
             _say(

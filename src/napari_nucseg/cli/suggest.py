@@ -10,6 +10,7 @@ import typer
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly
 from napari_nucseg.cli._options import read_options, whole_number, with_options
 from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.params import SegmentParams
 
@@ -85,8 +86,8 @@ def suggest(
         typer.echo("The model is sure of everything in these images.", err=True)
     elif found and len(chosen) < count:
         typer.echo(
-            f"{len(chosen)} of {count} regions: they do not overlap, not even in different planes, "
-            "and there is no other with doubt.",
+            f"{len(chosen)} of {counted(count, 'region')}: they do not overlap, not even in "
+            "different planes, and there is no other with doubt.",
             err=True,
         )
     if code:

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck
 from napari_nucseg.axes import Planes, plan_planes, resolve_axes
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.diameter import estimate_diameter
 from napari_nucseg.inference.engine import Engine, make_engine
@@ -178,8 +179,10 @@ def _describe_pixels(samples: list[AnyArray], n_pixels: int) -> list[str]:
         if finite == 0:
             raise InputError("Every pixel of the image is NaN or infinite; nothing can be seen.")
         if finite < total:
-            count = f"{total - finite:,}" if total == n_pixels else f"At least {total - finite:,}"
-            return [f"{count} pixels are NaN or infinite and were taken as background."]
+            count = counted(total - finite, "pixel")
+            seen = count if total == n_pixels else f"At least {count}"
+            verbs = ("is", "was") if total - finite == 1 else ("are", "were")
+            return [f"{seen} {verbs[0]} NaN or infinite and {verbs[1]} taken as background."]
     lowest = min(s.min() for s in samples)
     if all(s.max() == lowest for s in samples):
         return [f"The image is constant (every pixel is {lowest}), so it shows no nuclei."]

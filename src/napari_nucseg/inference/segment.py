@@ -11,6 +11,7 @@ import numpy as np
 
 import napari_nucseg
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray, Progress
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import Cancelled, InputError
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.instances import find_instances
@@ -165,7 +166,7 @@ def segment(
 
     def tiles_done(done: int, total: int) -> None:
         if progress is not None:
-            progress(done, total, f"{count:,} nuclei")
+            progress(done, total, counted(count, "nucleus"))
 
     view = field_of_view.window
     planes = predict_planes(source, job, tiles_done=tiles_done, window=view, cancelled=cancelled)

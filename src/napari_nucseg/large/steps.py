@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, Progress
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import BlocksFailed, ReadError
 from napari_nucseg.inference.linked import describe_links
 from napari_nucseg.io.lazy import LazyImage
@@ -116,7 +117,7 @@ class Steps:
             self._show(index)
             self._nuclei += nuclei.count_in(self.grid.at(index).inner)
         if there:
-            self._tell(len(there), f"{self._nuclei:,} nuclei")
+            self._tell(len(there), counted(self._nuclei, "nucleus"))
         left = [index for index in range(len(self.grid)) if index not in there]
         finished = len(there)
 
@@ -125,7 +126,7 @@ class Steps:
             finished += 1
             self._show(index)
             self._nuclei += count
-            self._tell(finished, f"{self._nuclei:,} nuclei")
+            self._tell(finished, counted(self._nuclei, "nucleus"))
 
         self._report(failed=work_through(executor, "find", left, done, self._cancelled))
 
@@ -237,8 +238,8 @@ class Steps:
         ]
         more = f" And {len(blocks) - MANY} more." if len(blocks) > MANY else ""
         raise BlocksFailed(
-            f"{len(failed)} of {len(self.grid)} blocks failed. {' '.join(told)}{more} The others "
-            "are kept: the same call goes on with the failed ones."
+            f"{len(failed)} of {counted(len(self.grid), 'block')} failed. {' '.join(told)}"
+            f"{more} The others are kept: the same call goes on with the failed ones."
         )
 
     def _count_seams(self) -> SeamCounts:
@@ -266,8 +267,10 @@ class Steps:
 def _describe_cut(cut: tuple[str, ...], overlap: int) -> tuple[str, ...]:
     if not cut:
         return ()
+    one = len(cut) == 1
     more = f" and {len(cut) - MANY} more" if len(cut) > MANY else ""
     return (
-        f"{len(cut)} nuclei reach beyond the overlap of {overlap} pixels and may be cut: "
-        f"{'; '.join(cut[:MANY])}{more}. A larger overlap keeps them whole.",
+        f"{counted(len(cut), 'nucleus')} {'reaches' if one else 'reach'} beyond the overlap of "
+        f"{counted(overlap, 'pixel')} and may be cut: {'; '.join(cut[:MANY])}{more}. A larger "
+        f"overlap keeps {'it' if one else 'them'} whole.",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray, LabelArray
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import DatasetError, ReadError
 from napari_nucseg.io.reading import read_image
 
@@ -86,8 +87,8 @@ def load_folder(folder: Path, *, include_test_groups: bool = False) -> list[Item
     groups = {item.group for item in items}
     if len(groups) < 2:
         raise DatasetError(
-            f"{folder} holds {len(items)} usable images in fewer than two groups; at least two "
-            "groups are needed, one to train on and one to validate on."
+            f"{folder} holds {counted(len(items), 'usable image')} in fewer than two "
+            "groups; at least two groups are needed, one to train on and one to validate on."
         )
     if groups == {item.group for item in items if item.in_test_group}:
         raise DatasetError(

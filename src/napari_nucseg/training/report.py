@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray, FloatArray
+from napari_nucseg.counted import counted
 from napari_nucseg.model.folder import CARD, WEIGHTS, ModelFolder, open_model, write_text
 from napari_nucseg.training.batches import validation_batches
 from napari_nucseg.training.calibration import foreground_pixels, reliability
@@ -193,7 +194,8 @@ def _visible(window: FloatArray, recipe: Recipe) -> FloatArray:
 def _split_text(training: Sequence[Item], validation: Sequence[Item]) -> str:
     sides = (("Training", training), ("validation", validation))
     parts = [
-        f"{name}: {len(items)} images in {len({item.group for item in items})} groups"
+        f"{name}: {counted(len(items), 'image')} in "
+        f"{counted(len({item.group for item in items}), 'group')}"
         for name, items in sides
     ]
     return "; ".join(parts) + "; no group is on both sides."
@@ -224,15 +226,19 @@ def _about_test_groups(data: Path, training: Sequence[Item]) -> list[str]:
     sentences = []
     if taken:
         sentences.append(
-            f"{taken} of the training images share a field of view with withheld test images: "
+            f"{taken} of the training images {'shares' if taken == 1 else 'share'} a field of view "
+            "with withheld test images: "
             "scores on those are not those of unseen fields."
         )
     elif shared:
         sentences.append(
-            f"Left out: {shared} images that share a field of view with withheld test images."
+            f"Left out: {counted(shared, 'image')} that {'shares' if shared == 1 else 'share'} a "
+            "field of view with withheld test images."
         )
     if rejected:
-        sentences.append(f"Left out: {rejected} images whose labels were found to be wrong.")
+        sentences.append(
+            f"Left out: {counted(rejected, 'image')} whose labels were found to be wrong."
+        )
     return sentences
 
 

@@ -6,6 +6,7 @@ from napari_nucseg.correction.autosave import Saved
 from napari_nucseg.correction.changes import Changes
 from napari_nucseg.correction.doubt import Doubt
 from napari_nucseg.correction.suggestions import SIZE
+from napari_nucseg.counted import counted
 
 NO_LABELS = (
     "There is no labels layer: segment an image first, or right-click an image layer that holds "
@@ -156,7 +157,7 @@ def scattered(ids: Sequence[int]) -> str:
 
 def separated(count: int) -> str:
     """Return what was done."""
-    return f"{count:,} places got an id of their own."
+    return f"{counted(count, 'place')} got an id of {'its' if count == 1 else 'their'} own."
 
 
 def reviewed(fraction: float, inside: int, total: int) -> str:
@@ -164,7 +165,7 @@ def reviewed(fraction: float, inside: int, total: int) -> str:
     if fraction == 0:
         return "nothing yet"
     share = f"{100 * fraction:.3g} %"
-    return f"{share} of the image, {inside:,} of {total:,} nuclei"
+    return f"{share} of the image, {inside:,} of {counted(total, 'nucleus')}"
 
 
 def offer(saved: Saved, same: bool) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from napari.utils.notifications import show_error, show_warning
 
+from napari_nucseg.counted import counted
 from napari_nucseg.inference.segment import SegmentationResult
 from napari_nucseg.large.result import LargeResult
 
@@ -60,13 +61,12 @@ def large_cancelled(target: str) -> str:
 def _found(
     result: SegmentationResult | LargeResult, seconds: float, pixel_size: Mapping[str, float]
 ) -> str:
-    noun = "nucleus" if result.count == 1 else "nuclei"
     facts = [f"model {result.record['model']}", f"diameter {result.diameter:.3g} px"]
     if "Y" in pixel_size and "X" in pixel_size:
         size = (pixel_size["Y"] * pixel_size["X"]) ** 0.5
         facts.append(f"{result.diameter * size:.3g} µm")
     facts.append("estimated" if result.record["diameter_estimated"] else "given")
-    return f"{result.count:,} {noun} in {seconds:.1f} s ({', '.join(facts)})"
+    return f"{counted(result.count, 'nucleus')} in {seconds:.1f} s ({', '.join(facts)})"
 
 
 def not_kept(size: float) -> str:

@@ -7,6 +7,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import ModelError, NameTaken, WriteError
 from napari_nucseg.io.writing import prepared_output
 from napari_nucseg.model.config import ModelConfig
@@ -159,10 +160,11 @@ def is_stored(job: Path, output: str) -> bool:
 
 def new_config(parent: ModelConfig, output: str, nuclei: int) -> ModelConfig:
     """Return the config of a model fine-tuned on so many nuclei."""
+    what = counted(nuclei, "corrected nucleus")
     return parent.model_copy(
         update={
             "name": model_name(output),
-            "description": f"'{parent.name}', fine-tuned on {nuclei:,} corrected nuclei.",
+            "description": f"'{parent.name}', fine-tuned on {what}.",
         }
     )
 
