@@ -33,12 +33,19 @@ def test_the_labels_are_those_of_python(run, image, output, rows, field):
     assert last == f"1 of 1 files segmented ({expected.count} nuclei); see {summary}."
 
 
-def test_a_certainty_that_leaves_nothing_is_told(run, image, output, rows):
-    result = run("segment", image, "--output", output, "--certainty", 0.99)
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        ("--certainty", 0.99, "nuclei are less certain than 0.99 and were left out; lower"),
+        ("--min-size", 9000, "outlines were found, but all were smaller than Minimum size 9,000"),
+    ],
+)
+def test_a_limit_that_leaves_nothing_is_told(run, image, output, rows, option, value, text):
+    result = run("segment", image, "--output", output, option, value)
     row = rows()["nuclei.tif"]
     assert result.exit_code == 0
     assert row["nuclei"] == "0"
-    assert "nuclei are less certain than 0.99 and were left out; lower Certainty" in row["message"]
+    assert text in row["message"]
     assert row["message"] in result.stderr
 
 

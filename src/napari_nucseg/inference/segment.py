@@ -15,9 +15,9 @@ from napari_nucseg.errors import Cancelled, InputError
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
+from napari_nucseg.inference.left_out import LeftOut, find_left_out
 from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps
-from napari_nucseg.inference.uncertain import count_uncertain, describe_uncertain
 from napari_nucseg.inference.walk import predict_planes
 from napari_nucseg.io.arrays import checked_array
 from napari_nucseg.linking.stack import check_linking
@@ -57,7 +57,7 @@ class SegmentationResult:
         Model name and hash, every parameter, the diameter used, package version: JSON-ready.
     messages : tuple of str
         What the user should know, such as non-finite pixels, or that all nuclei were left out as
-        uncertain.
+        small or uncertain.
     probabilities : array or None
         Foreground probability, float32, axes as the labels; if asked for.
     parents : dict of int to int
@@ -161,7 +161,7 @@ def segment(
     labels = np.zeros(job.planes.output_shape, np.int32)
     shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
-    count = uncertain = 0
+    count, left_out = 0, LeftOut()
 
     def tiles_done(done: int, total: int) -> None:
         if progress is not None:
@@ -173,7 +173,7 @@ def segment(
         watch.lap("network")
         count = _write_plane(labels[index], maps, job, params, field_of_view, count)
         if count == 0:
-            uncertain += count_uncertain(maps, job, params, field_of_view)
+            left_out += _count_left_out(maps, job, params, field_of_view)
         if shown is not None:
             shown[index][field_of_view.window] = maps.probability()
         if keep_maps:
@@ -181,7 +181,7 @@ def segment(
         watch.lap("instances")
     found = link_outlines(labels, count, job, params, cancelled)
     watch.lap("linking")
-    left_out = describe_uncertain(uncertain if count == 0 else 0, params)
+    explained = left_out.describe(params) if count == 0 else ()
     return SegmentationResult(
         labels=found.labels,
         axes=job.planes.output_axes,
@@ -189,7 +189,7 @@ def segment(
         diameter=job.diameter,
         seconds=watch.total(),
         record=make_record(job, params, found.parents),
-        messages=(*job.messages, *left_out, *found.messages),
+        messages=(*job.messages, *explained, *found.messages),
         probabilities=shown,
         parents=found.parents,
         features=found.features,
@@ -245,7 +245,7 @@ def relabel(
     if outlines is None or _finding(params) != _finding(make_params(before)):
         outlines = _find_outlines(result, params, cancelled)
     count = int(outlines.max(initial=0))
-    left_out = () if count else _describe_left_out(result, params, cancelled)
+    explained = () if count else _explain_empty(result, params, cancelled)
     watch.lap("instances")
     found = link_outlines(outlines, count, job, params, cancelled)
     watch.lap("linking")
@@ -255,7 +255,7 @@ def relabel(
         count=found.count,
         seconds=watch.total(),
         record=make_record(job, params, found.parents),
-        messages=(*job.messages, *left_out, *found.messages),
+        messages=(*job.messages, *explained, *found.messages),
         parents=found.parents,
         features=found.features,
         outlines=outlines if found.labels is not outlines else None,
@@ -295,15 +295,25 @@ def _find_outlines(
     return outlines
 
 
-def _describe_left_out(
+def _explain_empty(
     result: SegmentationResult, params: SegmentParams, cancelled: CancelCheck | None
 ) -> tuple[str, ...]:
-    """Say whether there are no nuclei as all are uncertain."""
-    uncertain = sum(
-        count_uncertain(maps, result.job, params, result.field_of_view)
-        for _, maps in _kept_planes(result, cancelled)
-    )
-    return describe_uncertain(uncertain, params)
+    """Say whether there are no nuclei as all were left out."""
+    left_out = LeftOut()
+    for _, maps in _kept_planes(result, cancelled):
+        left_out += _count_left_out(maps, result.job, params, result.field_of_view)
+    return left_out.describe(params)
+
+
+def _count_left_out(
+    maps: PlaneMaps, job: SegmentJob, params: SegmentParams, field_of_view: FieldOfView
+) -> LeftOut:
+    """Return what was left out of a plane in which nothing was found."""
+    every = find_left_out(maps, job.model.config.network, params, job.diameter)
+    if every is None:
+        return LeftOut()
+    areas = np.bincount(field_of_view.keep_inside(every).ravel())[1:]
+    return LeftOut.of(areas, params)
 
 
 def _kept_planes(
