@@ -69,9 +69,15 @@ class LeftOut:
         return (text,) if text else ()
 
 
+def may_leave_out(maps: PlaneMaps, params: SegmentParams, diameter: float) -> bool:
+    """Tell at a glance whether the two limits may leave anything out of a plane."""
+    limited = params.certainty > 0 or params.min_size > _least_size(params, diameter)
+    return limited and bool(maps.maps[..., 0].max() >= FAINT * params.foreground_threshold)
+
+
 def find_left_out(
     maps: PlaneMaps, network: NetworkConfig, params: SegmentParams, diameter: float
-) -> LabelArray | None:
+) -> LabelArray:
     """Return the outlines that a plane would have if neither of the two limits mattered.
 
     Specks below the automatic minimum size stay away, unless a smaller one was asked for. It takes
@@ -87,13 +93,14 @@ def find_left_out(
 
     Returns
     -------
-    array (Y, X), int32, or None
-        None where it is seen at a glance that there are none.
+    array (Y, X), int32
     """
-    automatic = SMALLEST * math.pi / 4 * diameter**2
-    least = params.min_size if params.min_size < automatic else 0
-    limited = params.certainty > 0 or params.min_size > least
-    if not limited or maps.maps[..., 0].max() < FAINT * params.foreground_threshold:
-        return None
-    every = outline_params(params).model_copy(update={"certainty": 0.0, "min_size": least})
+    limits = {"certainty": 0.0, "min_size": _least_size(params, diameter)}
+    every = outline_params(params).model_copy(update=limits)
     return find_instances(maps, network, every, diameter)
+
+
+def _least_size(params: SegmentParams, diameter: float) -> int:
+    """Return the minimum size, but none above the automatic one, which 0 stands for."""
+    automatic = SMALLEST * math.pi / 4 * diameter**2
+    return params.min_size if params.min_size < automatic else 0

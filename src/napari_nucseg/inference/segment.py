@@ -12,10 +12,10 @@ import numpy as np
 import napari_nucseg
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray, Progress
 from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.inference.empty_planes import EmptyPlanes
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
-from napari_nucseg.inference.left_out import LeftOut, find_left_out
 from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps
 from napari_nucseg.inference.walk import predict_planes
@@ -161,7 +161,7 @@ def segment(
     labels = np.zeros(job.planes.output_shape, np.int32)
     shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
-    count, left_out = 0, LeftOut()
+    count, empty = 0, EmptyPlanes(job, params, field_of_view)
 
     def tiles_done(done: int, total: int) -> None:
         if progress is not None:
@@ -172,16 +172,19 @@ def segment(
     for index, maps in planes:
         watch.lap("network")
         count = _write_plane(labels[index], maps, job, params, field_of_view, count)
-        if count == 0:
-            left_out += _count_left_out(maps, job, params, field_of_view)
+        if count:
+            empty.forget()
+        else:
+            empty.add(maps)
         if shown is not None:
             shown[index][field_of_view.window] = maps.probability()
         if keep_maps:
             kept.append(maps)
         watch.lap("instances")
+    explained = () if count else empty.explain()
+    watch.lap("instances")
     found = link_outlines(labels, count, job, params, cancelled)
     watch.lap("linking")
-    explained = left_out.describe(params) if count == 0 else ()
     return SegmentationResult(
         labels=found.labels,
         axes=job.planes.output_axes,
@@ -299,21 +302,10 @@ def _explain_empty(
     result: SegmentationResult, params: SegmentParams, cancelled: CancelCheck | None
 ) -> tuple[str, ...]:
     """Say whether there are no nuclei as all were left out."""
-    left_out = LeftOut()
+    empty = EmptyPlanes(result.job, params, result.field_of_view)
     for _, maps in _kept_planes(result, cancelled):
-        left_out += _count_left_out(maps, result.job, params, result.field_of_view)
-    return left_out.describe(params)
-
-
-def _count_left_out(
-    maps: PlaneMaps, job: SegmentJob, params: SegmentParams, field_of_view: FieldOfView
-) -> LeftOut:
-    """Return what was left out of a plane in which nothing was found."""
-    every = find_left_out(maps, job.model.config.network, params, job.diameter)
-    if every is None:
-        return LeftOut()
-    areas = np.bincount(field_of_view.keep_inside(every).ravel())[1:]
-    return LeftOut.of(areas, params)
+        empty.add(maps)
+    return empty.explain()
 
 
 def _kept_planes(
