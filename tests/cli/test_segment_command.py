@@ -203,3 +203,13 @@ def test_remarks_go_to_summary_and_stderr(run, tmp_path, output, rows):
     assert row["nuclei"] == "0"
     assert row["message"].startswith("The image is constant (every pixel is 7)")
     assert row["message"] in result.stderr
+
+
+def test_an_image_without_nuclei_says_at_which_diameter_they_were_searched(run, output, tmp_path):
+    noise = np.random.default_rng(0).poisson(100, (64, 64)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "noise.tif", noise)
+    result = run("segment", tmp_path / "noise.tif", "--output", output)
+    assert result.exit_code == 0
+    assert "No nuclei were seen that could be measured, so they were searched for at" in (
+        result.stderr
+    )
