@@ -14,7 +14,7 @@ from scipy import ndimage
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
 from napari_nucseg.inference.maps import PlaneMaps
-from napari_nucseg.inference.seeds import SMALLEST, SplitScale, find_seeds
+from napari_nucseg.inference.seeds import SMALLEST, SplitScale, coarseness, find_seeds
 from napari_nucseg.model.config import OFFSET_UNIT, NetworkConfig
 from napari_nucseg.params import SegmentParams
 
@@ -22,7 +22,8 @@ VOTES = 3
 """How often each pixel follows the offsets towards its centre."""
 
 PART = 0.5
-"""Typical areas of a nucleus from which a part that is connected to no other is one of its own."""
+"""Typical areas of a nucleus from which a part that is connected to no other is one of its own;
+fewer at low settings of Splitting, at which small nuclei vote with others."""
 
 FAINT = 0.6
 """Part of the foreground threshold from which pixels vote: a nucleus that is fainter all over than
@@ -69,7 +70,8 @@ def find_instances(
     else:
         labels = _components(probability >= threshold)
         edges = np.full(int(labels.max()) + 1, threshold, np.float32)
-    labels, origin = _separate_parts(labels, PART * typical_area * plane.scale**2)
+    part = PART * min(1.0, coarseness(params.splitting) ** -2)
+    labels, origin = _separate_parts(labels, part * typical_area * plane.scale**2)
     labels = _drop_uncertain(labels, probability, params.certainty)
     if labels.shape != plane.shape or plane.scale != 1.0:
         labels = _enlarge(labels, plane, edges[origin])

@@ -1,8 +1,8 @@
 """From votes to seeds: one peak of the votes for every nucleus.
 
-Two peaks are taken for one nucleus as long as the votes between them do not fall, whatever its
-size: a fixed distance would merge small nuclei beside large ones. The rule is that of h-maxima
-(Soille, "Morphological Image Analysis", 2003) with a relative height, along straight lines.
+Two peaks are taken for one nucleus as long as the votes between them do not fall: a fixed distance
+would merge small nuclei beside large ones. The rule is that of h-maxima (Soille, "Morphological
+Image Analysis", 2003) with a relative height, along straight lines.
 """
 
 from dataclasses import dataclass
@@ -35,6 +35,11 @@ SMALLEST = 1 / 20
 """Smallest nucleus without an explicit minimum size, in typical areas."""
 
 
+def coarseness(splitting: float) -> float:
+    """Return a factor for lengths: 1 in the middle of the slider, doubled or halved at its ends."""
+    return float(2.0 ** (1.0 - 2.0 * splitting))
+
+
 @dataclass(frozen=True)
 class SplitScale:
     """Lengths, in network pixels, at which clumps are split."""
@@ -58,8 +63,7 @@ class SplitScale:
         smallest : float
             Area of the smallest nucleus that is wanted, in network pixels.
         """
-        # 1 in the middle, doubled or halved at the ends
-        length = diameter * 2.0 ** (1.0 - 2.0 * splitting)
+        length = diameter * coarseness(splitting)
         return cls(
             sigma=max(0.8, SIGMA * length),
             apart=max(1, round(APART * length)),

@@ -80,6 +80,7 @@ class Steps:
         self._write(executor)
         final = numbering if links is None else numbering.renamed(links.ids)
         seams = self._count_seams()
+        explained = () if numbering.count else self._explain_empty()
         cut = self._find_cut(final)
         record = {**self.plan.record, "nuclei": final.count}
         record |= {"cut": list(cut), "seams": seams.to_json(), **self._lineage(links)}
@@ -96,6 +97,7 @@ class Steps:
             record=record,
             messages=(
                 *self.plan.messages,
+                *explained,
                 *self._describe_links(numbering.count, links),
                 *_describe_cut(cut, self.plan.overlap),
             ),
@@ -194,6 +196,14 @@ class Steps:
         if self.plan.request.params.link_time:
             lineage["tracks"] = track_rows(links.features).tolist()
         return lineage
+
+    def _explain_empty(self) -> tuple[str, ...]:
+        """Say, if all that there is was left out, why and what to do."""
+        with contextlib.suppress(
+            ReadError
+        ):  # damaged, as by a power failure: only a remark is lost
+            return self.work.read_left_out().describe(self.plan.request.params)
+        return ()
 
     def _describe_links(self, outlines: int, links: OutlineLinks | None) -> tuple[str, ...]:
         if links is None:

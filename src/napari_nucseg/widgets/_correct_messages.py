@@ -30,12 +30,11 @@ SUGGESTED_TOO = (
     "Correct all nuclei in this region, and in the others that are drawn, in any plane, then press "
     "Mark shapes."
 )
-NO_REGION = "There is no region to suggest in this plane: "
-ALL_REVIEWED = f"{NO_REGION}all of it is reviewed."
-ALL_DRAWN = f"{NO_REGION}all of it is reviewed or drawn."
-NO_ROOM = f"{NO_REGION}what is reviewed or drawn leaves no room for one of {SIZE} x {SIZE} pixels."
-SURE = f"{NO_REGION}the model is sure of all of it."
-SURE_OF_REST = f"{NO_REGION}the model is sure of what is not reviewed or drawn."
+ALL_REVIEWED = "all of it is reviewed."
+ALL_DRAWN = "all of it is reviewed or drawn."
+NO_ROOM = f"what is reviewed or drawn leaves no room for one of {SIZE} x {SIZE} pixels."
+SURE = "the model is sure of all of it."
+SURE_OF_REST = "the model is sure of what is not reviewed or drawn."
 SEARCH_CANCELLED = "Cancelled; no region was added."
 SEARCH_OUTDATED = (
     "The image, the labels, or what is drawn or reviewed changed meanwhile, so no region was "
@@ -117,6 +116,12 @@ def too_large(image: str, pixels: int, most: int) -> str:
 def image_removed(image: str) -> str:
     """Return why no region was added."""
     return f"'{image}' was removed meanwhile, so no region was added."
+
+
+def no_region(why: str, labels: str | None) -> str:
+    """Return that no region was found; `labels` are named where their plane is not shown now."""
+    where = "this plane" if labels is None else f"the plane of '{labels}' that was searched"
+    return f"There is no region to suggest in {where}: {why}"
 
 
 def suggested_elsewhere(labels: str) -> str:

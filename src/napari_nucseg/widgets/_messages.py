@@ -1,6 +1,7 @@
 """What the widget says."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from napari.utils.notifications import show_error, show_warning
 
@@ -65,8 +66,14 @@ def _found(
     if "Y" in pixel_size and "X" in pixel_size:
         size = (pixel_size["Y"] * pixel_size["X"]) ** 0.5
         facts.append(f"{result.diameter * size:.3g} µm")
-    facts.append("estimated" if result.record["diameter_estimated"] else "given")
+    facts.append(_origin_of_diameter(result.record))
     return f"{counted(result.count, 'nucleus')} in {seconds:.1f} s ({', '.join(facts)})"
+
+
+def _origin_of_diameter(record: Mapping[str, Any]) -> str:
+    if record["diameter_estimated"]:
+        return "estimated"
+    return "the model's own" if record["parameters"]["diameter"] == "auto" else "given"
 
 
 def not_kept(size: float) -> str:
