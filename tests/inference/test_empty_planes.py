@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_nucseg import relabel, segment
+from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference import empty_planes, left_out
 
 DIAMETER = {"diameter": "20"}
@@ -71,3 +72,17 @@ def test_maps_that_wait_are_bounded_and_what_is_said_is_the_same(planes, looks, 
     assert len(looks) == 3
     segment(np.stack([small, full, small]), "ZYX", min_size=limit, **DIAMETER)
     assert len(looks) == 4  # the one before the first nucleus
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_planes_that_are_looked_at_again_can_be_cancelled(planes, looks, live):
+    small, full, limit = planes
+    stack, nothing = np.stack([small, full, small]), {"min_size": 3 * limit}
+    cancelled = {"cancelled": lambda: bool(looks)}
+    every = segment(stack, "ZYX", keep_maps=True, **DIAMETER)
+    with pytest.raises(Cancelled):
+        if live:
+            relabel(every, **nothing, **cancelled)
+        else:
+            segment(stack, "ZYX", **nothing, **DIAMETER, **cancelled)
+    assert len(looks) == 1
