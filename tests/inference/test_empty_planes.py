@@ -1,5 +1,7 @@
 """Planes without nuclei are looked at once more only where the whole result has none."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -77,12 +79,10 @@ def test_maps_that_wait_are_bounded_and_what_is_said_is_the_same(planes, looks, 
 @pytest.mark.parametrize("live", [False, True])
 def test_planes_that_are_looked_at_again_can_be_cancelled(planes, looks, live):
     small, full, limit = planes
-    stack, nothing = np.stack([small, full, small]), {"min_size": 3 * limit}
-    cancelled = {"cancelled": lambda: bool(looks)}
-    every = segment(stack, "ZYX", keep_maps=True, **DIAMETER)
+    stack = np.stack([small, full, small])
+    call = partial(segment, stack, "ZYX", **DIAMETER)
+    if live:
+        call = partial(relabel, call(keep_maps=True))
     with pytest.raises(Cancelled):
-        if live:
-            relabel(every, **nothing, **cancelled)
-        else:
-            segment(stack, "ZYX", **nothing, **DIAMETER, **cancelled)
+        call(min_size=3 * limit, cancelled=lambda: bool(looks))
     assert len(looks) == 1
