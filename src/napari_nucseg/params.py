@@ -97,7 +97,7 @@ class SegmentParams(BaseModel):
         ge=0,
         le=1_000_000,
         title="Minimum size",
-        description="Smaller nuclei are removed. 0: a tenth of the typical area.",
+        description="Smaller nuclei are removed. 0: a twentieth of the typical area.",
         json_schema_extra={"unit": "pixels"},
     )
     drop_border: bool = Field(
