@@ -397,6 +397,7 @@ def test_options_and_workers_are_checked(images, output):
         ({"inputs": None}, r"inputs must be paths or patterns .* got None; an array is"),
         ({"inputs": 3}, r"inputs must be .* got 3;"),
         ({"inputs": ["a.tif", None]}, r"inputs must be .* got None;"),
+        ({"inputs": b"a.tif"}, r"inputs must be .* got b'a.tif';"),
         ({"inputs": np.zeros((2, 8, 8))}, r"inputs must be .* got a ndarray;"),
         ({"output": None}, "output must be the path of a folder, got None"),
         ({"scheduler": 3}, "scheduler must be the address .* or a Client, got 3"),
@@ -406,6 +407,14 @@ def test_arguments_of_another_type_are_named(images, output, arguments, message)
     with pytest.raises(InputError, match=message):
         segment_batch(**{"inputs": images, "output": output, **arguments})
     assert not output.exists()
+
+
+def test_of_planes_that_are_given_as_inputs_one_is_read(output):
+    read = []
+    planes = (read.append(z) or np.zeros((8, 8)) for z in range(3))
+    with pytest.raises(InputError, match=r"got a ndarray; an array is segmented by segment\(\)"):
+        segment_batch(planes, output)
+    assert read == [0]
 
 
 @pytest.fixture
