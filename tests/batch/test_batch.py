@@ -218,7 +218,8 @@ def test_tracks_that_no_run_wrote_are_not_removed(tmp_path, output, movie, table
     batch = segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
     assert batch.counts == {Status.OK: 1}
     assert tracks.read_text() == "1 0 2 0\n"
-    assert f"{tracks} was left, as it is not of the earlier labels" in table()[0]["message"]
+    left = f"{tracks} was left, as it is not known to be of the earlier labels"
+    assert left in table()[0]["message"]
     tracks.unlink()
     segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
     assert "tracks" not in table()[0]["message"]
@@ -281,6 +282,37 @@ def test_tracks_of_labels_that_cannot_be_written_are_not_in_the_way(
     assert not (output / "m_tracks.txt").exists()
     assert segment_batch(tmp_path / "m.tif", output, **options).counts == {Status.OK: 1}
     assert (output / "m_tracks.txt").exists()
+
+
+def test_tracks_of_labels_that_cannot_be_replaced_stay(tmp_path, output, movie, monkeypatch):
+    def fail(*_, **__):
+        raise WriteError("no space")
+
+    segment_batch(tmp_path / "m.tif", output, diameter=14, link_time=True)
+    before = {path.name: path.read_bytes() for path in output.glob("m_*")}
+    with monkeypatch.context() as patched:
+        patched.setattr("napari_nucseg.batch.items.write_labels", fail)
+        failed = segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
+    assert failed.counts == {Status.FAILED: 1}
+    assert {path.name: path.read_bytes() for path in output.glob("m_*")} == before
+    segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
+    assert not (output / "m_tracks.txt").exists()
+
+
+def test_tracks_that_cannot_be_removed_are_told(tmp_path, output, movie, table, monkeypatch):
+    segment_batch(tmp_path / "m.tif", output, diameter=14, link_time=True)
+    tracks, unlink = output / "m_tracks.txt", Path.unlink
+
+    def refuse(path, missing_ok=False):
+        if path == tracks:
+            raise PermissionError(13, "Permission denied")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    batch = segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
+    assert batch.counts == {Status.OK: 1}  # the labels are the new ones
+    told = f"{tracks} is of the earlier labels but cannot be removed: Permission denied."
+    assert told in table()[0]["message"]
 
 
 def test_labels_whose_tracks_are_not_there_are_not_taken_for_linked_ones(
@@ -365,6 +397,7 @@ def test_options_and_workers_are_checked(images, output):
         ({"inputs": None}, r"inputs must be paths or patterns .* got None; an array is"),
         ({"inputs": 3}, r"inputs must be .* got 3;"),
         ({"inputs": ["a.tif", None]}, r"inputs must be .* got None;"),
+        ({"inputs": b"a.tif"}, r"inputs must be .* got b'a.tif';"),
         ({"inputs": np.zeros((2, 8, 8))}, r"inputs must be .* got a ndarray;"),
         ({"output": None}, "output must be the path of a folder, got None"),
         ({"scheduler": 3}, "scheduler must be the address .* or a Client, got 3"),
@@ -374,6 +407,14 @@ def test_arguments_of_another_type_are_named(images, output, arguments, message)
     with pytest.raises(InputError, match=message):
         segment_batch(**{"inputs": images, "output": output, **arguments})
     assert not output.exists()
+
+
+def test_of_planes_that_are_given_as_inputs_one_is_read(output):
+    read = []
+    planes = (read.append(z) or np.zeros((8, 8)) for z in range(3))
+    with pytest.raises(InputError, match=r"got a ndarray; an array is segmented by segment\(\)"):
+        segment_batch(planes, output)
+    assert read == [0]
 
 
 @pytest.fixture

@@ -180,7 +180,7 @@ def test_results_beside_the_images_are_not_segmented_later(run, image):
     before = sorted(folder.iterdir())
     result = run("segment", folder, "--output", folder, "--probabilities", "--overwrite")
     assert result.exit_code == 0
-    assert "1 of 1 file" in result.stderr
+    assert "1 of 1 file segmented" in result.stderr
     assert sorted(folder.iterdir()) == before
 
 

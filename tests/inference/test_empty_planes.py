@@ -1,9 +1,12 @@
 """Planes without nuclei are looked at once more only where the whole result has none."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from napari_nucseg import relabel, segment
+from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference import empty_planes, left_out
 
 DIAMETER = {"diameter": "20"}
@@ -71,3 +74,15 @@ def test_maps_that_wait_are_bounded_and_what_is_said_is_the_same(planes, looks, 
     assert len(looks) == 3
     segment(np.stack([small, full, small]), "ZYX", min_size=limit, **DIAMETER)
     assert len(looks) == 4  # the one before the first nucleus
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_planes_that_are_looked_at_again_can_be_cancelled(planes, looks, live):
+    small, full, limit = planes
+    stack = np.stack([small, full, small])
+    call = partial(segment, stack, "ZYX", **DIAMETER)
+    if live:
+        call = partial(relabel, call(keep_maps=True))
+    with pytest.raises(Cancelled):
+        call(min_size=3 * limit, cancelled=lambda: bool(looks))
+    assert len(looks) == 1

@@ -85,6 +85,15 @@ def test_minimum_size_is_the_smallest_area_that_is_kept():
     assert _find(APART, min_size=int(areas.max()) + 1).max() == 0
 
 
+@pytest.mark.parametrize("config", [VOTES, COMPONENTS])
+def test_without_a_minimum_size_it_is_a_twentieth_of_the_typical_area(config):
+    labels = draw_disks((60, 60), [(30, 30, 6)])
+    limit = np.sqrt(4 / np.pi * 20 * np.sum(labels > 0))  # diameter of 20 times its area
+
+    assert _find(labels, config, diameter=0.99 * limit).max() == 1
+    assert _find(labels, config, diameter=1.01 * limit).max() == 0
+
+
 def test_by_default_specks_are_removed():
     labels = draw_disks((60, 60), [(20, 20, 10), (45, 45, 1)])
 

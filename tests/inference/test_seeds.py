@@ -29,6 +29,16 @@ def test_no_votes_are_no_seed():
     assert _seeds(_votes()) == []
 
 
+def test_a_plateau_is_one_seed_however_wide_it_is():
+    votes = np.zeros((60, 60), np.float32)
+    votes[5:55, 5:55] = 5  # each pixel votes for itself
+    assert SCALE.alike < 25
+
+    ((row, column),) = _seeds(votes)
+
+    assert votes[row, column] > 0
+
+
 def test_too_few_votes_are_no_seed():
     scale = SplitScale.of(0.5, DIAMETER, smallest=50.0)
     fewest = np.pi / 4 * DIAMETER**2 / 20

@@ -71,7 +71,9 @@ def test_tracks_lie_beside_the_labels(tmp_path, field, name):
     tracks.write_text("1 0 1 0\n")  # the right format, but of nothing that was written here
     told = run(movie, "--output", tmp_path / name, "--overwrite")
     assert told.exit_code == 0
-    assert "cells_tracks.txt was left, as it is not of the earlier labels" in told.stderr
+    assert (
+        "cells_tracks.txt was left, as it is not known to be of the earlier labels" in told.stderr
+    )
     assert tracks.read_text() == "1 0 1 0\n"
 
 

@@ -1,8 +1,8 @@
 """What a batch consists of: image files, OME-Zarr images, and fields of plates."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -141,24 +141,27 @@ class FileItem:
                 beside.enter_context(
                     maps_with(self.probability, maps, axes, size, overwrite=overwrite)
                 )
-            remark = beside.enter_context(self.with_tracks(result, overwrite=overwrite))
+            beside.enter_context(self.with_tracks(result, overwrite=overwrite))
             write_labels(self.labels, result.labels, axes, size, overwrite=overwrite)
-        return remark
+        return self.without_tracks(result, overwrite=overwrite)
 
-    @contextmanager
-    def with_tracks(self, result: SegmentationResult, *, overwrite: bool) -> Iterator[str]:
-        """Write the tracks with the labels, or remove those of labels that are replaced.
-
-        Yields what the user should know of tracks that stay, ``""`` if there are none.
-        """
+    def with_tracks(
+        self, result: SegmentationResult, *, overwrite: bool
+    ) -> AbstractContextManager[None]:
+        """Return the context in which labels are written: it ends with their tracks, if any."""
         tracks = tracks_of(result)
-        if tracks is not None:
-            with tracks_with(self.tracks, tracks, overwrite=overwrite):
-                yield ""
-        elif overwrite:
-            yield remove_tracks(self.tracks, of_labels=self.tracked)
-        else:
-            yield ""
+        if tracks is None:
+            return nullcontext()
+        return tracks_with(self.tracks, tracks, overwrite=overwrite)
+
+    def without_tracks(self, result: SegmentationResult, *, overwrite: bool) -> str:
+        """Remove the tracks of labels that were replaced by some without.
+
+        Returns what the user should know of tracks that stay, ``""`` if there are none.
+        """
+        if not overwrite or tracks_of(result) is not None:
+            return ""
+        return remove_tracks(self.tracks, of_labels=self.tracked)
 
 
 @dataclass(frozen=True)
@@ -197,9 +200,9 @@ class ZarrItem(FileItem):
 
     def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
         """See `Item`."""
-        with self.with_tracks(result, overwrite=overwrite) as remark:
+        with self.with_tracks(result, overwrite=overwrite):
             _write_groups(self, result, image, overwrite=overwrite)
-        return remark
+        return self.without_tracks(result, overwrite=overwrite)
 
 
 @dataclass(frozen=True)

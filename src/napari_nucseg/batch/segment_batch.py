@@ -111,14 +111,16 @@ def _paths(inputs: Any) -> list[str | Path]:
     """Return the inputs as a list; InputError unless they are paths."""
     if _is_path(inputs):
         return [inputs]
-    given = list(inputs) if isinstance(inputs, Iterable) else [inputs]
-    for one in given:
-        if not _is_path(one):
+    several = isinstance(inputs, Iterable) and not isinstance(inputs, bytes)
+    given: list[str | Path] = []
+    for one in inputs if several else [inputs]:
+        if not _is_path(one):  # nor is the rest of what may be an image on disk read
             raise InputError(
                 "inputs must be paths or patterns of image files, folders, OME-Zarr images and "
                 f"plates, one or a sequence of them, got {_received(one)}; an array is segmented "
                 "by segment()."
             )
+        given.append(one)
     return given
 
 

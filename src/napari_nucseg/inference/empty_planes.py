@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from napari_nucseg._types import CancelCheck
+from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.job import SegmentJob
 from napari_nucseg.inference.left_out import LeftOut, find_left_out, may_leave_out
@@ -21,10 +23,19 @@ class EmptyPlanes:
     job : SegmentJob
     params : SegmentParams
     field_of_view : FieldOfView
+    cancelled : callable or None
+        Asked before each plane that is looked at; `Cancelled` is raised then.
     """
 
-    def __init__(self, job: SegmentJob, params: SegmentParams, field_of_view: FieldOfView) -> None:
+    def __init__(
+        self,
+        job: SegmentJob,
+        params: SegmentParams,
+        field_of_view: FieldOfView,
+        cancelled: CancelCheck | None,
+    ) -> None:
         self._job, self._params, self._field_of_view = job, params, field_of_view
+        self._cancelled = cancelled
         self._waiting: list[PlaneMaps] = []
         self._left_out = LeftOut()
 
@@ -49,6 +60,8 @@ class EmptyPlanes:
         """Count what was left out of the planes that wait."""
         job = self._job
         for maps in self._waiting:
+            if self._cancelled is not None and self._cancelled():
+                raise Cancelled("Looking for what was left out was cancelled.")
             every = find_left_out(maps, job.model.config.network, self._params, job.diameter)
             areas = np.bincount(self._field_of_view.keep_inside(every).ravel())[1:]
             self._left_out += LeftOut.of(areas, self._params)

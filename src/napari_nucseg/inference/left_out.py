@@ -31,7 +31,7 @@ class LeftOut:
 
     @classmethod
     def of(cls, areas: AnyArray, params: SegmentParams) -> "LeftOut":
-        """Tell by their areas, in pixels, why outlines were left out that `find_every` found."""
+        """Tell by their areas, in pixels, why the outlines of `find_left_out` were left out."""
         small = int(np.sum(areas < params.min_size))
         return cls(small, len(areas) - small)
 

@@ -87,10 +87,22 @@ def find_seeds(votes: FloatArray, split: SplitScale) -> AnyArray:
     smooth = cv2.GaussianBlur(votes, (0, 0), split.sigma, borderType=cv2.BORDER_CONSTANT) * gain
     size = 2 * split.apart + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    seeds: AnyArray = (smooth >= cv2.dilate(smooth, kernel)) & (smooth > split.min_votes)
-    peaks = np.argwhere(seeds)
-    seeds[tuple(peaks[~_are_highest(peaks, smooth, split.alike)].T)] = False
+    highest = (smooth >= cv2.dilate(smooth, kernel)) & (smooth > split.min_votes)
+    peaks = _one_of_each(highest)
+    seeds = np.zeros_like(highest)
+    seeds[tuple(peaks[_are_highest(peaks, smooth, split.alike)].T)] = True
     return seeds
+
+
+def _one_of_each(mask: AnyArray) -> AnyArray:
+    """Return (n, 2): the first place of each connected part of a mask, in reading order.
+
+    Where offsets lead nowhere, as those of a hardly trained network, each pixel of a nucleus is a
+    peak, too many to compare them all.
+    """
+    _, parts = cv2.connectedComponents(mask.astype(np.uint8))
+    _, first = np.unique(parts[mask], return_index=True)
+    return np.argwhere(mask)[np.sort(first)]
 
 
 def _are_highest(peaks: AnyArray, smooth: FloatArray, alike: float) -> AnyArray:

@@ -162,7 +162,7 @@ def segment(
     labels = np.zeros(job.planes.output_shape, np.int32)
     shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
-    count, empty = 0, EmptyPlanes(job, params, field_of_view)
+    count, empty = 0, EmptyPlanes(job, params, field_of_view, cancelled)
 
     def tiles_done(done: int, total: int) -> None:
         if progress is not None:
@@ -303,7 +303,7 @@ def _explain_empty(
     result: SegmentationResult, params: SegmentParams, cancelled: CancelCheck | None
 ) -> tuple[str, ...]:
     """Say whether there are no nuclei as all were left out."""
-    empty = EmptyPlanes(result.job, params, result.field_of_view)
+    empty = EmptyPlanes(result.job, params, result.field_of_view, cancelled)
     for _, maps in _kept_planes(result, cancelled):
         empty.add(maps)
     return empty.explain()

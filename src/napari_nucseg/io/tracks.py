@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray
-from napari_nucseg.io.atomic import atomic_file, remove_file
+from napari_nucseg.io.atomic import atomic_file
 
 _COLUMNS = 4
 
@@ -49,35 +49,36 @@ def tracks_with(path: Path, rows: AnyArray, *, overwrite: bool) -> Iterator[None
 
 
 def remove_tracks(path: Path, *, of_labels: bool) -> str:
-    """Remove the tracks of labels that are replaced by others; a file of anything else stays.
+    """Remove the tracks of labels that were replaced by others; a file of anything else stays.
 
     Parameters
     ----------
     path : Path
     of_labels : bool
-        Whether it is known that tracks were written there with these labels.
+        Whether it is known that tracks were written there with the earlier labels.
 
     Returns
     -------
     str
         What the user should know of tracks that stay, ``""`` if there are none.
-
-    Raises
-    ------
-    WriteError
     """
     if _read_tracks(path) is None:
         return ""
     if not of_labels:
-        return f"{path} was left, as it is not of the earlier labels; nor is it of the new ones."
-    remove_file(path)
+        return (
+            f"{path} was left, as it is not known to be of the earlier labels; it is not of the "
+            "new ones."
+        )
+    try:
+        path.unlink()
+    except OSError as error:  # the new labels are there all the same
+        return f"{path} is of the earlier labels but cannot be removed: {error.strerror or error}."
     return ""
 
 
-def are_tracks(path: Path, rows: AnyArray | list[list[int]]) -> bool:
+def are_tracks(path: Path, rows: list[list[int]]) -> bool:
     """Tell whether a file holds these tracks."""
-    there = _read_tracks(path)
-    return there is not None and there == np.asarray(rows).tolist()
+    return _read_tracks(path) == rows
 
 
 def _read_tracks(path: Path) -> list[list[int]] | None:

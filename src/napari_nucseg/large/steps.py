@@ -199,11 +199,11 @@ class Steps:
 
     def _explain_empty(self) -> tuple[str, ...]:
         """Say, if all that there is was left out, why and what to do."""
-        with contextlib.suppress(
-            ReadError
-        ):  # damaged, as by a power failure: only a remark is lost
-            return self.work.read_left_out().describe(self.plan.request.params)
-        return ()
+        try:
+            left_out = self.work.read_left_out()
+        except ReadError:  # damaged, as by a power failure: only a remark is lost
+            return ()
+        return left_out.describe(self.plan.request.params)
 
     def _describe_links(self, outlines: int, links: OutlineLinks | None) -> tuple[str, ...]:
         if links is None:

@@ -31,7 +31,7 @@ def check_tracks(labels: Path, params: SegmentParams, *, overwrite: bool) -> boo
     if params.link_time:
         check_target(tracks_beside(labels), overwrite=overwrite)
     rows = read_record(labels).get("tracks")
-    return rows is not None and are_tracks(tracks_beside(labels), rows)
+    return isinstance(rows, list) and are_tracks(tracks_beside(labels), rows)
 
 
 def write_large_tracks(
