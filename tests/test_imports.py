@@ -18,7 +18,10 @@ PACKAGE = Path(napari_nucseg.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    {"params", "finetune_params", "axes", "command_line", "errors", "_native", "_opencv", "_types"},
+    {
+        *{"params", "finetune_params", "axes", "command_line", "counted", "errors"},
+        *{"_native", "_opencv", "_types"},
+    },
     {"preprocessing", "linking"},
     {"model"},
     {"inference", "training", "evaluation", "correction", "registry", "io", "sample_data"},

@@ -12,6 +12,7 @@ from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.params import (
     DEFAULT_MODEL,
     SegmentParams,
+    bounds_of,
     build_params,
     choose_params,
     make_params,
@@ -28,6 +29,18 @@ def test_the_defaults_segment_everything_with_the_bundled_model():
     assert params.engine == "auto"
     assert not params.drop_border
     assert not params.probabilities
+
+
+@pytest.mark.parametrize(
+    ("name", "bounds"),
+    [
+        ("certainty", {"ge": 0.0, "le": 1.0}),
+        ("min_size", {"ge": 0, "le": 1_000_000}),
+        ("model", {}),
+    ],
+)
+def test_bounds_are_those_of_the_field(name, bounds):
+    assert bounds_of(SegmentParams.model_fields[name].metadata) == bounds
 
 
 def test_every_parameter_has_a_label_and_a_tooltip():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import napari_nucseg
 from napari_nucseg._native import native_messages_hidden
 from napari_nucseg._opencv import cv2
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import NucsegError, WorkerDied, WorkerError
 from napari_nucseg.inference.engine import limit_threads
 from napari_nucseg.model.folder import LITERT
@@ -179,8 +180,8 @@ def local_client(workers: int) -> Iterator["Client"]:
             )
     except (OSError, RuntimeError) as error:
         raise WorkerError(
-            f"{workers} worker processes cannot be started ({error}). A Python script that starts "
-            "some needs the line: if __name__ == '__main__':"
+            f"{counted(workers, 'worker process')} cannot be started ({error}). A Python "
+            "script that starts some needs the line: if __name__ == '__main__':"
         ) from error
     with cluster, Client(cluster, set_as_default=False) as client:
         yield client

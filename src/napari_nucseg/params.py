@@ -5,7 +5,7 @@ widget, command line and saved records are made from them.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -97,7 +97,7 @@ class SegmentParams(BaseModel):
         ge=0,
         le=1_000_000,
         title="Minimum size",
-        description="Smaller nuclei are removed. 0: a tenth of the typical area.",
+        description="Smaller nuclei are removed. 0: a twentieth of the typical area.",
         json_schema_extra={"unit": "pixels"},
     )
     drop_border: bool = Field(
@@ -252,22 +252,34 @@ def choose_params(kind: type[Params], params: Params | None, options: Mapping[st
     return params
 
 
-def build_params(kind: type[Params], options: Mapping[str, Any]) -> Params:
-    """Build parameters of any kind, see `make_params`."""
+def build_params(
+    kind: type[Params], options: Mapping[str, Any], called: Callable[[str], str] = str
+) -> Params:
+    """Build parameters of any kind, see `make_params`.
+
+    Parameters
+    ----------
+    kind : type
+    options : mapping
+    called : callable
+        Returns what a field is called in messages; its own name by default.
+    """
     try:
         return kind(**options)
     except ValidationError as error:
-        raise InputError("; ".join(_explain(e, kind) for e in error.errors()) + ".") from error
+        explained = (_explain(e, kind, called) for e in error.errors())
+        raise InputError("; ".join(explained) + ".") from error
 
 
-def _explain(error: Any, kind: type[BaseModel]) -> str:
-    name = str(error["loc"][0])
+def _explain(error: Any, kind: type[BaseModel], called: Callable[[str], str]) -> str:
+    field = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
-        return f"unknown parameter '{name}', known are {', '.join(kind.model_fields)}"
+        return f"unknown parameter '{field}', known are {', '.join(kind.model_fields)}"
     if error["type"] == "value_error":  # written here, with what was received
-        return f"{name}: {error['ctx']['error']}"
-    info = kind.model_fields[name]
-    return f"{name}: expected {_expected(info.annotation, info.metadata)}, got {error['input']!r}"
+        return f"{called(field)}: {error['ctx']['error']}"
+    info = kind.model_fields[field]
+    expected = _expected(info.annotation, info.metadata)
+    return f"{called(field)}: expected {expected}, got {error['input']!r}"
 
 
 def _expected(kind: Any, limits: Iterable[Any]) -> str:
@@ -278,12 +290,17 @@ def _expected(kind: Any, limits: Iterable[Any]) -> str:
     if get_origin(kind) is Literal:
         *first, last = map(repr, get_args(kind))
         return f"{', '.join(first)} or {last}"
-    bounds = {
-        name: f"{getattr(limit, name):,}"
+    bounds = bounds_of(limits)
+    if len(bounds) == 2:
+        return f"{_NOUNS[kind]} from {bounds['ge']:,} to {bounds['le']:,}"
+    return f"{_NOUNS[kind]} of at least {bounds['ge']:,}" if bounds else _NOUNS[kind]
+
+
+def bounds_of(limits: Iterable[Any]) -> dict[str, float]:
+    """Return the bounds of a field from its metadata: ``ge`` and ``le``, those that it has."""
+    return {
+        name: getattr(limit, name)
         for limit in limits
         for name in ("ge", "le")
         if hasattr(limit, name)
     }
-    if len(bounds) == 2:
-        return f"{_NOUNS[kind]} from {bounds['ge']} to {bounds['le']}"
-    return f"{_NOUNS[kind]} of at least {bounds['ge']}" if bounds else _NOUNS[kind]

@@ -41,7 +41,7 @@ class DeadlyZarrItem(ZarrItem):
             mark.touch()
             hidden_beside(self.labels, PARTIAL).mkdir()
             os.kill(os.getpid(), signal.SIGKILL)
-        super().write(result, image, overwrite=overwrite)
+        return super().write(result, image, overwrite=overwrite)
 
 
 class FullDiskItem(FileItem):

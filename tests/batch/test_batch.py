@@ -17,7 +17,7 @@ from napari_nucseg import segment, segment_batch
 from napari_nucseg.batch import results
 from napari_nucseg.batch.batch import LOCK, Batch
 from napari_nucseg.batch.items import FileItem
-from napari_nucseg.batch.outcome import Status
+from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.work import Work, segment_on_worker
 from napari_nucseg.errors import Cancelled, InputError, ReadError, WriteError
 from napari_nucseg.io.lock import give_back, take_lock
@@ -211,6 +211,64 @@ def test_tracks_that_lie_there_are_only_replaced_when_told_to(tmp_path, output, 
     assert len(tracks.read_text().splitlines()) == result.count > 1
 
 
+def test_tracks_that_no_run_wrote_are_not_removed(tmp_path, output, movie, table):
+    segment_batch(tmp_path / "m.tif", output, diameter=14)
+    tracks = output / "m_tracks.txt"
+    tracks.write_text("1 0 2 0\n")
+    batch = segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
+    assert batch.counts == {Status.OK: 1}
+    assert tracks.read_text() == "1 0 2 0\n"
+    left = f"{tracks} was left, as it is not known to be of the earlier labels"
+    assert left in table()[0]["message"]
+    tracks.unlink()
+    segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
+    assert "tracks" not in table()[0]["message"]
+
+
+def test_probabilities_without_labels_are_only_replaced_when_told_to(images, output, field, table):
+    output.mkdir()
+    map_file = output / "a_probability.tif"
+    map_file.write_text("mine")
+    options = {"diameter": 14, "probabilities": True}
+    batch = segment_batch(images / "a.tif", output, **options)
+    assert batch.counts == {Status.FAILED: 1}
+    message = f"{map_file} exists already, but a_labels.tif does not; remove or rename it"
+    assert table()[0]["message"].startswith(message)
+    item = FileItem(images / "a.tif", output, "a")
+    with pytest.raises(WriteError, match=r"a_probability.tif exists already"):  # since it began
+        item.write(segment(field, **options), item.read(None), overwrite=False)
+    assert map_file.read_text() == "mine"
+    assert not item.labels.exists()
+    segment_batch(images / "a.tif", output, overwrite=True, **options)
+    assert tifffile.imread(map_file).shape == field.shape
+
+
+def test_probabilities_of_labels_that_cannot_be_written_are_not_in_the_way(
+    images, output, monkeypatch
+):
+    def fail(*_, **__):
+        raise WriteError("no space")
+
+    options = {"diameter": 14, "probabilities": True}
+    with monkeypatch.context() as patched:
+        patched.setattr("napari_nucseg.batch.items.write_labels", fail)
+        segment_batch(images / "a.tif", output, **options)
+    assert not (output / "a_probability.tif").exists()
+    assert segment_batch(images / "a.tif", output, **options).counts == {Status.OK: 1}
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_a_folder_where_tracks_go_is_named(tmp_path, output, movie, table, labels):
+    if labels:
+        segment_batch(tmp_path / "m.tif", output, diameter=14)
+    (output / "m_tracks.txt").mkdir(parents=True)
+    batch = segment_batch(tmp_path / "m.tif", output, diameter=14, link_time=True)
+    assert batch.counts == {Status.FAILED: 1}
+    message = table()[0]["message"]
+    assert "m_tracks.txt is a folder, expected a place for a file; move or rename" in message
+    assert "--overwrite" not in message
+
+
 def test_tracks_of_labels_that_cannot_be_written_are_not_in_the_way(
     tmp_path, output, movie, monkeypatch
 ):
@@ -224,6 +282,37 @@ def test_tracks_of_labels_that_cannot_be_written_are_not_in_the_way(
     assert not (output / "m_tracks.txt").exists()
     assert segment_batch(tmp_path / "m.tif", output, **options).counts == {Status.OK: 1}
     assert (output / "m_tracks.txt").exists()
+
+
+def test_tracks_of_labels_that_cannot_be_replaced_stay(tmp_path, output, movie, monkeypatch):
+    def fail(*_, **__):
+        raise WriteError("no space")
+
+    segment_batch(tmp_path / "m.tif", output, diameter=14, link_time=True)
+    before = {path.name: path.read_bytes() for path in output.glob("m_*")}
+    with monkeypatch.context() as patched:
+        patched.setattr("napari_nucseg.batch.items.write_labels", fail)
+        failed = segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
+    assert failed.counts == {Status.FAILED: 1}
+    assert {path.name: path.read_bytes() for path in output.glob("m_*")} == before
+    segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
+    assert not (output / "m_tracks.txt").exists()
+
+
+def test_tracks_that_cannot_be_removed_are_told(tmp_path, output, movie, table, monkeypatch):
+    segment_batch(tmp_path / "m.tif", output, diameter=14, link_time=True)
+    tracks, unlink = output / "m_tracks.txt", Path.unlink
+
+    def refuse(path, missing_ok=False):
+        if path == tracks:
+            raise PermissionError(13, "Permission denied")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    batch = segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
+    assert batch.counts == {Status.OK: 1}  # the labels are the new ones
+    told = f"{tracks} is of the earlier labels but cannot be removed: Permission denied."
+    assert told in table()[0]["message"]
 
 
 def test_labels_whose_tracks_are_not_there_are_not_taken_for_linked_ones(
@@ -252,6 +341,16 @@ def test_pixel_sizes_of_numpy_are_those_of_python(images, output):
     again = segment_batch(images, output, diameter=14, pixel_size={"Y": 0.5, "X": 1.0})
     assert set(again.counts) == {Status.SKIPPED}
     assert again.outdated == 0
+
+
+def test_one_image_is_no_images(images, output):
+    batch = segment_batch(images / "a.tif", output, diameter=14)
+    batch.nuclei = 1
+    assert batch.describe() == "1 of 1 file segmented (1 nucleus)"
+    again = segment_batch(images / "a.tif", output, diameter=14)
+    wanted = "1 skipped as it has results (--overwrite computes it again)"
+    assert again.describe() == f"0 of 1 file segmented (0 nuclei), {wanted}"
+    assert Outcome(Status.OK, 1, 0.5).describe() == "1 nucleus in 0.5 s"
 
 
 def test_what_is_called_like_tracks_but_is_not_stays(images, output):
@@ -290,6 +389,32 @@ def test_options_and_workers_are_checked(images, output):
     with pytest.raises(InputError, match=r"x\.zarr names an OME-Zarr, which holds"):
         segment_batch(images, images / "x.zarr")
     assert not (images / "x.zarr").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"inputs": None}, r"inputs must be paths or patterns .* got None; an array is"),
+        ({"inputs": 3}, r"inputs must be .* got 3;"),
+        ({"inputs": ["a.tif", None]}, r"inputs must be .* got None;"),
+        ({"inputs": b"a.tif"}, r"inputs must be .* got b'a.tif';"),
+        ({"inputs": np.zeros((2, 8, 8))}, r"inputs must be .* got a ndarray;"),
+        ({"output": None}, "output must be the path of a folder, got None"),
+        ({"scheduler": 3}, "scheduler must be the address .* or a Client, got 3"),
+    ],
+)
+def test_arguments_of_another_type_are_named(images, output, arguments, message):
+    with pytest.raises(InputError, match=message):
+        segment_batch(**{"inputs": images, "output": output, **arguments})
+    assert not output.exists()
+
+
+def test_of_planes_that_are_given_as_inputs_one_is_read(output):
+    read = []
+    planes = (read.append(z) or np.zeros((8, 8)) for z in range(3))
+    with pytest.raises(InputError, match=r"got a ndarray; an array is segmented by segment\(\)"):
+        segment_batch(planes, output)
+    assert read == [0]
 
 
 @pytest.fixture

@@ -91,3 +91,16 @@ def test_training_that_is_stopped(run, tmp_path, output, monkeypatch):
     result = run("train", tmp_path, "--output", output)
     assert result.exit_code == 130
     assert result.stderr == "Stopped; --resume goes on from the last finished epoch.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["suggest", "x.tif", "--diameter", "big"], "--diameter: expected 'auto', "),
+        (["finetune", "--learning-rate", "2"], "--learning-rate: expected a number from 1e-06 to "),
+    ],
+)
+def test_parameters_are_called_as_their_options(run, arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(message)

@@ -38,7 +38,7 @@ def test_damaged_model(run, models, name):
     result = run("doctor")
     assert result.exit_code == 1
     assert f"BROKEN  nuclei: {path} is " in result.stdout
-    assert result.stdout.endswith("1 check(s) failed: segmenting does not work here.\n")
+    assert result.stdout.endswith("1 check failed: segmenting does not work here.\n")
 
 
 def test_no_models(run, models):

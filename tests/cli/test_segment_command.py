@@ -30,15 +30,22 @@ def test_the_labels_are_those_of_python(run, image, output, rows, field):
     first, last = result.stderr.splitlines()
     assert first.startswith(f"[1/1] {image}: {expected.count} nuclei in ")
     summary = output / "summary.csv"
-    assert last == f"1 of 1 files segmented ({expected.count} nuclei); see {summary}."
+    assert last == f"1 of 1 file segmented ({expected.count} nuclei); see {summary}."
 
 
-def test_a_certainty_that_leaves_nothing_is_told(run, image, output, rows):
-    result = run("segment", image, "--output", output, "--certainty", 0.99)
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        ("--certainty", 0.99, "nuclei are less certain than 0.99 and were left out; lower"),
+        ("--min-size", 9000, "outlines were found, but all were smaller than Minimum size 9,000"),
+    ],
+)
+def test_a_limit_that_leaves_nothing_is_told(run, image, output, rows, option, value, text):
+    result = run("segment", image, "--output", output, option, value)
     row = rows()["nuclei.tif"]
     assert result.exit_code == 0
     assert row["nuclei"] == "0"
-    assert "nuclei are less certain than 0.99 and were left out; lower Certainty" in row["message"]
+    assert text in row["message"]
     assert row["message"] in result.stderr
 
 
@@ -173,7 +180,7 @@ def test_results_beside_the_images_are_not_segmented_later(run, image):
     before = sorted(folder.iterdir())
     result = run("segment", folder, "--output", folder, "--probabilities", "--overwrite")
     assert result.exit_code == 0
-    assert "1 of 1 files" in result.stderr
+    assert "1 of 1 file segmented" in result.stderr
     assert sorted(folder.iterdir()) == before
 
 
@@ -196,3 +203,13 @@ def test_remarks_go_to_summary_and_stderr(run, tmp_path, output, rows):
     assert row["nuclei"] == "0"
     assert row["message"].startswith("The image is constant (every pixel is 7)")
     assert row["message"] in result.stderr
+
+
+def test_an_image_without_nuclei_says_at_which_diameter_they_were_searched(run, output, tmp_path):
+    noise = np.random.default_rng(0).poisson(100, (64, 64)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "noise.tif", noise)
+    result = run("segment", tmp_path / "noise.tif", "--output", output)
+    assert result.exit_code == 0
+    assert "No nuclei were seen that could be measured, so they were searched for at" in (
+        result.stderr
+    )

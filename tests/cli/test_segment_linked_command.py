@@ -42,7 +42,7 @@ def test_the_count_is_that_of_linked_nuclei(run, file, volume, output, rows):
     assert row["nuclei"] == str(expected.count)
     assert row["message"] == expected.messages[0]
     assert f": {expected.count} nuclei in " in result.stderr
-    assert f"1 of 1 files segmented ({expected.count} nuclei)" in result.stderr
+    assert f"1 of 1 file segmented ({expected.count} nuclei)" in result.stderr
 
 
 def test_a_file_without_the_axis_fails_and_the_rest_goes_on(run, file, image, output, rows):

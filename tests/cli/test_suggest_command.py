@@ -51,6 +51,19 @@ def test_regions_of_a_folder_equal_those_of_python(images):
     assert plane == "Z1"
 
 
+def test_the_pixel_size_gives_micrometres_a_meaning(images):
+    wanted = ("--count", 1, "--size", 64, "--diameter", "12 um")
+    without = run(images / "1.tif", *wanted)
+    assert without.exit_code == 1
+    assert "pixel size" in without.stderr
+    result = run(images / "1.tif", *wanted, "--pixel-size", "0.5")
+    assert result.exit_code == 0, result.stderr
+    assert read(result) == read(run(images / "1.tif", *wanted[:-1], "24"))
+    refused = run(images, "--pixel-size", "0,5")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("--pixel-size must be micrometres per pixel")
+
+
 def test_sure_of_everything(images):
     result = run(images / "empty.png")
     assert result.exit_code == 0

@@ -51,7 +51,7 @@ def test_tables(arguments):
     assert table["foreground Dice"] == ["0.500", "0.400"]
     assert table["foreground IoU"] == ["0.500", "0.250"]
     text = " ".join(result.stdout.split())
-    assert "2 image(s), 4 true and 1 predicted nuclei: count error -3 in total, 1.50" in text
+    assert "2 images, 4 true and 1 predicted nucleus: count error -3 in total, 1.50" in text
 
 
 def test_json_is_the_same_as_in_python(arguments, tmp_path):

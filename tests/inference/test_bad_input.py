@@ -303,3 +303,16 @@ def test_a_replaced_model_is_loaded_anew_not_served_from_the_cache(model_copy):
 
     with pytest.raises(ModelError, match="corrupt or was replaced"):
         segment(ANY, model=str(model_copy), **DIAMETER)
+
+
+def test_of_an_image_without_nuclei_no_diameter_is_estimated():
+    noise = np.random.default_rng(0).poisson(100, (64, 64)).astype(np.uint16)
+    result = segment(noise)
+    assert result.count == 0
+    assert result.record["diameter_estimated"] is False
+    assert result.diameter == result.job.model.config.diameter
+    assert result.messages == (
+        "No nuclei were seen that could be measured, so they were searched for at "
+        f"{result.diameter:.3g} px, the model's own diameter.",
+    )
+    assert segment(noise, diameter=20).messages == ()

@@ -105,7 +105,7 @@ def test_small_nuclei_are_looked_at_again_at_the_scale_that_they_ask_for(monkeyp
 
 
 @pytest.mark.parametrize(
-    ("diameter", "probability", "looks"), [(20.0, 1.0, 1), (15.0, 1.0, 4), (20.0, 0.7, 4)]
+    ("diameter", "probability", "looks"), [(20.0, 1.0, 1), (15.0, 1.0, 4), (20.0, 0.8, 4)]
 )
 def test_other_scales_are_looked_at_only_where_native_scale_is_not_clear(
     diameter, probability, looks
@@ -149,3 +149,16 @@ def _config(outputs):
         diameter=22.0,
         diameter_range=(14.0, 36.0),
     )
+
+
+def test_where_there_is_nothing_to_measure_nothing_is_estimated():
+    engine = FakeEngine(lambda tile: np.zeros((*tile.shape[:2], 4), np.float32))
+    native = PlaneInput(
+        _config(("foreground", "distance", "offset")),
+        IntensityRange((0.0,), (1.0,)),
+        (0,),
+        False,
+        1.0,
+    )
+
+    assert estimate_diameter(np.zeros((128, 128, 1), np.float32), native, engine) is None

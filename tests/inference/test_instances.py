@@ -85,6 +85,15 @@ def test_minimum_size_is_the_smallest_area_that_is_kept():
     assert _find(APART, min_size=int(areas.max()) + 1).max() == 0
 
 
+@pytest.mark.parametrize("config", [VOTES, COMPONENTS])
+def test_without_a_minimum_size_it_is_a_twentieth_of_the_typical_area(config):
+    labels = draw_disks((60, 60), [(30, 30, 6)])
+    limit = np.sqrt(4 / np.pi * 20 * np.sum(labels > 0))  # diameter of 20 times its area
+
+    assert _find(labels, config, diameter=0.99 * limit).max() == 1
+    assert _find(labels, config, diameter=1.01 * limit).max() == 0
+
+
 def test_by_default_specks_are_removed():
     labels = draw_disks((60, 60), [(20, 20, 10), (45, 45, 1)])
 
@@ -204,6 +213,21 @@ def test_splitting_never_finds_more_nuclei_at_a_lower_setting():
 
     assert counts == sorted(counts)
     assert counts[-1] == 3
+
+
+@pytest.mark.parametrize("splitting", [0.0, 0.5, 1.0])
+def test_nuclei_that_do_not_touch_are_parted_at_every_setting(splitting):
+    labels = draw_disks((80, 90), [(25, 25, 12), (25, 60, 12), (60, 30, 5), (60, 42, 5)])
+
+    assert same_nuclei(_find(labels, diameter=24.0, splitting=splitting), labels)
+
+
+def test_small_touching_nuclei_beside_large_ones_are_parted():
+    large = [(20, 20, 14), (20, 52, 14), (20, 84, 14)]
+    labels = draw_disks((80, 110), [*large, (60, 30, 6.6), (60, 42.5, 6), (60, 70, 4)])
+    assert ndimage.label(labels > 0)[1] == 5  # two of the small ones are one clump
+
+    assert same_nuclei(_find(labels, diameter=28.0), labels)
 
 
 def test_without_offsets_connected_pixels_are_one_nucleus():

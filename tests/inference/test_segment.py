@@ -11,6 +11,7 @@ from napari_nucseg import relabel, segment
 from napari_nucseg.errors import Cancelled, InputError
 from napari_nucseg.evaluation import match
 from napari_nucseg.inference.instances import find_instances
+from napari_nucseg.inference.left_out import LeftOut
 from napari_nucseg.inference.maps import predict_plane
 from napari_nucseg.params import SegmentParams
 from napari_nucseg.registry import find_model
@@ -294,8 +295,59 @@ def test_a_single_nucleus_that_certainty_leaves_out_is_told(field, result):
     )
 
 
-def test_where_other_settings_leave_no_nuclei_certainty_is_not_blamed(result):
-    assert relabel(result, min_size=100_000, certainty=0.95).messages == ()
+@pytest.mark.parametrize("certainty", [0.0, 0.7])
+def test_where_the_minimum_size_leaves_no_nuclei_their_number_is_told(coarse, certainty):
+    stack = np.stack([coarse, np.zeros_like(coarse), coarse[::-1]])
+    options = {"certainty": certainty, "drop_border": True, **DIAMETER}
+    every = segment(stack, "ZYX", keep_maps=True, **options)
+    assert every.count > 3
+
+    fresh = segment(stack, "ZYX", min_size=5000, **options)
+    changed = relabel(every, min_size=5000)
+
+    assert fresh.count == changed.count == 0
+    assert fresh.messages == changed.messages
+    total = segment(stack, "ZYX", **{**options, "certainty": 0}).count
+    assert fresh.messages == (
+        f"{total} outlines were found, but all were smaller than Minimum size 5,000; lower it to "
+        "keep them.",
+    )
+
+
+def test_a_minimum_size_below_the_automatic_one_is_not_blamed(coarse):
+    result = segment(coarse, min_size=2, certainty=1, **DIAMETER)
+    assert result.messages[0].startswith("All ")
+    assert (
+        segment(np.zeros_like(coarse), min_size=5000, **DIAMETER)
+        .messages[0]
+        .startswith("The image is constant")
+    )
+
+
+def test_both_limits_are_told_where_each_leaves_out_some(result):
+    areas = np.sort(np.bincount(result.labels.ravel())[1:])
+    limit = int(areas[-3])  # the three largest are large enough
+    assert areas[-4] < limit
+
+    left = relabel(result, min_size=limit, certainty=1)
+
+    (message,) = left.messages
+    every = relabel(result, certainty=0)
+    assert message == (
+        f"{every.count} outlines were found and left out: {every.count - 3} as smaller than "
+        f"Minimum size {limit}, 3 as less certain than 1; lower Minimum size or Certainty to keep "
+        "them."
+    )
+
+
+def test_sentences_about_a_single_outline():
+    params = SegmentParams(min_size=40, certainty=0.7, link_time=True)
+    assert LeftOut(1, 0).describe(params) == (
+        "1 outline in single planes was found, but it was smaller than Minimum size 40; lower it "
+        "to keep the outline.",
+    )
+    assert LeftOut(0, 1).describe(params)[0].startswith("The only outline is less certain")
+    assert LeftOut().describe(params) == ()
 
 
 @pytest.mark.parametrize("name", ["diameter", "model", "channels", "probabilities", "nonsense"])

@@ -6,7 +6,7 @@ import tifffile
 
 from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.io.reading import read_image
-from napari_nucseg.io.writing import prepare_output, write_labels, write_maps
+from napari_nucseg.io.writing import prepare_output, prepared_output, write_labels, write_maps
 
 RNG = np.random.default_rng(0)
 SIZES = {"T": 2, "Z": 3, "C": 4, "Y": 20, "X": 30}
@@ -155,3 +155,21 @@ def test_prepare_output(tmp_path):
     for target in (file, file / "below"):
         with pytest.raises(WriteError, match=r"Cannot create the folder .*is a file\."):
             prepare_output(target)
+
+
+def test_what_was_prepared_and_stays_empty_goes(tmp_path):
+    def fail_in(folder, name=None):
+        with prepared_output(folder):
+            assert folder.is_dir()
+            if name is not None:
+                (folder / name).touch()
+            raise KeyError
+
+    (tmp_path / "mine").mkdir()
+    for folder in (tmp_path / "new" / "deep", tmp_path / "mine" / "deep"):
+        with pytest.raises(KeyError):
+            fail_in(folder)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+    with pytest.raises(KeyError):
+        fail_in(tmp_path / "new" / "deep", "half")
+    assert {path.name for path in tmp_path.rglob("*")} == {"mine", "new", "deep", "half"}

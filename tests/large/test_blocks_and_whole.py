@@ -7,8 +7,10 @@ import zarr
 from stores import RGB, read_labels, write_ome
 
 from napari_nucseg import segment, segment_large
+from napari_nucseg.errors import Cancelled
 from napari_nucseg.evaluation import match
 from napari_nucseg.large.plan import SMALLEST_CHUNK
+from napari_nucseg.large.work import Work
 from napari_nucseg.sample_data import fluorescence_field, histology_field
 
 
@@ -152,3 +154,48 @@ def test_chunks_lie_within_blocks(target, field):
     assert zarr.open_group(target, mode="r")["0"].chunks == (64, 64)
     segment_large(field.image, target, diameter=18, block=2 * SMALLEST_CHUNK, overwrite=True)
     assert zarr.open_group(target, mode="r")["0"].chunks == (SMALLEST_CHUNK, SMALLEST_CHUNK)
+
+
+@pytest.mark.parametrize("limit", [{"min_size": 5000}, {"certainty": 1.0}])
+@pytest.mark.parametrize("drop_border", [False, True])
+def test_an_empty_result_is_explained_as_for_the_whole(source, target, field, limit, drop_border):
+    options = {**limit, "drop_border": drop_border, "diameter": 18}
+    expected = segment(field.image, **options)
+    assert expected.count == 0
+
+    result = segment_large(source, target, block=96, overlap=96, **options)
+
+    assert result.count == 0
+    assert len(expected.messages) == 1
+    assert result.messages == expected.messages
+
+
+def test_what_is_left_out_is_told_by_a_run_that_goes_on(source, target, field):
+    options = {"diameter": 18, "min_size": 5000, "block": 96, "overlap": 96}
+    done = []
+    with pytest.raises(Cancelled):
+        segment_large(
+            source,
+            target,
+            progress=lambda *a: done.append(a),
+            cancelled=lambda: len(done) > 6,
+            **options,
+        )
+    assert Work.beside(target).found()
+
+    result = segment_large(source, target, **options)
+
+    assert result.messages == segment(field.image, diameter=18, min_size=5000).messages
+
+
+def test_blocks_after_the_first_nucleus_are_searched_once(target, field, monkeypatch):
+    def find(*_):
+        raise AssertionError("a block was searched twice")
+
+    monkeypatch.setattr("napari_nucseg.inference.left_out.find_instances", find)
+    monkeypatch.setattr("napari_nucseg.large.segment_large.DEFAULT_WORKERS", 1)
+    areas = np.bincount(field.labels.ravel())[1:]
+    result = segment_large(
+        field.image, target, diameter=18, min_size=int(np.median(areas)), block=32, overlap=32
+    )
+    assert result.count > 0

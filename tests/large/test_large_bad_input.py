@@ -136,8 +136,9 @@ def test_colours_that_are_no_intensities(tmp_path, target):
 def test_a_nucleus_larger_than_the_overlap(target):
     field = fluorescence_field((320, 320), diameter=60, seed=3)
     result = segment_large(field.image, target, diameter=30, block=96, overlap=32)
-    assert result.cut
-    assert f"{len(result.cut)} nuclei reach beyond the overlap of 32 pixels" in result.messages[-1]
+    assert len(result.cut) == 1
+    assert "1 nucleus reaches beyond the overlap of 32 pixels" in result.messages[-1]
+    assert result.messages[-1].endswith("A larger overlap keeps it whole.")
     assert result.cut[0] in result.messages[-1]
     assert result.cut[0].startswith("Y ")
     assert zarr.open_group(target, mode="r").attrs["napari-nucseg"]["cut"] == list(result.cut)

@@ -68,6 +68,13 @@ def test_tracks_lie_beside_the_labels(tmp_path, field, name):
     tracks.write_text("mine")
     assert run(movie, "--output", tmp_path / name, "--overwrite").exit_code == 0
     assert tracks.read_text() == "mine"
+    tracks.write_text("1 0 1 0\n")  # the right format, but of nothing that was written here
+    told = run(movie, "--output", tmp_path / name, "--overwrite")
+    assert told.exit_code == 0
+    assert (
+        "cells_tracks.txt was left, as it is not known to be of the earlier labels" in told.stderr
+    )
+    assert tracks.read_text() == "1 0 1 0\n"
 
 
 def test_what_exists_is_replaced_only_if_asked_for(source, target):

@@ -172,7 +172,7 @@ def test_description(source):
         f"sha256        {saved.hashes['model.tflite']} model.tflite",
         "made          2026-05-17 08:30:00+00:00",
         "parent        nuclei",
-        "data          2 files, their sha256 are in provenance.json",
+        "data          2 files, with sha256 in provenance.json",
         "scores        f1 0.9, before {'f1': 0.8}",
         "settings      epochs 20",
         "versions      keras 3.15",

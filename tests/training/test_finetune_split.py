@@ -145,7 +145,7 @@ def test_a_nucleus_counts_where_half_of_it_lies():
     ("rows", "columns", "reviewed", "message"),
     [
         (4, 6, [], "Nothing is marked as reviewed in 'a'"),
-        (1, 1, [(0, 0, 1, 1)], "reviewed regions of 'a' hold one nucleus; at least 8 are needed"),
+        (1, 1, [(0, 0, 1, 1)], "reviewed regions of 'a' hold 1 nucleus; at least 8 are needed"),
         (4, 6, [(0, 0, 1, 7)], "hold 6 nuclei; at least 8 are needed, 5 to learn from and 3 to"),
         (2, 4, [(0, 0, 2, 4)], "apart from the strip between them, 4 and 2 lie"),
     ],

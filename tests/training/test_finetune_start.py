@@ -140,7 +140,7 @@ def test_the_fingerprint_knows_data_parameters_and_base_model(params, small_pare
         ([(IMAGE, LABELS.astype(float))], DatasetError, "must be integers"),
         ([(IMAGE, -LABELS)], DatasetError, "positive for nuclei"),
         ([(IMAGE, LABELS, LABELS * 0)], DatasetError, "Nothing is marked as reviewed"),
-        ([(IMAGE, (LABELS == 3) * 1)], DatasetError, "hold one nucleus"),
+        ([(IMAGE, (LABELS == 3) * 1)], DatasetError, "hold 1 nucleus"),
         ([(IMAGE, LABELS * 0)], DatasetError, "hold no nucleus"),
         ([], DatasetError, "There are no images to learn from"),
         ([IMAGE], InputError, "element 1 is a ndarray"),
@@ -579,8 +579,10 @@ def test_a_model_is_stored_at_a_path_whole_or_not_at_all(small_parent, tmp_path,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copytree", full)
-    with pytest.raises(WriteError, match=r"Cannot write .*other: No space left on device"):
-        store_model(small_parent, str(tmp_path / "deep" / "other"))
+    for folder in ("deep", "not yet there"):
+        with pytest.raises(WriteError, match=r"Cannot write .*other: No space left on device"):
+            store_model(small_parent, str(tmp_path / folder / "other"))
+    assert os.listdir(tmp_path) == ["deep"]
     assert os.listdir(tmp_path / "deep") == ["new"]
 
 

@@ -48,8 +48,9 @@ def report(trained, tmp_path_factory):
     data = write_folder(tmp_path_factory.mktemp("source") / "nuclei-data")
     (data / "README.md").write_text("CC0")
     (data / "index.csv").write_text(
-        "id,group,label_source,shares_group_with_test\n"
-        "a,g,fixed,1\nb,g,original_rejected,0\nc,g,fixed,1\n"
+        "label_source,id,group,shares_group_with_test\n"
+        "fixed,a,g,1\noriginal_rejected,b,g,0\nfixed,c,g,1\n",
+        encoding="utf-8-sig",  # as spreadsheets save it
     )
     output = tmp_path_factory.mktemp("report")
     write_report(
@@ -74,7 +75,7 @@ def test_the_scores_are_a_table_of_loss_and_accuracy(trained, report):
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells == [name, f"{score.loss:.4f}", f"{100 * score.accuracy:.2f} %"]
     assert "epoch 2 of 3" in text
-    assert "Training: 9 images in 5 groups; validation: 2 images in 1 groups" in text
+    assert "Training: 9 images in 5 groups; validation: 2 images in 1 group;" in text
 
 
 def test_the_scores_of_a_side_are_those_of_keras(trained):
@@ -100,7 +101,7 @@ def test_the_card_says_what_is_in_the_model(report):
     assert card.startswith("# little\n")
     assert "Folder `nuclei-data`" in card
     assert "2 images that share a field of view with withheld test images" in card
-    assert "1 images whose labels were found to be wrong" in card
+    assert "1 image whose labels were found to be wrong" in card
     assert "see `README.md` in that folder" in card
     assert "* a: 9 / 1" in card
     assert "* b: 0 / 1" in card

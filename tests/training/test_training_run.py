@@ -12,6 +12,7 @@ from small_data import random_field, write_folder
 from napari_nucseg import segment
 from napari_nucseg.errors import Cancelled, DatasetError, ModelError, WriteError
 from napari_nucseg.model.config import NetworkConfig
+from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import open_model
 from napari_nucseg.model.network import build_network, encoder_layers
 from napari_nucseg.training import run
@@ -121,12 +122,27 @@ def test_another_recipe_is_not_resumed(trained, data):
 
 def test_nothing_to_resume_is_said(data, tmp_path):
     with pytest.raises(DatasetError, match="no training to resume"):
-        run.train(data, tmp_path / "nothing", _recipe(), resume=True)
+        run.train(data, tmp_path / "new" / "nothing", _recipe(), resume=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_data_folder_is_named(tmp_path):
     with pytest.raises(DatasetError, match=f"no data folder at {tmp_path / 'nowhere'}"):
         run.train(tmp_path / "nowhere", tmp_path / "out", _recipe())
+
+
+def test_a_training_that_fails_early_leaves_no_folder(data, encoder_weights, tmp_path):
+    (tmp_path / "mine").mkdir()
+    for output in (tmp_path / "new", tmp_path / "mine"):
+        with pytest.raises(Cancelled):  # before the first checkpoint
+            run.train(
+                data,
+                output,
+                _recipe(),
+                encoder_weights=encoder_weights,
+                cancelled=_stop_after(0),
+            )
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
 
 
 def test_a_training_that_was_stopped_ends_like_an_undisturbed_one(
@@ -261,6 +277,25 @@ def test_kept_weights_lie_between_the_parent_s_and_the_trained_ones(trained, dat
     assert "blended with the parent's (0.25 of the way)" in card
     assert "--blend 0.25 --include-test-groups" in card
     assert "1 of the training images share a field of view with withheld" in card
+
+
+def test_another_parent_is_not_resumed(trained, data, tmp_path):
+    first, second = open_model(trained[0]), tmp_path / "second"
+    network = build_network(_recipe().model.network)  # random weights
+    export_network(network, _recipe().model.model_copy(update={"name": "second"}), second)
+    recipe = _recipe().model_copy(update={"epochs": 1})
+    run.train(data, tmp_path / "child", recipe, parent=first)
+    hashes = [model.hashes["model.weights.h5"][:12] for model in (first, open_model(second))]
+    for parent, given in (
+        (open_model(second), f"got the parent 'second' (weights of sha256 {hashes[1]})"),
+        (None, "got no parent"),
+    ):
+        with pytest.raises(DatasetError, match="started from the parent 'tiny'") as caught:
+            run.train(data, tmp_path / "child", recipe, parent=parent, resume=True)
+        assert f"(weights of sha256 {hashes[0]})" in str(caught.value)
+        assert given in str(caught.value)
+    with pytest.raises(DatasetError, match=r"from no parent; .* got the parent 'tiny'"):
+        run.train(data, trained[0], _recipe(), parent=first, resume=True)
 
 
 def test_a_parent_with_another_network_is_refused(trained, data, tmp_path):

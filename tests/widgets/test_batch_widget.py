@@ -105,7 +105,7 @@ def test_the_table_shows_what_became_of_each(bench, images, tmp_path, field, not
     assert bench.rows()[1] == ["b.tif", "failed", ""]
     assert "b.tif: Cannot read" in bench.widget.errors.toPlainText()
     assert "it is not an image" in bench.widget.errors.toPlainText()
-    assert notices == ["1 of 3 images failed; they are listed below."]
+    assert notices == ["1 of 3 images failed; it is listed below."]
 
 
 def test_an_image_that_is_newer_than_its_labels_is_marked(bench, images, tmp_path):
@@ -227,7 +227,7 @@ def test_a_plate(bench, tmp_path, field):
         {"axes": axes, "datasets": datasets}
     ]
     zarr.create_array(plate / "A/1/0/0", data=field, zarr_format=2)
-    assert bench.run(plate, tmp_path / "out", diameter="7 um").startswith("1 of 1 files segmented")
+    assert bench.run(plate, tmp_path / "out", diameter="7 um").startswith("1 of 1 file segmented")
     assert bench.rows()[0][:2] == ["screen.zarr A/1 0", "ok"]
     bench.widget.table.selectRow(0)
     bench.press("open")

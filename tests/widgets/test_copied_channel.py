@@ -52,6 +52,20 @@ def test_channels_that_are_alike_in_the_middle(tmp_path):
     assert [channels_shown(path, layer) for layer in layers_of(path, 0)] == [(0,), (1,)]
 
 
+def test_of_a_lazy_layer_one_chunk_is_read(tmp_path):
+    image = np.random.default_rng(1).integers(0, 255, (2, 512, 768), np.uint8)
+    path = write(tmp_path / "i.zarr", image, "cyx")
+    read = []
+
+    def note(chunk):
+        read.append(chunk.shape)
+        return chunk
+
+    lazy = da.from_array(image, chunks=(1, 128, 128)).map_blocks(note, meta=image[:0])
+    assert channels_shown(path, lazy[1]) == (1,)
+    assert read == [(1, 128, 128)]
+
+
 def test_channels_that_cannot_be_told(tmp_path):
     alike = write(tmp_path / "alike.zarr", np.stack([IMAGE[0]] * 2), "cyx")
     assert channels_shown(alike, IMAGE[0]) is None

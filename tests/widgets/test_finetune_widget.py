@@ -333,7 +333,7 @@ def test_no_layers(tuning, notices, own_models):
     [
         (disks(3, 3), "labels' are 72 x 72 pixels but the image 'cells' is 96 x 144 pixels"),
         (-disks(), "must be 0 for the background and positive for nuclei, got -24"),
-        ((disks() == 3) * 1, "hold one nucleus; at least 8 are needed"),
+        ((disks() == 3) * 1, "hold 1 nucleus; at least 8 are needed"),
         (disks() * 0, "hold no nucleus; at least 8 are needed"),
     ],
 )

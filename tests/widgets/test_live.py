@@ -72,6 +72,19 @@ def test_a_certainty_that_leaves_nothing_is_told(bench, field):
     assert text in bench.status
 
 
+def test_a_minimum_size_that_leaves_nothing_is_told(bench, field):
+    every = segment(field, "YX", certainty=0).count
+    bench.viewer.add_image(field)
+    bench.run()
+    bench.set(min_size=9000)
+    bench.wait()
+    text = f"{every} outlines were found, but all were smaller than Minimum size 9,000"
+    assert text in bench.status
+    bench.set(min_size=0)
+    bench.wait()
+    assert "were found" not in bench.status
+
+
 def test_sliders_after_shapes_keep_to_the_region(bench, field, monkeypatch):
     bench.viewer.add_image(field)
     box = np.array([[20, 20], [20, 120], [110, 120], [110, 20]])

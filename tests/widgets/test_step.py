@@ -62,3 +62,13 @@ def test_old_steps_are_forgotten(labels):
 
     assert [text for text in said if text][-1] == "Undone: made 12"
     assert said.count("") == 2
+
+
+def test_a_step_without_pixels_is_passed_over(labels):
+    steps = Steps()
+    make(labels, steps, 1, 10)
+    nothing = np.zeros(0, np.int32)
+    steps.add(Step(Edit((nothing,), nothing, nothing, ()), "did nothing"))
+    assert steps.turned(labels) == ""
+    labels[1] = 1
+    assert steps.turned(labels) == "Undone: made 10"

@@ -467,6 +467,28 @@ def test_other_labels_are_chosen(correcting, review, field, slow_network, notice
     assert reviewed_mask(labels).sum() == SIZE**2
 
 
+@pytest.mark.parametrize("other", ["labels", "plane"])
+def test_without_a_region_the_plane_that_was_searched_is_named(
+    correcting, review, slow_network, other
+):
+    begun, go_on = slow_network
+    correcting.viewer.add_image(np.zeros((2, 128, 128), np.uint8), name="cells")
+    labels = correcting.add(labels_for((2, 128, 128)), name="mine")
+    review.plane_button.native.click()
+    correcting.viewer.dims.set_point(0, 1)
+    review.suggest_button.native.click()
+    correcting.qtbot.waitUntil(begun.is_set)
+    if other == "plane":
+        correcting.viewer.dims.set_point(0, 0)
+    else:
+        correcting.viewer.add_labels(labels.data.copy(), name="other")
+    settle(correcting, go_on)
+    assert correcting.status == (
+        "There is no region to suggest in the plane of 'mine' that was searched: the model is sure "
+        "of all of it."
+    )
+
+
 def test_other_labels_are_chosen_and_the_first_are_removed(correcting, searching, field, notices):
     correcting.viewer.add_labels(labels_for(field.shape), name="other")
     correcting.viewer.layers.remove("mine")

@@ -124,3 +124,13 @@ def test_model_that_is_gone(bench, field, notices, monkeypatch, tmp_path):
     assert len(notices) == 1
     assert "nuclei" in notices[0]
     assert len(bench.viewer.layers) == 1
+
+
+def test_a_diameter_that_could_not_be_estimated_is_called_the_models_own(bench):
+    bench.viewer.add_image(np.random.default_rng(0).poisson(100, (64, 64)).astype(np.uint16))
+    bench.set(diameter="auto")
+    bench.run()
+    first, second = bench.status.splitlines()
+    assert first.startswith("0 nuclei in ")
+    assert first.endswith(", the model's own)")
+    assert second.startswith("No nuclei were seen that could be measured")

@@ -15,7 +15,7 @@ from napari_nucseg.batch.executors import (
     Executor,
     WorkersExecutor,
 )
-from napari_nucseg.batch.existing import look_up
+from napari_nucseg.batch.existing import look_up, with_what_is_tracked
 from napari_nucseg.batch.items import (
     FieldItem,
     FileItem,
@@ -30,6 +30,7 @@ from napari_nucseg.batch.results import Results, Row, labels_name
 from napari_nucseg.batch.tracebacks import Tracebacks
 from napari_nucseg.batch.work import Work, load_network
 from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import InputError, ReadError, WriteError
 from napari_nucseg.io.leftovers import clear_leftovers
 from napari_nucseg.io.lock import give_back, take_lock
@@ -192,11 +193,15 @@ class Batch:
     def describe(self) -> str:
         """Return how many images were done, in one line."""
         done = self.counts[Status.OK]
-        parts = [f"{done} of {len(self.items)} files segmented ({self.nuclei:,} nuclei)"]
+        parts = [
+            f"{done} of {counted(len(self.items), 'file')} segmented "
+            f"({counted(self.nuclei, 'nucleus')})"
+        ]
         if self.counts[Status.SKIPPED]:
+            one = self.counts[Status.SKIPPED] == 1
             parts.append(
-                f"{self.counts[Status.SKIPPED]} skipped as they have results (--overwrite "
-                "computes them again)"
+                f"{self.counts[Status.SKIPPED]} skipped as {'it has' if one else 'they have'} "
+                f"results (--overwrite computes {'it' if one else 'them'} again)"
             )
         if self.outdated:
             parts.append(f"{self.outdated} of these made with other parameters")
@@ -216,6 +221,7 @@ class Batch:
         cancelled: CancelCheck,
     ) -> None:
         self._tracebacks = Tracebacks(self.summary.with_name(TRACEBACKS))
+        self.items = [with_what_is_tracked(i, self.results, self.record) for i in self.items]
         known = {item.file: self._look_up(item) for item in self.items}
         self.results.forget_untrue(self.items, self.summary.parent)
         fields = [item for item in self.items if isinstance(item, FieldItem)]

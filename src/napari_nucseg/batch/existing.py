@@ -1,6 +1,7 @@
 """What is said of an image whose labels exist already."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
 
@@ -26,6 +27,9 @@ def look_up(
             "choose another --output, or --overwrite, which replaces them."
         )
         return Outcome(Status.FAILED, message=message)
+    if params.link_time and isinstance(item, FileItem) and item.tracks.is_dir():
+        message = f"{item.tracks} is a folder, expected a place for a file; move or rename it."
+        return Outcome(Status.FAILED, message=message)
     there = _status_of(item.labels)
     problem = _in_the_way(item, params) if there is None else _problem(item, there, params)
     if problem:
@@ -48,13 +52,25 @@ def look_up(
     )
 
 
+def with_what_is_tracked(item: Item, results: Results, record: ParameterRecord) -> Item:
+    """Return an item that knows whether the labels which lie there were written with tracks."""
+    row = results.of_labels(item)
+    if not isinstance(item, FileItem) or row is None:
+        return item
+    return replace(item, tracked=record.linked_in_time(row["parameters"]))
+
+
 def _in_the_way(item: Item, params: SegmentParams) -> str:
-    """Return why the tracks of an image without labels cannot be written, ``""`` if they can."""
-    if params.link_time and isinstance(item, FileItem) and os.path.lexists(item.tracks):
-        return (
-            f"{item.tracks} exists already, but {item.labels.name} does not; remove or rename it, "
-            "or choose another --output, or --overwrite, which replaces it."
-        )
+    """Return why results beside labels that are not there cannot be written, ``""`` if they can."""
+    beside = [item.probability] if params.probabilities else []
+    if params.link_time and isinstance(item, FileItem):
+        beside.append(item.tracks)
+    for path in beside:
+        if os.path.lexists(path):
+            return (
+                f"{path} exists already, but {item.labels.name} does not; remove or rename it, or "
+                "choose another --output, or --overwrite, which replaces it."
+            )
     return ""
 
 

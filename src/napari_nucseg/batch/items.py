@@ -1,11 +1,11 @@
 """What a batch consists of: image files, OME-Zarr images, and fields of plates."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from napari_nucseg.io.inputs import (
 from napari_nucseg.io.plate import Field, is_damaged, is_ome_image, is_plate, list_fields, read_ome
 from napari_nucseg.io.reading import LoadedImage, read_image
 from napari_nucseg.io.tracks import remove_tracks, tracks_with
-from napari_nucseg.io.writing import write_labels, write_maps
+from napari_nucseg.io.writing import maps_with, write_labels
 from napari_nucseg.large.rule import reason_for_blocks
 from napari_nucseg.linking.features import track_rows
 from napari_nucseg.params import SegmentParams
@@ -68,8 +68,11 @@ class Item(Protocol):
     def read_labels(self) -> LoadedImage:
         """Read the labels."""
 
-    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
-        """Write the labels, before them probabilities, with them tracks, if there are any."""
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
+        """Write the labels, with them probabilities and tracks, if there are any.
+
+        Returns what the user should know of other files that stay there, ``""`` for nothing.
+        """
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,14 @@ class FileItem:
         Folder of the results.
     stem : str
         Begins their names.
+    tracked : bool
+        Whether the labels that lie there were written with tracks.
     """
 
     source: Path
     output: Path
     stem: str
+    tracked: bool = False
 
     @property
     def file(self) -> str:
@@ -127,26 +133,35 @@ class FileItem:
         """See `Item`."""
         return read_image(self.labels)
 
-    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
         """See `Item`."""
-        size = image.pixel_size
-        if result.probabilities is not None:
-            maps = result.probabilities
-            write_maps(self.probability, maps, result.axes, size, overwrite=True)
-        with self.with_tracks(result, overwrite=overwrite):
-            write_labels(self.labels, result.labels, result.axes, size, overwrite=overwrite)
+        axes, size, maps = result.axes, image.pixel_size, result.probabilities
+        with ExitStack() as beside:
+            if maps is not None:
+                beside.enter_context(
+                    maps_with(self.probability, maps, axes, size, overwrite=overwrite)
+                )
+            beside.enter_context(self.with_tracks(result, overwrite=overwrite))
+            write_labels(self.labels, result.labels, axes, size, overwrite=overwrite)
+        return self.without_tracks(result, overwrite=overwrite)
 
-    @contextmanager
-    def with_tracks(self, result: SegmentationResult, *, overwrite: bool) -> Iterator[None]:
-        """Write the tracks with the labels, or remove those of labels that are replaced."""
+    def with_tracks(
+        self, result: SegmentationResult, *, overwrite: bool
+    ) -> AbstractContextManager[None]:
+        """Return the context in which labels are written: it ends with their tracks, if any."""
         tracks = tracks_of(result)
-        if tracks is not None:
-            with tracks_with(self.tracks, tracks, overwrite=overwrite):
-                yield
-            return
-        if overwrite:
-            remove_tracks(self.tracks)
-        yield
+        if tracks is None:
+            return nullcontext()
+        return tracks_with(self.tracks, tracks, overwrite=overwrite)
+
+    def without_tracks(self, result: SegmentationResult, *, overwrite: bool) -> str:
+        """Remove the tracks of labels that were replaced by some without.
+
+        Returns what the user should know of tracks that stay, ``""`` if there are none.
+        """
+        if not overwrite or tracks_of(result) is not None:
+            return ""
+        return remove_tracks(self.tracks, of_labels=self.tracked)
 
 
 @dataclass(frozen=True)
@@ -183,10 +198,11 @@ class ZarrItem(FileItem):
 
         return read_field(self.labels)
 
-    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
         """See `Item`."""
         with self.with_tracks(result, overwrite=overwrite):
             _write_groups(self, result, image, overwrite=overwrite)
+        return self.without_tracks(result, overwrite=overwrite)
 
 
 @dataclass(frozen=True)
@@ -256,25 +272,29 @@ class FieldItem:
 
         return read_field(self.labels)
 
-    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> None:
+    def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
         """See `Item`."""
         _write_groups(self, result, image, overwrite=overwrite)
+        return ""
 
 
 def _write_groups(
     item: Item, result: SegmentationResult, image: LoadedImage, *, overwrite: bool
 ) -> None:
     """Write results as OME-Zarr; the tracks are in the attributes of the labels."""
-    from napari_nucseg.io.plate_field import write_field
+    from napari_nucseg.io.plate_field import field_with, write_field
 
-    def write(target: Path, data: AnyArray, **options: Any) -> None:
-        write_field(target, image.path, data, result.axes, image, **options)
-
-    if result.probabilities is not None:
-        write(item.probability, result.probabilities, overwrite=True)
     tracks = tracks_of(result)
     record = {} if tracks is None else {"tracks": tracks.tolist()}
-    write(item.labels, result.labels, record=record, overwrite=overwrite)
+    source, axes, maps = image.path, result.axes, result.probabilities
+    with ExitStack() as beside:
+        if maps is not None:
+            beside.enter_context(
+                field_with(item.probability, source, maps, axes, image, overwrite=overwrite)
+            )
+        write_field(
+            item.labels, source, result.labels, axes, image, record=record, overwrite=overwrite
+        )
 
 
 def missing_result(item: Item, params: SegmentParams) -> Path | None:

@@ -4,6 +4,8 @@ import traceback
 from dataclasses import dataclass
 from enum import StrEnum
 
+from napari_nucseg.counted import counted
+
 TRACEBACKS = "tracebacks.txt"
 """File beside the summary, where errors are kept that nobody foresaw."""
 
@@ -66,7 +68,7 @@ class Outcome:
         """Return one line for the user."""
         if self.status is Status.OK:
             note = f" ({self.message})" if self.message else ""
-            return f"{self.nuclei:,} nuclei in {self.seconds:.1f} s{note}"
+            return f"{counted(self.nuclei or 0, 'nucleus')} in {self.seconds:.1f} s{note}"
         newer = "the image is newer than its labels" if self.newer else ""
         remarks = "".join(f", {remark}" for remark in (self.remark, newer) if remark)
         return f"{self.status}: {self.message}{remarks}"

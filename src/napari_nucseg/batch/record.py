@@ -81,6 +81,10 @@ class ParameterRecord:
         ]
         return f"made with other parameters ({'; '.join(changes) or 'of another version'})"
 
+    def linked_in_time(self, key: str) -> bool:
+        """Tell whether results were made with tracks; no if it is unknown."""
+        return self._known.get(key, {}).get("parameters", {}).get("link_time") is True
+
     def write(self) -> None:
         """Add the parameters of this run.
 

@@ -46,12 +46,16 @@ class Results:
 
     def of(self, item: Item) -> Row | None:
         """Return the row of an item's labels; None if it has none, or they are another's."""
-        row = self._rows.get((_name(item), ""))
+        row = self.of_labels(item)
         return None if row is None or row["file"] != item.file else row
+
+    def of_labels(self, item: Item) -> Row | None:
+        """Return the row of what lies where an item's labels go, whichever image they are of."""
+        return self._rows.get((_name(item), ""))
 
     def rival(self, item: Item) -> Row | None:
         """Return the row of an item's labels if they are another image's."""
-        row = self._rows.get((_name(item), ""))
+        row = self.of_labels(item)
         return None if row is None or row["file"] == item.file else row
 
     def stems(self, folder: Path) -> dict[Path, str]:

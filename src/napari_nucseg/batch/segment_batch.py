@@ -1,6 +1,7 @@
 """`segment_batch`: folders and plates from Python."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.batch import Batch
 from napari_nucseg.batch.items import Item
 from napari_nucseg.batch.outcome import Outcome
+from napari_nucseg.errors import InputError
 from napari_nucseg.params import SegmentParams, choose_params
 
 if TYPE_CHECKING:
@@ -80,7 +82,14 @@ def segment_batch(
     >>> batch = segment_batch("plate.zarr", "results", diameter="8 um", workers=4)
     >>> print(batch.describe())
     """
-    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    given = _paths(inputs)
+    if not _is_path(output):
+        raise InputError(f"output must be the path of a folder, got {output!r}.")
+    if not (scheduler is None or isinstance(scheduler, str) or hasattr(scheduler, "submit")):
+        raise InputError(
+            "scheduler must be the address of a dask.distributed scheduler, such as "
+            f"'tcp://192.168.0.1:8786', or a Client, got {scheduler!r}."
+        )
     params = choose_params(SegmentParams, params, options)
     batch = Batch.plan(given, output, params, axes=axes, pixel_size=pixel_size, overwrite=overwrite)
 
@@ -96,3 +105,30 @@ def segment_batch(
         cancelled=cancelled or (lambda: False),
     )
     return batch
+
+
+def _paths(inputs: Any) -> list[str | Path]:
+    """Return the inputs as a list; InputError unless they are paths."""
+    if _is_path(inputs):
+        return [inputs]
+    several = isinstance(inputs, Iterable) and not isinstance(inputs, bytes)
+    given: list[str | Path] = []
+    for one in inputs if several else [inputs]:
+        if not _is_path(one):  # nor is the rest of what may be an image on disk read
+            raise InputError(
+                "inputs must be paths or patterns of image files, folders, OME-Zarr images and "
+                f"plates, one or a sequence of them, got {_received(one)}; an array is segmented "
+                "by segment()."
+            )
+        given.append(one)
+    return given
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str | os.PathLike)
+
+
+def _received(value: Any) -> str:
+    """Return a value as it is said in a sentence, of what may be large only the type."""
+    short = value is None or isinstance(value, int | float | bytes)
+    return f"{value!r}" if short else f"a {type(value).__name__}"

@@ -96,7 +96,7 @@ def segment_item(
             progress=progress and _noting(progress, raised),
             cancelled=cancelled and _noting(cancelled, raised),
         )
-        item.write(result, image, overwrite=work.overwrite)
+        remark = item.write(result, image, overwrite=work.overwrite)
     except Cancelled:
         raise
     except Exception as error:  # what decodes users' files may raise anything,
@@ -105,7 +105,8 @@ def segment_item(
             raise
         return _failed(error, time.perf_counter() - start)
     seconds = time.perf_counter() - start
-    return Outcome(Status.OK, result.count, seconds, " ".join((*image.messages, *result.messages)))
+    messages = (*image.messages, *result.messages, remark)
+    return Outcome(Status.OK, result.count, seconds, " ".join(filter(None, messages)))
 
 
 def _noting(call: Callable[P, T], raised: list[Exception]) -> Callable[P, T]:

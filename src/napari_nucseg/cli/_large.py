@@ -9,6 +9,7 @@ import typer
 
 from napari_nucseg._native import native_messages_hidden
 from napari_nucseg.cli._console import INTERRUPTED, blocks_progress
+from napari_nucseg.counted import counted
 from napari_nucseg.io.inputs import image_stem
 from napari_nucseg.io.plate import is_plate, is_zarr
 from napari_nucseg.params import SegmentParams
@@ -70,14 +71,15 @@ def segment_one(
     else:
         output = prepare_output(output) / f"{image_stem(Path(inputs[0]))}{LABELS}.ome.zarr"
     overwrite = arguments["overwrite"]
-    check_tracks(output, params, overwrite=overwrite)
+    of_earlier = check_tracks(output, params, overwrite=overwrite)
     try:
         with blocks_progress() as progress:
             result = segment_large(inputs[0], output, params=params, progress=progress, **arguments)
     except KeyboardInterrupt as error:
         typer.echo("Stopped. Finished blocks are kept; the same command goes on.", err=True)
         raise typer.Exit(code=INTERRUPTED) from error
-    write_large_tracks(result, params, overwrite=overwrite)
+    result = write_large_tracks(result, params, overwrite=overwrite, of_earlier=of_earlier)
     for message in result.messages:
         typer.echo(message, err=True)
-    typer.echo(f"{result.count:,} nuclei in {result.seconds:.1f} s; see {result.path}.", err=True)
+    found = f"{counted(result.count, 'nucleus')} in {result.seconds:.1f} s"
+    typer.echo(f"{found}; see {result.path}.", err=True)

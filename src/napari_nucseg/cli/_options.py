@@ -1,14 +1,14 @@
 """Options of the command line, made from the fields of parameters such as `SegmentParams`."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from napari_nucseg.params import SegmentParams
+from napari_nucseg.params import Params, SegmentParams, bounds_of, build_params
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -16,6 +16,17 @@ Command = TypeVar("Command", bound=Callable[..., None])
 def option_name(field: str) -> str:
     """Return the option of a field, e.g. ``--min-size`` of ``min_size``."""
     return "--" + field.replace("_", "-")
+
+
+def read_options(params: type[Params], options: Mapping[str, Any]) -> Params:
+    """Build parameters from the ``**options`` of a command.
+
+    Raises
+    ------
+    InputError
+        An option is out of bounds; the message names each as it is called in the shell.
+    """
+    return build_params(params, options, option_name)
 
 
 def with_segment_options(command: Command) -> Command:
@@ -63,13 +74,7 @@ def _metavar(info: FieldInfo) -> str:
         return "|".join(get_args(info.annotation))
     if get_origin(info.annotation) is tuple:
         return "N"
-    limits = [
-        str(getattr(limit, name))
-        for limit in info.metadata
-        for name in ("ge", "le")
-        if hasattr(limit, name)
-    ]
-    return "..".join(limits) or "TEXT"
+    return "..".join(map(str, bounds_of(info.metadata).values())) or "TEXT"
 
 
 def _typer_type(info: FieldInfo) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from napari_nucseg.cli import _checks
+from napari_nucseg.counted import counted
 
 
 def doctor(
@@ -36,6 +37,6 @@ def doctor(
             typer.echo(f"  {finding.level:<8}{finding.text}")
             broken += finding.level is _checks.Level.BROKEN
     if broken:
-        typer.echo(f"{broken} check(s) failed: segmenting does not work here.")
+        typer.echo(f"{counted(broken, 'check')} failed: segmenting does not work here.")
         raise typer.Exit(code=1)
     typer.echo("Segmenting works.")

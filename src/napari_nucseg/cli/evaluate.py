@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_nucseg.cli._console import fail_clearly
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import WriteError
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ def _show(summary: "Summary") -> None:
     console.print(_precision_table(summary))
     console.print(_score_table(summary))
     console.print(
-        f"{len(summary.images)} image(s), {summary.n_true} true and {summary.n_predicted} "
-        f"predicted nuclei: count error {summary.count_error:+d} in total, "
+        f"{counted(len(summary.images), 'image')}, {summary.n_true:,} true and "
+        f"{counted(summary.n_predicted, 'predicted nucleus')}: "
+        f"count error {summary.count_error:+d} in total, "
         f"{summary.mean_absolute_count_error:.2f} per image (mean size).",
         highlight=False,
         soft_wrap=True,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly, training_progress
-from napari_nucseg.cli._options import with_options
+from napari_nucseg.cli._options import read_options, with_options
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import Cancelled, InputError
-from napari_nucseg.finetune_params import FineTuneParams, make_finetune_params
+from napari_nucseg.finetune_params import FineTuneParams
 
 if TYPE_CHECKING:
     from napari_nucseg import _types
@@ -59,7 +60,7 @@ def finetune(
     with fail_clearly(), training_progress() as progress:
         from napari_nucseg.training.finetune.start import change_job, create_job, run_process
 
-        params = make_finetune_params(options)
+        params = read_options(FineTuneParams, options)
         if resume is None:
             if data is None or output is None:
                 raise InputError("finetune needs --data DIR and --output NAME, or --resume JOB.")
@@ -106,8 +107,8 @@ class Reporter:
         elif isinstance(message, messages.SplitTold):
             areas = "; ".join(map(str, message.held_out))
             _say(
-                f"{message.training_nuclei} nuclei to learn from, {message.held_out_nuclei} held "
-                f"out for scoring: {areas}."
+                f"{counted(message.training_nuclei, 'nucleus')} to learn from, "
+                f"{message.held_out_nuclei:,} held out for scoring: {areas}."
             )
         elif isinstance(message, messages.Validation):
             _say(

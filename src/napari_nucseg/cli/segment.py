@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
-from napari_nucseg.cli._options import whole_number, with_segment_options
-from napari_nucseg.cli._pixel_size import parse_pixel_size
+from napari_nucseg.cli._options import read_options, whole_number, with_segment_options
+from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
 from napari_nucseg.errors import InputError
-from napari_nucseg.params import make_params
+from napari_nucseg.params import SegmentParams
 
 
 def _checked_axes(axes: str | None) -> str | None:
@@ -53,16 +53,7 @@ def segment(
             "file states.",
         ),
     ] = None,
-    pixel_size: Annotated[
-        str | None,
-        typer.Option(
-            "--pixel-size",
-            metavar="MICROMETRES",
-            help="Micrometres per pixel of all images, instead of what each file states: one "
-            "number for Y and X, such as 0.32, or one for each axis, such as Z=2,Y=0.32,X=0.32.",
-            show_default=False,
-        ),
-    ] = None,
+    pixel_size: PixelSize = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -122,8 +113,8 @@ def segment(
     a stop.
     """
     with fail_clearly():
-        params = make_params(options)
-        sizes = None if pixel_size is None else parse_pixel_size(pixel_size)
+        params = read_options(SegmentParams, options)
+        sizes = parse_pixel_size(pixel_size)
         from napari_nucseg._native import native_messages_hidden
         from napari_nucseg.batch.batch import Batch
         from napari_nucseg.batch.outcome import Status

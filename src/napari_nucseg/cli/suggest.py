@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly
-from napari_nucseg.cli._options import whole_number, with_options
+from napari_nucseg.cli._options import read_options, whole_number, with_options
+from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import NucsegError
-from napari_nucseg.params import SegmentParams, make_params
+from napari_nucseg.params import SegmentParams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +37,7 @@ def suggest(
     size: Annotated[
         int, typer.Option("--size", min=32, help="Height and width of a region in pixels.")
     ] = 256,
+    pixel_size: PixelSize = None,
     **options: Any,
 ) -> None:
     """Say where to correct labels for fine-tuning: where the model doubts most.
@@ -44,7 +47,8 @@ def suggest(
     regions of the images so far.
     """
     with fail_clearly():
-        params = make_params(options)
+        params = read_options(SegmentParams, options)
+        sizes = parse_pixel_size(pixel_size)
         from napari_nucseg.batch.items import find_items
         from napari_nucseg.correction.suggestions import spread_out, suggest_regions
         from napari_nucseg.registry import find_model
@@ -57,6 +61,8 @@ def suggest(
             name = " ".join((str(item.source), *item.place.values()))
             try:
                 image = item.read(None)
+                if sizes is not None:
+                    image = image.resized(sizes)
                 regions = suggest_regions(
                     image.data,
                     image.axes,
@@ -80,8 +86,8 @@ def suggest(
         typer.echo("The model is sure of everything in these images.", err=True)
     elif found and len(chosen) < count:
         typer.echo(
-            f"{len(chosen)} of {count} regions: they do not overlap, not even in different planes, "
-            "and there is no other with doubt.",
+            f"{len(chosen)} of {counted(count, 'region')}: they do not overlap, not even in "
+            "different planes, and there is no other with doubt.",
             err=True,
         )
     if code:

@@ -34,8 +34,12 @@ class Edit:
         return len(self.old)
 
     def is_current(self, labels: LabelArray) -> bool:
-        """Tell whether the pixels still have their old ids."""
+        """Tell whether the pixels have their old ids: not edited yet, or undone."""
         return bool(np.array_equal(labels[self.indices], self.old))
+
+    def is_made(self, labels: LabelArray) -> bool:
+        """Tell whether the pixels have their new ids."""
+        return bool(np.array_equal(labels[self.indices], self.new))
 
 
 def edit_window(

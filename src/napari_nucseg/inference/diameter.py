@@ -88,7 +88,7 @@ class Look:
 
 def estimate_diameter(
     plane: AnyArray, native: PlaneInput, engine: Engine, cancelled: CancelCheck | None = None
-) -> float:
+) -> float | None:
     """Estimate the typical diameter of nuclei in a plane.
 
     Parameters
@@ -103,8 +103,8 @@ def estimate_diameter(
 
     Returns
     -------
-    float
-        In pixels of the plane; the model's own diameter where nothing was found.
+    float or None
+        In pixels of the plane; None where nothing was found.
 
     Raises
     ------
@@ -118,13 +118,16 @@ def estimate_diameter(
         maps = predict_plane(window, prepared, engine, tile=WINDOW, halo=0, cancelled=cancelled)
         return _look(maps, config)
 
-    best, most = config.diameter, 0.0
+    best: float | None = None
+    most = 0.0
     for scale in SCALES:
         look = look_at(scale)
         if scale == 1.0 and look.is_clear(config):
             return look.diameter
         if look.credit(config) > most:
             best, most = look.diameter / scale, look.credit(config)
+    if best is None:
+        return None
     for _ in range(CLOSER_LOOKS):
         scale = config.scale_for(best)
         if not 1 < scale < max(SCALES):

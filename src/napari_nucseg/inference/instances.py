@@ -7,7 +7,6 @@ smoothed votes alone, without a separate centre map, is this project's own.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -15,23 +14,16 @@ from scipy import ndimage
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, FloatArray, LabelArray
 from napari_nucseg.inference.maps import PlaneMaps
+from napari_nucseg.inference.seeds import SMALLEST, SplitScale, coarseness, find_seeds
 from napari_nucseg.model.config import OFFSET_UNIT, NetworkConfig
 from napari_nucseg.params import SegmentParams
-
-SIGMA = 0.10
-"""Smoothing of the votes, in diameters."""
-
-REACH = 0.45
-"""No two seeds are closer than this, in diameters."""
 
 VOTES = 3
 """How often each pixel follows the offsets towards its centre."""
 
-SMALLEST = 1 / 10
-"""Smallest nucleus without an explicit minimum size, in typical areas."""
-
 PART = 0.5
-"""Typical areas of a nucleus from which a part that is connected to no other is one of its own."""
+"""Typical areas of a nucleus from which a part that is connected to no other is one of its own;
+fewer at low settings of Splitting, at which small nuclei vote with others."""
 
 FAINT = 0.6
 """Part of the foreground threshold from which pixels vote: a nucleus that is fainter all over than
@@ -42,37 +34,6 @@ CORE = 0.5
 
 HALF_STEP = 1e-3
 """Maps are kept as float16, whose rounding must not decide."""
-
-
-@dataclass(frozen=True)
-class SplitScale:
-    """Lengths, in network pixels, at which clumps are split."""
-
-    sigma: float
-    reach: int
-    min_votes: float
-
-    @classmethod
-    def of(cls, splitting: float, diameter: float, smallest: float) -> "SplitScale":
-        """Return the lengths for a slider position.
-
-        Parameters
-        ----------
-        splitting : float
-            Slider position, 0 to 1.
-        diameter : float
-            Typical diameter in network pixels.
-        smallest : float
-            Area of the smallest nucleus that is wanted, in network pixels.
-        """
-        coarseness = 2.0 ** (
-            1.0 - 2.0 * splitting
-        )  # 1 in the middle, doubled or halved at the ends
-        return cls(
-            sigma=max(0.8, SIGMA * diameter * coarseness),
-            reach=max(1, round(REACH * diameter * coarseness)),
-            min_votes=min(smallest, SMALLEST * np.pi / 4 * diameter**2),
-        )
 
 
 def find_instances(
@@ -109,7 +70,8 @@ def find_instances(
     else:
         labels = _components(probability >= threshold)
         edges = np.full(int(labels.max()) + 1, threshold, np.float32)
-    labels, origin = _separate_parts(labels, PART * typical_area * plane.scale**2)
+    part = PART * min(1.0, coarseness(params.splitting) ** -2)
+    labels, origin = _separate_parts(labels, part * typical_area * plane.scale**2)
     labels = _drop_uncertain(labels, probability, params.certainty)
     if labels.shape != plane.shape or plane.scale != 1.0:
         labels = _enlarge(labels, plane, edges[origin])
@@ -131,7 +93,7 @@ def _group_votes(
     rows, columns = np.nonzero(mask)
     vote_rows, vote_columns = _vote(mask, offsets, rows, columns)
     votes = np.bincount(vote_rows * width + vote_columns, minlength=mask.size)
-    seeds = _find_seeds(votes.reshape(mask.shape).astype(np.float32), split)
+    seeds = find_seeds(votes.reshape(mask.shape).astype(np.float32), split)
     labels = np.zeros(mask.shape, np.int32)
     if seeds.any():
         distances, nearest = _nearest_seed(seeds)
@@ -158,16 +120,6 @@ def _vote(
         at_rows = np.clip(np.rint(y), 0, mask.shape[0] - 1).astype(np.intp)
         at_columns = np.clip(np.rint(x), 0, mask.shape[1] - 1).astype(np.intp)
     return at_rows, at_columns
-
-
-def _find_seeds(votes: FloatArray, split: SplitScale) -> AnyArray:
-    """Return (Y, X) bool: peaks of the smoothed votes with enough votes behind them."""
-    # Unit peak height: a nucleus whose votes all meet in one pixel has its area as peak.
-    gain = 2.0 * np.pi * split.sigma**2
-    smooth = cv2.GaussianBlur(votes, (0, 0), split.sigma, borderType=cv2.BORDER_CONSTANT) * gain
-    size = 2 * split.reach + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    return (smooth >= cv2.dilate(smooth, kernel)) & (smooth > split.min_votes)
 
 
 def _nearest_seed(seeds: AnyArray) -> tuple[FloatArray, LabelArray]:

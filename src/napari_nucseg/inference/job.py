@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck
 from napari_nucseg.axes import Planes, plan_planes, resolve_axes
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.diameter import estimate_diameter
 from napari_nucseg.inference.engine import Engine, make_engine
@@ -45,9 +46,9 @@ class SegmentJob:
     prepared : PlaneInput
         How each plane becomes the network's input.
     diameter : float
-        Typical diameter of a nucleus in pixels of the image, given or estimated.
+        Typical diameter of a nucleus in pixels of the image: given, estimated, or the model's own.
     estimated : bool
-        `diameter` was estimated.
+        `diameter` was estimated from nuclei in the image.
     messages : tuple of str
         What the user should know about the image, such as non-finite pixels.
     step : float
@@ -115,12 +116,17 @@ def resolve_job(
     intensity = measure_range(samples.pixels, model.config.input, joint=color)
     engine = make_engine(model, params.engine)
     native = PlaneInput(model.config, intensity, channels, color, 1.0)
-    if model.config.fixed_size:
-        diameter = given or model.config.diameter
-    else:
-        diameter = given or estimate_diameter(
+    estimated = None
+    if given is None and not model.config.fixed_size:
+        estimated = estimate_diameter(
             samples.read_busiest(image, planes), native, engine, cancelled
         )
+        if estimated is None and not _is_constant(samples.pixels):  # which is said already
+            messages.append(
+                "No nuclei were seen that could be measured, so they were searched for at "
+                f"{model.config.diameter:.3g} px, the model's own diameter."
+            )
+    diameter = given or estimated or model.config.diameter
     prepared = PlaneInput(
         model.config, intensity, channels, color, model.config.scale_for(diameter)
     )
@@ -131,7 +137,7 @@ def resolve_job(
         planes=planes,
         prepared=prepared,
         diameter=diameter,
-        estimated=given is None,
+        estimated=estimated is not None,
         messages=tuple(messages),
         step=plane_step(pixel_size),
     )
@@ -178,12 +184,19 @@ def _describe_pixels(samples: list[AnyArray], n_pixels: int) -> list[str]:
         if finite == 0:
             raise InputError("Every pixel of the image is NaN or infinite; nothing can be seen.")
         if finite < total:
-            count = f"{total - finite:,}" if total == n_pixels else f"At least {total - finite:,}"
-            return [f"{count} pixels are NaN or infinite and were taken as background."]
-    lowest = min(s.min() for s in samples)
-    if all(s.max() == lowest for s in samples):
+            count = counted(total - finite, "pixel")
+            seen = count if total == n_pixels else f"At least {count}"
+            verbs = ("is", "was") if total - finite == 1 else ("are", "were")
+            return [f"{seen} {verbs[0]} NaN or infinite and {verbs[1]} taken as background."]
+    if _is_constant(samples):
+        lowest = samples[0].min()
         return [f"The image is constant (every pixel is {lowest}), so it shows no nuclei."]
     return []
+
+
+def _is_constant(samples: list[AnyArray]) -> bool:
+    lowest = samples[0].min()
+    return all(s.min() == lowest == s.max() for s in samples)
 
 
 def given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | None) -> float | None:

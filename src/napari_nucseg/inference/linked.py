@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from napari_nucseg._types import AnyArray, CancelCheck, LabelArray
+from napari_nucseg.counted import counted
 from napari_nucseg.inference.job import SegmentJob
 from napari_nucseg.linking.features import describe_nuclei
 from napari_nucseg.linking.stack import link_labels
@@ -70,8 +71,8 @@ def link_outlines(
 
 def describe_links(outlines: int, parents: Mapping[int, int], params: SegmentParams) -> str:
     """Say in a sentence what was linked."""
-    message = f"Linked from {outlines:,} outlines in single planes."
+    message = f"Linked from {counted(outlines, 'outline')} in single planes."
     if params.link_time:
         divisions = len(set(parents.values()))
-        message += f" {divisions:,} division{'' if divisions == 1 else 's'}."
+        message += f" {counted(divisions, 'division')}."
     return message

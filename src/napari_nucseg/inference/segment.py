@@ -11,13 +11,14 @@ import numpy as np
 
 import napari_nucseg
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray, Progress
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.inference.empty_planes import EmptyPlanes
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps
-from napari_nucseg.inference.uncertain import count_uncertain, describe_uncertain
 from napari_nucseg.inference.walk import predict_planes
 from napari_nucseg.io.arrays import checked_array
 from napari_nucseg.linking.stack import check_linking
@@ -57,7 +58,7 @@ class SegmentationResult:
         Model name and hash, every parameter, the diameter used, package version: JSON-ready.
     messages : tuple of str
         What the user should know, such as non-finite pixels, or that all nuclei were left out as
-        uncertain.
+        small or uncertain.
     probabilities : array or None
         Foreground probability, float32, axes as the labels; if asked for.
     parents : dict of int to int
@@ -161,27 +162,30 @@ def segment(
     labels = np.zeros(job.planes.output_shape, np.int32)
     shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
-    count = uncertain = 0
+    count, empty = 0, EmptyPlanes(job, params, field_of_view, cancelled)
 
     def tiles_done(done: int, total: int) -> None:
         if progress is not None:
-            progress(done, total, f"{count:,} nuclei")
+            progress(done, total, counted(count, "nucleus"))
 
     view = field_of_view.window
     planes = predict_planes(source, job, tiles_done=tiles_done, window=view, cancelled=cancelled)
     for index, maps in planes:
         watch.lap("network")
         count = _write_plane(labels[index], maps, job, params, field_of_view, count)
-        if count == 0:
-            uncertain += count_uncertain(maps, job, params, field_of_view)
+        if count:
+            empty.forget()
+        else:
+            empty.add(maps)
         if shown is not None:
             shown[index][field_of_view.window] = maps.probability()
         if keep_maps:
             kept.append(maps)
         watch.lap("instances")
+    explained = () if count else empty.explain()
+    watch.lap("instances")
     found = link_outlines(labels, count, job, params, cancelled)
     watch.lap("linking")
-    left_out = describe_uncertain(uncertain if count == 0 else 0, params)
     return SegmentationResult(
         labels=found.labels,
         axes=job.planes.output_axes,
@@ -189,7 +193,7 @@ def segment(
         diameter=job.diameter,
         seconds=watch.total(),
         record=make_record(job, params, found.parents),
-        messages=(*job.messages, *left_out, *found.messages),
+        messages=(*job.messages, *explained, *found.messages),
         probabilities=shown,
         parents=found.parents,
         features=found.features,
@@ -245,7 +249,7 @@ def relabel(
     if outlines is None or _finding(params) != _finding(make_params(before)):
         outlines = _find_outlines(result, params, cancelled)
     count = int(outlines.max(initial=0))
-    left_out = () if count else _describe_left_out(result, params, cancelled)
+    explained = () if count else _explain_empty(result, params, cancelled)
     watch.lap("instances")
     found = link_outlines(outlines, count, job, params, cancelled)
     watch.lap("linking")
@@ -255,7 +259,7 @@ def relabel(
         count=found.count,
         seconds=watch.total(),
         record=make_record(job, params, found.parents),
-        messages=(*job.messages, *left_out, *found.messages),
+        messages=(*job.messages, *explained, *found.messages),
         parents=found.parents,
         features=found.features,
         outlines=outlines if found.labels is not outlines else None,
@@ -295,15 +299,14 @@ def _find_outlines(
     return outlines
 
 
-def _describe_left_out(
+def _explain_empty(
     result: SegmentationResult, params: SegmentParams, cancelled: CancelCheck | None
 ) -> tuple[str, ...]:
-    """Say whether there are no nuclei as all are uncertain."""
-    uncertain = sum(
-        count_uncertain(maps, result.job, params, result.field_of_view)
-        for _, maps in _kept_planes(result, cancelled)
-    )
-    return describe_uncertain(uncertain, params)
+    """Say whether there are no nuclei as all were left out."""
+    empty = EmptyPlanes(result.job, params, result.field_of_view, cancelled)
+    for _, maps in _kept_planes(result, cancelled):
+        empty.add(maps)
+    return empty.explain()
 
 
 def _kept_planes(

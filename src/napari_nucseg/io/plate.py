@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucseg.errors import ReadError
-from napari_nucseg.io.ngff import Version
+from napari_nucseg.io.ngff import RECORD, Version
 
 CONVERTED = "bioformats2raw.layout"
 """Attribute of the groups that bioformats2raw writes."""
@@ -107,6 +107,16 @@ def read_ome(group: Path) -> dict[str, Any]:
         raise ReadError(f"Cannot read {path}: {error.strerror or error}.") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ReadError(f"Cannot read {path}: it is not the JSON metadata of Zarr.") from error
+
+
+def read_record(group: Path) -> dict[str, Any]:
+    """Return our record in the attributes of labels, ``{}`` if there is none."""
+    try:
+        found = json.loads(metadata_file(group).read_bytes())
+        attributes = found["attributes"] if ome_version(group) == "0.5" else found
+        return {**attributes[RECORD]}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return {}
 
 
 def list_fields(plate: Path) -> list[Field]:

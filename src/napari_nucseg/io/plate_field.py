@@ -6,7 +6,8 @@ version and with its wells. The plate itself is never written to.
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,25 @@ def write_field(
 ) -> None:
     """Write labels or maps of a field or another OME-Zarr image; they are there once complete.
 
+    Arguments and errors are those of `field_with`.
+    """
+    with field_with(target, source, data, axes, image, record=record, overwrite=overwrite):
+        pass
+
+
+@contextmanager
+def field_with(
+    target: Path,
+    source: Path,
+    data: AnyArray,
+    axes: str,
+    image: LoadedImage,
+    *,
+    record: Mapping[str, Any] | None = None,
+    overwrite: bool,
+) -> Iterator[None]:
+    """Write labels or maps that are there only if what is written inside the context succeeds.
+
     Parameters
     ----------
     target : Path
@@ -142,6 +162,7 @@ def write_field(
         _write_image(partial, source, np.asarray(data), axes, image)
         if record:
             zarr.open_group(partial, mode="r+").attrs[RECORD] = dict(record)
+        yield
         _put(partial, target)
     except OSError as error:
         raise write_error(target, error) from error

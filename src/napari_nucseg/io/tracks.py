@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray
-from napari_nucseg.io.atomic import atomic_file, remove_file
+from napari_nucseg.io.atomic import atomic_file
 
 _COLUMNS = 4
 
@@ -48,22 +48,46 @@ def tracks_with(path: Path, rows: AnyArray, *, overwrite: bool) -> Iterator[None
         yield
 
 
-def remove_tracks(path: Path) -> None:
-    """Remove the tracks of labels that are replaced by others; a file of anything else stays.
+def remove_tracks(path: Path, *, of_labels: bool) -> str:
+    """Remove the tracks of labels that were replaced by others; a file of anything else stays.
 
-    Raises
-    ------
-    WriteError
+    Parameters
+    ----------
+    path : Path
+    of_labels : bool
+        Whether it is known that tracks were written there with the earlier labels.
+
+    Returns
+    -------
+    str
+        What the user should know of tracks that stay, ``""`` if there are none.
     """
-    if _are_tracks(path):
-        remove_file(path)
+    if _read_tracks(path) is None:
+        return ""
+    if not of_labels:
+        return (
+            f"{path} was left, as it is not known to be of the earlier labels; it is not of the "
+            "new ones."
+        )
+    try:
+        path.unlink()
+    except OSError as error:  # the new labels are there all the same
+        return f"{path} is of the earlier labels but cannot be removed: {error.strerror or error}."
+    return ""
 
 
-def _are_tracks(path: Path) -> bool:
-    """Tell whether a file is there and has nothing but lines such as `write_tracks` writes."""
+def are_tracks(path: Path, rows: list[list[int]]) -> bool:
+    """Tell whether a file holds these tracks."""
+    return _read_tracks(path) == rows
+
+
+def _read_tracks(path: Path) -> list[list[int]] | None:
+    """Return rows such as `write_tracks` writes; None if there is no file, or one of others."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError:  # whoever writes there will say so
-        return False
+        return None
     rows = [line.split() for line in lines]
-    return all(len(row) == _COLUMNS and all(cell.isdigit() for cell in row) for row in rows)
+    if not all(len(row) == _COLUMNS and all(cell.isdigit() for cell in row) for row in rows):
+        return None
+    return [[int(cell) for cell in row] for row in rows]

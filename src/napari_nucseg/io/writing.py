@@ -1,7 +1,8 @@
 """Writing of labels and maps as TIFF files that open in Fiji, QuPath and napari."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,9 @@ def write_labels(
     axes = resolve_axes(labels.shape, axes)
     if set(axes) & set("CS"):
         raise InputError(f"Labels have the axes TZYX only, got '{axes}'.")
-    _write(path, smallest_labels(np.asarray(labels)), axes, pixel_size or {}, overwrite=overwrite)
+    data = smallest_labels(np.asarray(labels))
+    with _written(path, data, axes, pixel_size or {}, overwrite=overwrite):
+        pass
 
 
 def write_maps(
@@ -85,13 +88,31 @@ def write_maps(
     WriteError
         If the file cannot be written, or exists and `overwrite` is false.
     """
-    path = Path(path)
+    with maps_with(Path(path), maps, axes, pixel_size, overwrite=overwrite):
+        pass
+
+
+@contextmanager
+def maps_with(
+    path: Path,
+    maps: FloatArray,
+    axes: str,
+    pixel_size: Mapping[str, float] | None = None,
+    *,
+    overwrite: bool,
+) -> Iterator[None]:
+    """Write maps that are there only if what is written inside the context succeeds.
+
+    Maps without their labels would be in the way of the same command. Arguments and errors are
+    those of `write_maps`; an existing file is refused before anything is written.
+    """
     check_target(path, overwrite=overwrite)
     axes = resolve_axes(maps.shape, axes)
     if "S" in axes:
         raise InputError(f"Maps have the axes TZCYX only, got '{axes}'.")
     data = np.asarray(maps, dtype=np.float32)
-    _write(path, data, axes, pixel_size or {}, overwrite=overwrite)
+    with _written(path, data, axes, pixel_size or {}, overwrite=overwrite):
+        yield
 
 
 def prepare_output(folder: str | Path) -> Path:
@@ -118,6 +139,27 @@ def prepare_output(folder: str | Path) -> Path:
     return folder
 
 
+@contextmanager
+def prepared_output(folder: Path) -> Iterator[None]:
+    """Create a folder for results unless it is there; what of it stays empty goes at the end.
+
+    So a run that fails early leaves nothing behind. Folders that were there before stay.
+
+    Raises
+    ------
+    WriteError
+        If it cannot be created or nothing can be written there.
+    """
+    created = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
+    try:
+        prepare_output(folder)
+        yield
+    finally:
+        for path in created:
+            with suppress(OSError):  # it holds something, or could not be created
+                path.rmdir()
+
+
 def smallest_labels(labels: AnyArray) -> AnyArray:
     """Return labels as uint16, or as uint32 where needed."""
     if labels.dtype.kind not in "iub":
@@ -131,10 +173,11 @@ def smallest_labels(labels: AnyArray) -> AnyArray:
     return labels.astype(dtype, copy=False)
 
 
-def _write(
+@contextmanager
+def _written(
     path: Path, data: AnyArray, axes: str, pixel_size: Mapping[str, float], *, overwrite: bool
-) -> None:
-    """Write an ImageJ hyperstack.
+) -> Iterator[None]:
+    """Write an ImageJ hyperstack, which is there when the context ends.
 
     The description is ours because tifffile refuses one for uint32 and for BigTIFF, both of which
     ImageJ or its Bio-Formats importer open.
@@ -164,3 +207,6 @@ def _write(
             bigtiff=data.nbytes > 2**32 - 2**25,
             software=False,
         )
+        file.flush()
+        os.fsync(file.fileno())  # a full disk is known before what belongs to it is there alone
+        yield

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from napari_nucseg._native import native_messages_hidden
-from napari_nucseg._types import AnyArray
+from napari_nucseg._types import AnyArray, LabelArray
 from napari_nucseg.axes import Planes
 from napari_nucseg.cluster import share_cores
 from napari_nucseg.errors import ModelError, ReadError, WorkerError
 from napari_nucseg.inference.engine import make_engine
 from napari_nucseg.inference.instances import find_instances
+from napari_nucseg.inference.left_out import LeftOut, find_left_out, may_leave_out
 from napari_nucseg.inference.linked import outline_params
-from napari_nucseg.inference.maps import predict_plane
+from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.large.columns import Counted, ids_at_border
 from napari_nucseg.large.geometry import Block, Window, size
@@ -62,6 +63,9 @@ class Run:
             )
         # One for all threads: its memory is the largest part, and it keeps all cores busy.
         self._engine = make_engine(self._model, plan.request.params.engine)
+        # What touches the border of a block need not touch that of the image.
+        self._params = plan.request.params.model_copy(update={"drop_border": False})
+        self._any_found = False
 
     def find(self, index: int) -> int:
         """Find the nuclei of a block and keep them in the work folder; return about how many.
@@ -71,15 +75,20 @@ class Run:
         ReadError, WriteError, EngineError, Cancelled
         """
         block = self._grid.at(index)
-        nuclei = self.segment(block)
+        maps = self._predict(block)
+        nuclei = self._find(maps, block)
+        if len(nuclei):
+            self._any_found = True
+        elif not self._any_found:  # else no result is empty, and nobody asks
+            self.work.write_left_out(index, self._left_out(maps, block))
         self.work.write_nuclei(index, nuclei)
         return nuclei.count_in(block.inner)
 
-    def segment(self, block: Block) -> Nuclei:
-        """Return the nuclei whose centre lies in a block, or close to it."""
+    def _predict(self, block: Block) -> PlaneMaps:
+        """Return what the network sees in a block and around it."""
         plan = self.plan
         planes: Planes = plan.planes
-        maps = predict_plane(
+        return predict_plane(
             planes.read(self._image, block.plane, block.outer),
             plan.prepared(self._model),
             self._engine,
@@ -87,12 +96,28 @@ class Run:
             halo=plan.halo,
             cancelled=self.stop.is_set,
         )
-        # What touches the border of the block need not touch that of the image.
-        params = plan.request.params.model_copy(update={"drop_border": False})
-        labels = find_instances(maps, self._model.config.network, params, plan.diameter)
+
+    def _find(self, maps: PlaneMaps, block: Block) -> Nuclei:
+        """Return the nuclei whose centre lies in a block, or close to it."""
+        plan = self.plan
+        labels = find_instances(maps, self._model.config.network, self._params, plan.diameter)
+        return self._keep(labels, block, plan.tolerance)
+
+    def _left_out(self, maps: PlaneMaps, block: Block) -> LeftOut:
+        """Return what limits left out of a block in which nothing was found."""
+        plan = self.plan
+        if not may_leave_out(maps, self._params, plan.diameter):
+            return LeftOut()
+        every = find_left_out(maps, self._model.config.network, self._params, plan.diameter)
+        nuclei = self._keep(every, block, 0.0)
+        areas = np.array([nuclei.area(i) for i in range(len(nuclei))])
+        return LeftOut.of(areas, self._params)
+
+    def _keep(self, labels: LabelArray, block: Block, tolerance: float) -> Nuclei:
+        """Return the nuclei whose centre lies in a block, and not at a border that drops them."""
         nuclei = Nuclei.of(labels, block.outer, self._grid.shape)
-        keep = nuclei.owned_by(block.inner, plan.tolerance)
-        if outline_params(plan.request.params).drop_border:
+        keep = nuclei.owned_by(block.inner, tolerance)
+        if outline_params(self.plan.request.params).drop_border:
             keep &= ~nuclei.at_border(self._grid.shape)
         return nuclei.take(keep)
 

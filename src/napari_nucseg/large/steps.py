@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, Progress
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import BlocksFailed, ReadError
 from napari_nucseg.inference.linked import describe_links
 from napari_nucseg.io.lazy import LazyImage
@@ -79,6 +80,7 @@ class Steps:
         self._write(executor)
         final = numbering if links is None else numbering.renamed(links.ids)
         seams = self._count_seams()
+        explained = () if numbering.count else self._explain_empty()
         cut = self._find_cut(final)
         record = {**self.plan.record, "nuclei": final.count}
         record |= {"cut": list(cut), "seams": seams.to_json(), **self._lineage(links)}
@@ -95,6 +97,7 @@ class Steps:
             record=record,
             messages=(
                 *self.plan.messages,
+                *explained,
                 *self._describe_links(numbering.count, links),
                 *_describe_cut(cut, self.plan.overlap),
             ),
@@ -116,7 +119,7 @@ class Steps:
             self._show(index)
             self._nuclei += nuclei.count_in(self.grid.at(index).inner)
         if there:
-            self._tell(len(there), f"{self._nuclei:,} nuclei")
+            self._tell(len(there), counted(self._nuclei, "nucleus"))
         left = [index for index in range(len(self.grid)) if index not in there]
         finished = len(there)
 
@@ -125,7 +128,7 @@ class Steps:
             finished += 1
             self._show(index)
             self._nuclei += count
-            self._tell(finished, f"{self._nuclei:,} nuclei")
+            self._tell(finished, counted(self._nuclei, "nucleus"))
 
         self._report(failed=work_through(executor, "find", left, done, self._cancelled))
 
@@ -194,6 +197,14 @@ class Steps:
             lineage["tracks"] = track_rows(links.features).tolist()
         return lineage
 
+    def _explain_empty(self) -> tuple[str, ...]:
+        """Say, if all that there is was left out, why and what to do."""
+        try:
+            left_out = self.work.read_left_out()
+        except ReadError:  # damaged, as by a power failure: only a remark is lost
+            return ()
+        return left_out.describe(self.plan.request.params)
+
     def _describe_links(self, outlines: int, links: OutlineLinks | None) -> tuple[str, ...]:
         if links is None:
             return ()
@@ -237,8 +248,8 @@ class Steps:
         ]
         more = f" And {len(blocks) - MANY} more." if len(blocks) > MANY else ""
         raise BlocksFailed(
-            f"{len(failed)} of {len(self.grid)} blocks failed. {' '.join(told)}{more} The others "
-            "are kept: the same call goes on with the failed ones."
+            f"{len(failed)} of {counted(len(self.grid), 'block')} failed. {' '.join(told)}"
+            f"{more} The others are kept: the same call goes on with the failed ones."
         )
 
     def _count_seams(self) -> SeamCounts:
@@ -266,8 +277,10 @@ class Steps:
 def _describe_cut(cut: tuple[str, ...], overlap: int) -> tuple[str, ...]:
     if not cut:
         return ()
+    one = len(cut) == 1
     more = f" and {len(cut) - MANY} more" if len(cut) > MANY else ""
     return (
-        f"{len(cut)} nuclei reach beyond the overlap of {overlap} pixels and may be cut: "
-        f"{'; '.join(cut[:MANY])}{more}. A larger overlap keeps them whole.",
+        f"{counted(len(cut), 'nucleus')} {'reaches' if one else 'reach'} beyond the overlap of "
+        f"{counted(overlap, 'pixel')} and may be cut: {'; '.join(cut[:MANY])}{more}. A larger "
+        f"overlap keeps {'it' if one else 'them'} whole.",
     )

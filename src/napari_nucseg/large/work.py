@@ -5,6 +5,8 @@ killed goes on where it was. Only the last step gives the result its name.
 """
 
 import contextlib
+import dataclasses
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.errors import ReadError, WriteError
+from napari_nucseg.inference.left_out import LeftOut
 from napari_nucseg.io.atomic import ALLOW, atomic_file, write_error
 from napari_nucseg.io.lock import give_back, holder_file, take_lock
 from napari_nucseg.large.columns import Counted
@@ -21,9 +24,10 @@ from napari_nucseg.large.plan import Plan, Request, read_plan
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-PLAN, NUCLEI, NUMBERS, COUNTED, LINKS, WRITTEN, LABELS = (
+PLAN, NUCLEI, LEFT_OUT, NUMBERS, COUNTED, LINKS, WRITTEN, LABELS = (
     "plan.json",
     "nuclei",
+    "left_out",
     "numbers.npz",
     "counted",
     "links.npz",
@@ -158,7 +162,7 @@ class Work:
         WriteError
         """
         try:
-            for name in (NUCLEI, COUNTED, WRITTEN):
+            for name in (NUCLEI, LEFT_OUT, COUNTED, WRITTEN):
                 (self.path / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(self.path, error) from error
@@ -181,6 +185,28 @@ class Work:
     def found(self) -> set[int]:
         """Return the blocks whose nuclei are there."""
         return _numbers(self.path / NUCLEI)
+
+    def write_left_out(self, block: int, left_out: LeftOut) -> None:
+        """Keep what was left out of a block without nuclei, if there is anything."""
+        if left_out == LeftOut():
+            return
+        with atomic_file(self.path / LEFT_OUT / f"{block}.json", overwrite=True) as file:
+            file.write(json.dumps(dataclasses.asdict(left_out)).encode())
+
+    def read_left_out(self) -> LeftOut:
+        """Return what was left out of all blocks without nuclei.
+
+        Raises
+        ------
+        ReadError
+        """
+        total = LeftOut()
+        for path in sorted((self.path / LEFT_OUT).glob("[0-9]*.json")):
+            try:
+                total += LeftOut(**json.loads(path.read_bytes()))
+            except (OSError, ValueError, TypeError) as error:
+                raise ReadError(f"Cannot read what was left out in {path}: {error}.") from error
+        return total
 
     def write_counted(self, column: int, counted: Counted) -> None:
         """Keep what was counted in a column."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import ModelError
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import CARD, WEIGHTS
@@ -100,7 +101,8 @@ def _provenance_facts(provenance: Provenance) -> Iterator[tuple[str, str]]:
     yield "made", provenance.created.isoformat(sep=" ")
     if provenance.parent is not None:
         yield "parent", f"{provenance.parent}{_parent_state(provenance)}"
-    yield "data", f"{len(provenance.data):,} files, their sha256 are in provenance.json"
+    files = counted(len(provenance.data), "file")
+    yield "data", f"{files}, with sha256 in provenance.json"
     for name, values in (
         ("scores", provenance.scores),
         ("settings", provenance.parameters),

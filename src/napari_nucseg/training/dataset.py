@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray, LabelArray
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import DatasetError, ReadError
 from napari_nucseg.io.reading import read_image
 
@@ -77,7 +78,7 @@ def load_folder(folder: Path, *, include_test_groups: bool = False) -> list[Item
             f"{len(missing)} of {len(images)} images in {folder / 'images'} have no labels of the "
             f"same stem in {folder / 'labels'}; the first is '{missing[0]}'."
         )
-    rows = _read_index(folder / "index.csv")
+    rows = read_index(folder)
     items = []
     for stem, path in images.items():
         row = rows.get(stem, Row(stem, ""))
@@ -86,8 +87,8 @@ def load_folder(folder: Path, *, include_test_groups: bool = False) -> list[Item
     groups = {item.group for item in items}
     if len(groups) < 2:
         raise DatasetError(
-            f"{folder} holds {len(items)} usable images in fewer than two groups; at least two "
-            "groups are needed, one to train on and one to validate on."
+            f"{folder} holds {counted(len(items), 'usable image')} in fewer than two "
+            "groups; at least two groups are needed, one to train on and one to validate on."
         )
     if groups == {item.group for item in items if item.in_test_group}:
         raise DatasetError(
@@ -184,7 +185,15 @@ def _files(folder: Path) -> dict[str, Path]:
     return files_by_stem(folder, SUFFIXES, "'images' and 'labels'")
 
 
-def _read_index(path: Path) -> dict[str, Row]:
+def read_index(folder: Path) -> dict[str, Row]:
+    """Read the `index.csv` of a data folder, by the ids; ``{}`` if there is none.
+
+    Raises
+    ------
+    DatasetError
+        It has no column ``id``, or a mark that is not understood.
+    """
+    path = folder / "index.csv"
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8-sig") as file:
@@ -195,14 +204,14 @@ def _read_index(path: Path) -> dict[str, Row]:
         record["id"]: Row(
             group=record.get("group") or record["id"],
             kind=record.get("source") or "",
-            in_test_group=is_true(record.get("shares_group_with_test"), path),
+            in_test_group=_is_true(record.get("shares_group_with_test"), path),
             wrong=record.get("label_source") == "original_rejected",
         )
         for record in records
     }
 
 
-def is_true(value: str | None, index: Path) -> bool:
+def _is_true(value: str | None, index: Path) -> bool:
     """Read a mark of the index; DatasetError for what is not understood, which is no "no"."""
     text = (value or "").strip().lower()
     if text not in {*_TRUE, *_FALSE}:

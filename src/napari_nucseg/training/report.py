@@ -1,6 +1,5 @@
 """What a training leaves beside its model: scores, loss curve, example predictions, card."""
 
-import csv
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -11,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray, FloatArray
+from napari_nucseg.counted import counted
 from napari_nucseg.model.folder import CARD, WEIGHTS, ModelFolder, open_model, write_text
 from napari_nucseg.training.batches import validation_batches
 from napari_nucseg.training.calibration import foreground_pixels, reliability
-from napari_nucseg.training.dataset import Item, is_true
+from napari_nucseg.training.dataset import Item, read_index
 from napari_nucseg.training.figures import Example, draw_curves, draw_predictions, draw_reliability
 from napari_nucseg.training.recipes import Recipe, make_recipe
 from napari_nucseg.training.trainer import Trainer
@@ -194,7 +194,8 @@ def _visible(window: FloatArray, recipe: Recipe) -> FloatArray:
 def _split_text(training: Sequence[Item], validation: Sequence[Item]) -> str:
     sides = (("Training", training), ("validation", validation))
     parts = [
-        f"{name}: {len(items)} images in {len({item.group for item in items})} groups"
+        f"{name}: {counted(len(items), 'image')} in "
+        f"{counted(len({item.group for item in items}), 'group')}"
         for name, items in sides
     ]
     return "; ".join(parts) + "; no group is on both sides."
@@ -204,7 +205,7 @@ def _data_text(training: Sequence[Item], validation: Sequence[Item], data: Path 
     lines = [_split_text(training, validation)]
     if data is not None:
         lines[0] = f"Folder `{data.resolve().name}`. {lines[0]}"
-        lines.extend(_about_test_groups(data / "index.csv", training))
+        lines.extend(_about_test_groups(data, training))
         lines.extend(
             f"Source and licence of the images: see `{name}` in that folder."
             for name in ("LICENSE", "README.md")
@@ -216,27 +217,28 @@ def _data_text(training: Sequence[Item], validation: Sequence[Item], data: Path 
     return "\n\n".join([*lines, "\n".join(kinds)])
 
 
-def _about_test_groups(index: Path, training: Sequence[Item]) -> list[str]:
+def _about_test_groups(data: Path, training: Sequence[Item]) -> list[str]:
     """Say what became of images near withheld ones, and which images were rejected."""
-    if not index.is_file():
-        return []
-    with index.open(newline="", encoding="utf-8") as file:
-        records = list(csv.DictReader(file))
-    rejected = sum(r.get("label_source") == "original_rejected" for r in records)
-    shared = sum(is_true(r.get("shares_group_with_test"), index) for r in records)
+    rows = read_index(data).values()
+    rejected = sum(row.wrong for row in rows)
+    shared = sum(row.in_test_group for row in rows)
     taken = sum(item.in_test_group for item in training)
     sentences = []
     if taken:
         sentences.append(
-            f"{taken} of the training images share a field of view with withheld test images: "
+            f"{taken} of the training images {'shares' if taken == 1 else 'share'} a field of view "
+            "with withheld test images: "
             "scores on those are not those of unseen fields."
         )
     elif shared:
         sentences.append(
-            f"Left out: {shared} images that share a field of view with withheld test images."
+            f"Left out: {counted(shared, 'image')} that {'shares' if shared == 1 else 'share'} a "
+            "field of view with withheld test images."
         )
     if rejected:
-        sentences.append(f"Left out: {rejected} images whose labels were found to be wrong.")
+        sentences.append(
+            f"Left out: {counted(rejected, 'image')} whose labels were found to be wrong."
+        )
     return sentences
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.errors import DatasetError, WriteError
-from napari_nucseg.io.writing import prepare_output
+from napari_nucseg.io.writing import prepared_output
 from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.training.dataset import load_folder, split_by_group
@@ -63,25 +63,25 @@ def train(
         recipe.validation_fraction,
         recipe.seed,
     )
-    prepare_output(output)
-    trainer = Trainer(training, validation, recipe, checkpoints)
-    if resume:
-        trainer.resume(parent)
-    else:
-        trainer.start(encoder_weights, parent)
-    trainer.run(progress, cancelled)
-    hashes = export_network(trainer.network, recipe.model, output)
-    # Imported late: matplotlib is needed at the end only.
-    from napari_nucseg.training.report import write_report
+    with prepared_output(checkpoints):
+        trainer = Trainer(training, validation, recipe, checkpoints)
+        if resume:
+            trainer.resume(parent)
+        else:
+            trainer.start(encoder_weights, parent)
+        trainer.run(progress, cancelled)
+        hashes = export_network(trainer.network, recipe.model, output)
+        # Imported late: matplotlib is needed at the end only.
+        from napari_nucseg.training.report import write_report
 
-    write_report(
-        trainer,
-        training,
-        validation,
-        hashes,
-        output,
-        data=data,
-        encoder_weights=encoder_weights,
-        parent=parent,
-    )
+        write_report(
+            trainer,
+            training,
+            validation,
+            hashes,
+            output,
+            data=data,
+            encoder_weights=encoder_weights,
+            parent=parent,
+        )
     return output

@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_nucseg._types import CancelCheck, FloatArray, Progress
 from napari_nucseg.errors import Cancelled, DatasetError, ModelError
-from napari_nucseg.model.folder import ModelFolder, write_text
+from napari_nucseg.model.folder import WEIGHTS, ModelFolder, write_text
 from napari_nucseg.model.losses import MapsLoss, offset_error, pixel_accuracy
 from napari_nucseg.model.network import build_network, encoder_layers, load_network
 from napari_nucseg.training.average import WeightAverage, blend_weights
@@ -45,12 +45,16 @@ class State:
         One record per epoch: loss, accuracy, val_loss, val_accuracy and more.
     best_epoch : int
         Epoch (from 0) of the smallest validation loss so far.
+    parent : dict or None
+        Name and sha256 of the weights that the training started from, ``{}`` without a parent, to
+        refuse resuming with another one; None in a checkpoint of an older version.
     """
 
     recipe: dict[str, Any]
     epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = -1
+    parent: dict[str, str] | None = None
 
     @property
     def last(self) -> str:
@@ -108,7 +112,7 @@ class Trainer:
             The weights do not fit the recipe's network.
         """
         keras.utils.set_random_seed(self.recipe.seed)
-        self.parent = parent
+        self.parent, self.state.parent = parent, _identity(parent)
         if parent is None:
             self.network = build_network(self.recipe.model.network, self.recipe.model.fixed_size)
             load_encoder_weights(self.network, encoder_weights)
@@ -124,7 +128,7 @@ class Trainer:
         Raises
         ------
         DatasetError
-            There is no checkpoint, or it belongs to another recipe.
+            There is no checkpoint, or it belongs to another parent or recipe.
         """
         path = self.folder / STATE
         if not path.is_file():
@@ -132,6 +136,7 @@ class Trainer:
                 f"There is no training to resume in {self.folder} ({STATE} missing)."
             )
         saved = State(**json.loads(path.read_text(encoding="utf-8")))
+        _check_same_parent(self.folder, saved.parent, _identity(parent))
         if Recipe.model_validate(saved.recipe) != self.recipe:
             raise DatasetError(
                 f"The training in {self.folder} used other settings; resume with the same recipe, "
@@ -241,6 +246,26 @@ class Trainer:
         share = (done - first) / max(1, self.recipe.epochs * per_epoch - first)
         warm = min(1.0, (done - first + 1) / WARM_UP_STEPS)
         return self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _identity(parent: ModelFolder | None) -> dict[str, str]:
+    """Return what tells whether a parent is the same: the name is for people."""
+    return {} if parent is None else {"name": parent.name, "sha256": parent.hashes[WEIGHTS]}
+
+
+def _check_same_parent(folder: Path, saved: dict[str, str] | None, given: dict[str, str]) -> None:
+    """Raise DatasetError if a training started from another parent, as far as that is known."""
+    if saved is not None and saved.get("sha256") != given.get("sha256"):
+        raise DatasetError(
+            f"The training in {folder} started from {_called(saved)}; it goes on with that only, "
+            f"got {_called(given)}. Pass the same --parent, or start anew in another folder."
+        )
+
+
+def _called(parent: dict[str, str]) -> str:
+    if not parent:
+        return "no parent"
+    return f"the parent '{parent['name']}' (weights of sha256 {parent['sha256'][:12]})"
 
 
 def _prefetch(batches: TrainingBatches) -> Iterator[tuple[FloatArray, FloatArray]]:

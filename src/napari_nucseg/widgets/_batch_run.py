@@ -10,6 +10,7 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.batch import Batch
 from napari_nucseg.batch.items import Item
 from napari_nucseg.batch.outcome import Outcome, Status
+from napari_nucseg.counted import counted
 from napari_nucseg.params import SegmentParams
 from napari_nucseg.widgets._time_left import duration
 from napari_nucseg.widgets._worker import Task
@@ -120,7 +121,7 @@ class TimeLeft:
 
     def describe(self) -> str:
         """Return how many are done, and how long it will take."""
-        text = f"{self.done:,} of {self.total:,} images"
+        text = f"{self.done:,} of {counted(self.total, 'image')}"
         if not self._worked or self.done == self.total:
             return text
         seconds = (self._clock() - self._begun) / self._worked * (self.total - self.done)

@@ -9,7 +9,7 @@ from napari_nucseg.errors import NucsegError
 from napari_nucseg.io.lazy import LazyArray, LazyImage, open_lazily
 
 SIZE = 64
-"""Height and width of the windows that are compared."""
+"""Height and width of the windows that are compared; the last ones reach to the edge."""
 
 PLACES = (0.5, 0.25, 0.75, 0.0, 1.0)
 """Where they lie along Y and X; the next one counts where the ones before are all alike."""
@@ -75,5 +75,6 @@ def _long(lengths: Any) -> list[int]:
 
 
 def _window(length: int, place: float) -> slice:
-    start = int(max(0, length - SIZE) * place)
-    return slice(start, start + SIZE)
+    # From a multiple of its size, as chunks are: one chunk is read, not the four around a corner.
+    start = int(max(0, length - SIZE) * place) // SIZE * SIZE
+    return slice(start, length if place == 1 else start + SIZE)

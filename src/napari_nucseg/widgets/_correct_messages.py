@@ -6,6 +6,7 @@ from napari_nucseg.correction.autosave import Saved
 from napari_nucseg.correction.changes import Changes
 from napari_nucseg.correction.doubt import Doubt
 from napari_nucseg.correction.suggestions import SIZE
+from napari_nucseg.counted import counted
 
 NO_LABELS = (
     "There is no labels layer: segment an image first, or right-click an image layer that holds "
@@ -29,12 +30,11 @@ SUGGESTED_TOO = (
     "Correct all nuclei in this region, and in the others that are drawn, in any plane, then press "
     "Mark shapes."
 )
-NO_REGION = "There is no region to suggest in this plane: "
-ALL_REVIEWED = f"{NO_REGION}all of it is reviewed."
-ALL_DRAWN = f"{NO_REGION}all of it is reviewed or drawn."
-NO_ROOM = f"{NO_REGION}what is reviewed or drawn leaves no room for one of {SIZE} x {SIZE} pixels."
-SURE = f"{NO_REGION}the model is sure of all of it."
-SURE_OF_REST = f"{NO_REGION}the model is sure of what is not reviewed or drawn."
+ALL_REVIEWED = "all of it is reviewed."
+ALL_DRAWN = "all of it is reviewed or drawn."
+NO_ROOM = f"what is reviewed or drawn leaves no room for one of {SIZE} x {SIZE} pixels."
+SURE = "the model is sure of all of it."
+SURE_OF_REST = "the model is sure of what is not reviewed or drawn."
 SEARCH_CANCELLED = "Cancelled; no region was added."
 SEARCH_OUTDATED = (
     "The image, the labels, or what is drawn or reviewed changed meanwhile, so no region was "
@@ -118,6 +118,12 @@ def image_removed(image: str) -> str:
     return f"'{image}' was removed meanwhile, so no region was added."
 
 
+def no_region(why: str, labels: str | None) -> str:
+    """Return that no region was found; `labels` are named where their plane is not shown now."""
+    where = "this plane" if labels is None else f"the plane of '{labels}' that was searched"
+    return f"There is no region to suggest in {where}: {why}"
+
+
 def suggested_elsewhere(labels: str) -> str:
     """Return where a region was added whose labels are no longer the chosen ones."""
     return f"A region of '{labels}' was added; choose these labels to correct it."
@@ -156,7 +162,7 @@ def scattered(ids: Sequence[int]) -> str:
 
 def separated(count: int) -> str:
     """Return what was done."""
-    return f"{count:,} places got an id of their own."
+    return f"{counted(count, 'place')} got an id of {'its' if count == 1 else 'their'} own."
 
 
 def reviewed(fraction: float, inside: int, total: int) -> str:
@@ -164,7 +170,7 @@ def reviewed(fraction: float, inside: int, total: int) -> str:
     if fraction == 0:
         return "nothing yet"
     share = f"{100 * fraction:.3g} %"
-    return f"{share} of the image, {inside:,} of {total:,} nuclei"
+    return f"{share} of the image, {inside:,} of {counted(total, 'nucleus')}"
 
 
 def offer(saved: Saved, same: bool) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from napari_nucseg.counted import counted
 from napari_nucseg.training.finetune.messages import HeldOutArea, Progress, Scores
 from napari_nucseg.widgets._time_left import duration
 
@@ -58,8 +59,9 @@ def split(training: int, held_out: int, areas: Sequence[HeldOutArea]) -> str:
     named = "; ".join(map(str, areas[:MOST_AREAS]))
     more = f"; and {len(areas) - MOST_AREAS} more" if len(areas) > MOST_AREAS else ""
     return (
-        f"{training:,} nuclei to learn from; {held_out:,} are held out for scoring and never "
-        f"trained on: {named}{more}."
+        f"{counted(training, 'nucleus')} to learn from; {held_out:,} "
+        f"{'is' if held_out == 1 else 'are'} held out for scoring and never trained "
+        f"on: {named}{more}."
     )
 
 

@@ -66,7 +66,7 @@ class LargeRun:
     ) -> None:
         prepare_output(target.parent)
         check_target(target, overwrite=overwrite)  # before a layer comes and goes
-        check_tracks(target, request.params, overwrite=overwrite)
+        self._of_earlier = check_tracks(target, request.params, overwrite=overwrite)
         self._viewer, self.request = viewer, request
         self.target, self._overwrite = target, overwrite
         self._progressed, self._time = progressed, BlocksLeft()
@@ -135,10 +135,11 @@ class LargeRun:
             block_done=self.growing.show,
         )
         try:
-            write_large_tracks(result, params, overwrite=self._overwrite)
+            return write_large_tracks(
+                result, params, overwrite=self._overwrite, of_earlier=self._of_earlier
+            )
         except WriteError as error:  # the labels, which took long, are there
             return replace(result, messages=(*result.messages, f"There is no text file: {error}"))
-        return result
 
     def _told(self, done: int, total: int, message: str) -> None:
         if self._goes_on is None:  # a new run measures first

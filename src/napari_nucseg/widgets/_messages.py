@@ -1,9 +1,11 @@
 """What the widget says."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from napari.utils.notifications import show_error, show_warning
 
+from napari_nucseg.counted import counted
 from napari_nucseg.inference.segment import SegmentationResult
 from napari_nucseg.large.result import LargeResult
 
@@ -60,13 +62,18 @@ def large_cancelled(target: str) -> str:
 def _found(
     result: SegmentationResult | LargeResult, seconds: float, pixel_size: Mapping[str, float]
 ) -> str:
-    noun = "nucleus" if result.count == 1 else "nuclei"
     facts = [f"model {result.record['model']}", f"diameter {result.diameter:.3g} px"]
     if "Y" in pixel_size and "X" in pixel_size:
         size = (pixel_size["Y"] * pixel_size["X"]) ** 0.5
         facts.append(f"{result.diameter * size:.3g} µm")
-    facts.append("estimated" if result.record["diameter_estimated"] else "given")
-    return f"{result.count:,} {noun} in {seconds:.1f} s ({', '.join(facts)})"
+    facts.append(_origin_of_diameter(result.record))
+    return f"{counted(result.count, 'nucleus')} in {seconds:.1f} s ({', '.join(facts)})"
+
+
+def _origin_of_diameter(record: Mapping[str, Any]) -> str:
+    if record["diameter_estimated"]:
+        return "estimated"
+    return "the model's own" if record["parameters"]["diameter"] == "auto" else "given"
 
 
 def not_kept(size: float) -> str:

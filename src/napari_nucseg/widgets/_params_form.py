@@ -8,7 +8,7 @@ from magicgui.widgets.bases import ValueWidget
 from pydantic import BaseModel
 
 from napari_nucseg.errors import InputError
-from napari_nucseg.params import SegmentParams
+from napari_nucseg.params import SegmentParams, bounds_of
 
 STEP = 0.01
 ALL = "all"
@@ -27,10 +27,8 @@ def field_widget(name: str, params: type[BaseModel] = SegmentParams, **options: 
         Further options of magicgui, such as ``choices``.
     """
     info = params.model_fields[name]
-    for rule in info.metadata:
-        for bound, option in (("ge", "min"), ("le", "max")):
-            if hasattr(rule, bound):
-                options.setdefault(option, getattr(rule, bound))
+    for bound, limit in bounds_of(info.metadata).items():
+        options.setdefault({"ge": "min", "le": "max"}[bound], limit)
     value, annotation = info.default, info.annotation
     if annotation is float:
         options = {"widget_type": "FloatSlider", "step": STEP, **options}

@@ -22,7 +22,7 @@ from napari_nucseg.widgets._corrector import Corrector
 from napari_nucseg.widgets._layers import choices_of
 from napari_nucseg.widgets._look import make_text, narrow, renew_choices, row
 from napari_nucseg.widgets._suggester import Suggester
-from napari_nucseg.widgets._suggestion import Question, take_question
+from napari_nucseg.widgets._suggestion import Answer, Question, take_question
 
 SPACING = 3
 REVIEW_LAYER = "reviewed"
@@ -94,7 +94,7 @@ class ReviewForm(Container):
         self.native.layout().setSpacing(SPACING)
         narrow([self.shapes])
         make_text(self.text)
-        self.suggester = Suggester(viewer, say, self._switched, self._chosen, self._show_region)
+        self.suggester = Suggester(viewer, say, self._switched, self._chosen, self._show_answer)
         self.whole_button.changed.connect(self.mark_all)
         self.plane_button.changed.connect(self.mark_plane)
         self.clear_button.changed.connect(self.unmark)
@@ -197,6 +197,16 @@ class ReviewForm(Container):
     def _chosen(self) -> Shapes | None:
         layer: Shapes | None = self.shapes.value if isalive(self.native) else None
         return layer
+
+    def _show_answer(self, question: Question, answer: Answer) -> None:
+        """Draw the region that was found, or say why there is none."""
+        if answer.window is not None:
+            self._show_region(question, answer.window, answer.others)
+            return
+        chosen = self.corrector is not None and self.corrector.layer is question.labels
+        here = chosen and question.is_shown(self._viewer)
+        text = messages.no_region(answer.why, None if here else question.labels.name)
+        self._say(question.with_caveat(text), False)
 
     def _show_region(self, question: Question, window: tuple[slice, slice], others: bool) -> None:
         """Draw a region and go there, unless other labels were chosen meanwhile."""

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from napari_nucseg._types import LabelArray
 from napari_nucseg.correction.edit import Edit
 from napari_nucseg.widgets import _correct_messages as messages
@@ -26,17 +24,6 @@ class Step:
     edit: Edit
     text: str
 
-    def is_done(self, labels: LabelArray) -> bool:
-        """Tell whether the pixels are as it left them."""
-        return self._equal(labels, self.edit.new)
-
-    def is_undone(self, labels: LabelArray) -> bool:
-        """Tell whether the pixels are as it found them."""
-        return self._equal(labels, self.edit.old)
-
-    def _equal(self, labels: LabelArray, wanted: LabelArray) -> bool:
-        return self.edit.size > 0 and bool(np.array_equal(labels[self.edit.indices], wanted))
-
 
 class Steps:
     """The steps that were made, in order, and how many of them stand.
@@ -49,7 +36,12 @@ class Steps:
         self._standing = 0
 
     def add(self, step: Step) -> None:
-        """Remember a new step; those that were undone cannot be done again."""
+        """Remember a new step; those that were undone cannot be done again.
+
+        One without pixels is passed over: whether it stands cannot be seen.
+        """
+        if step.edit.size == 0:
+            return
         self._steps = [*self._steps[: self._standing], step][-MOST:]
         self._standing = len(self._steps)
 
@@ -59,10 +51,10 @@ class Steps:
 
     def turned(self, labels: LabelArray) -> str:
         """Return what to say of a step undone, or done again, since this was asked; else ``""``."""
-        if self._standing and self._steps[self._standing - 1].is_undone(labels):
+        if self._standing and self._steps[self._standing - 1].edit.is_current(labels):
             self._standing -= 1
             return messages.undone(self._steps[self._standing].text)
-        if self._standing < len(self._steps) and self._steps[self._standing].is_done(labels):
+        if self._standing < len(self._steps) and self._steps[self._standing].edit.is_made(labels):
             self._standing += 1
             return self._steps[self._standing - 1].text
         return ""

@@ -28,7 +28,7 @@ class Suggester:
     chosen : callable
         Returns the shapes layer that is chosen, or None.
     found : callable
-        Called as ``found(question, window, others)`` with the region, see `Answer`.
+        Called as ``found(question, answer)`` with what was found, which still holds.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Suggester:
         say: Callable[[str, bool], None],
         switched: Callable[[], None],
         chosen: Callable[[], Shapes | None],
-        found: Callable[[Question, tuple[slice, slice], bool], None],
+        found: Callable[[Question, Answer], None],
     ) -> None:
         self._viewer = viewer
         self._say, self._switched, self._found = say, switched, found
@@ -113,7 +113,5 @@ class Suggester:
                 self._say(failed("Looking for a region", task.failure), False)
         elif not question.is_current(self._chosen()):
             self._say(messages.SEARCH_OUTDATED, True)
-        elif task.result.window is None:
-            self._say(question.with_caveat(task.result.why), False)
         else:
-            self._found(question, task.result.window, task.result.others)
+            self._found(question, task.result)

@@ -63,6 +63,13 @@ class Question:
         """Return a sentence about the answer, and what to know about the image."""
         return f"{text} {self.caveat}".rstrip()
 
+    def is_shown(self, viewer: Any) -> bool:
+        """Tell whether the viewer still shows the plane; in the main thread."""
+        try:
+            return plane_position(self.labels, viewer) == self.position
+        except InputError:
+            return False
+
     def is_current(self, shapes: Shapes | None) -> bool:
         """Tell whether an answer still holds; in the main thread.
 
@@ -93,7 +100,7 @@ class Answer:
         Whether shapes are drawn, in whatever plane, that are not marked as reviewed: *Mark shapes*
         marks them too.
     why : str
-        Why there is no window, in a sentence.
+        Why there is no window: the end of a sentence.
     """
 
     window: tuple[slice, slice] | None

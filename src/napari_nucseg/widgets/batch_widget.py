@@ -14,6 +14,7 @@ from napari_nucseg.batch.batch import Batch
 from napari_nucseg.batch.items import Item
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.command_line import command_line
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.io.inputs import IMAGE_SUFFIXES
 from napari_nucseg.widgets._batch_form import BatchForm
@@ -212,7 +213,9 @@ class BatchWidget(BatchForm):
         self.status.value = f"{batch.describe()}; see {batch.summary}."
         failed = batch.counts[Status.FAILED]
         if failed:
-            show_warning(f"{failed} of {len(batch.items)} images failed; they are listed below.")
+            images = counted(len(batch.items), "image")
+            listed = "it is" if failed == 1 else "they are"
+            show_warning(f"{failed} of {images} failed; {listed} listed below.")
 
     # opening
 

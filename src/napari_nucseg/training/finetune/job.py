@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from napari_nucseg.errors import DatasetError, InputError
 from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.io.atomic import atomic_file
-from napari_nucseg.io.writing import prepare_output
+from napari_nucseg.io.writing import prepared_output
 
 SPEC, CHECKPOINT, PREVIEW, LOG = "job.json", "checkpoint.npz", "preview.npz", "child.log"
 DATA, CANDIDATE, LOCK = "data", "candidate", "lock"
@@ -51,8 +51,7 @@ def write_spec(job: Path, spec: JobSpec) -> None:
     WriteError
         It cannot be written.
     """
-    prepare_output(job)
-    with atomic_file(job / SPEC, overwrite=True) as file:
+    with prepared_output(job), atomic_file(job / SPEC, overwrite=True) as file:
         file.write(spec.model_dump_json(indent=1).encode() + b"\n")
 
 

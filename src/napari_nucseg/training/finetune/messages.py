@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from napari_nucseg.counted import counted
+
 
 class Told(BaseModel):
     """Base of all messages."""
@@ -37,7 +39,7 @@ class HeldOutArea(Told):
         top, left, bottom, right = self.box
         return (
             f"'{self.image}' rows {top} to {bottom - 1}, columns {left} to {right - 1} "
-            f"({self.nuclei} nuclei)"
+            f"({counted(self.nuclei, 'nucleus')})"
         )
 
 

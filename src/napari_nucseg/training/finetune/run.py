@@ -8,6 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from napari_nucseg._types import CancelCheck
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import Cancelled, DatasetError, ModelError
 from napari_nucseg.inference.engine import LiteRTEngine
 from napari_nucseg.training.finetune.examination import Examination
@@ -191,7 +192,8 @@ def compare(parent: str, before: Scores, after: Scores) -> str:
     # where as many nuclei are found, the outlines decide
     means = f"; mean AP {before.mean_ap:.3f} before, {after.mean_ap:.3f} after"
     return (
-        f"The new model is {verdict} than '{parent}' on {before.true_nuclei} held-out nuclei: "
+        f"The new model is {verdict} than '{parent}' on "
+        f"{counted(before.true_nuclei, 'held-out nucleus')}: "
         f"AP {before.ap:.3f} before, {after.ap:.3f} after; F1 {before.f1:.3f} before, "
         f"{after.f1:.3f} after{means if before.ap == after.ap else ''}."
     )

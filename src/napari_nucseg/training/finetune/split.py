@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import DatasetError
 from napari_nucseg.training.finetune.messages import HeldOutArea
 from napari_nucseg.training.finetune.rows import Row
@@ -126,15 +127,15 @@ def nuclei_inside(labels: AnyArray, mask: AnyArray) -> AnyArray:
 def _check_enough(rows: Sequence[Row], nuclei: int) -> None:
     if nuclei >= MIN_TRAINING + MIN_HELD_OUT:
         return
-    found = "no nucleus" if nuclei == 0 else "one nucleus" if nuclei == 1 else f"{nuclei} nuclei"
+    found = "no nucleus" if nuclei == 0 else counted(nuclei, "nucleus")
     raise DatasetError(
         f"The reviewed regions of {_names(rows)} hold {found}; {NEEDED}. Review more."
     )
 
 
 def _names(rows: Sequence[Row]) -> str:
-    names = [f"'{row.name}'" for row in rows[:3]]
-    return ", ".join(names) + (f" and {len(rows) - 3} more images" if len(rows) > 3 else "")
+    names = ", ".join(f"'{row.name}'" for row in rows[:3])
+    return f"{names} and {counted(len(rows) - 3, 'more image')}" if len(rows) > 3 else names
 
 
 def _regions(index: int, labels: AnyArray, mask: AnyArray) -> list[_Region]:

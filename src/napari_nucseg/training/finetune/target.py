@@ -7,8 +7,9 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from napari_nucseg.counted import counted
 from napari_nucseg.errors import ModelError, NameTaken, WriteError
-from napari_nucseg.io.writing import prepare_output
+from napari_nucseg.io.writing import prepared_output
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import ModelFolder, open_model
 from napari_nucseg.registry import Provenance, check_name, list_models, models_folder, save_model
@@ -71,19 +72,15 @@ def _check_writable(target: Path) -> None:
 
     It is tried because permissions do not tell: network drives refuse also what they allow.
     """
-    missing = [folder for folder in target.parents if not os.path.exists(folder)]
     trial = _partial(target)
-    try:
-        prepare_output(target.parent)
-        trial.mkdir()
-    except OSError as error:
-        raise WriteError(
-            f"The new model cannot be written to {target}: {error.strerror or error}."
-        ) from error
-    finally:
-        for folder in (trial, *missing):
-            with suppress(OSError):  # not created, or another process uses it by now
-                folder.rmdir()
+    with prepared_output(target.parent):
+        try:
+            trial.mkdir()
+            trial.rmdir()
+        except OSError as error:
+            raise WriteError(
+                f"The new model cannot be written to {target}: {error.strerror or error}."
+            ) from error
 
 
 def _partial(target: Path) -> Path:
@@ -138,17 +135,17 @@ def store_model(source: Path, output: str, provenance: Provenance | None = None)
     check_output(output)
     target = Path(output)
     partial = _partial(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _check_whole(open_model(source))
-        shutil.copytree(source, partial)
-        if provenance is not None:
-            write_provenance(partial, provenance)
-        os.rename(partial, target)
-    except OSError as error:
-        raise WriteError(f"Cannot write {target}: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with prepared_output(target.parent):
+        try:
+            _check_whole(open_model(source))
+            shutil.copytree(source, partial)
+            if provenance is not None:
+                write_provenance(partial, provenance)
+            os.rename(partial, target)
+        except OSError as error:
+            raise WriteError(f"Cannot write {target}: {error.strerror or error}.") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return target
 
 
@@ -163,10 +160,11 @@ def is_stored(job: Path, output: str) -> bool:
 
 def new_config(parent: ModelConfig, output: str, nuclei: int) -> ModelConfig:
     """Return the config of a model fine-tuned on so many nuclei."""
+    what = counted(nuclei, "corrected nucleus")
     return parent.model_copy(
         update={
             "name": model_name(output),
-            "description": f"'{parent.name}', fine-tuned on {nuclei:,} corrected nuclei.",
+            "description": f"'{parent.name}', fine-tuned on {what}.",
         }
     )
 

@@ -1,0 +1,68 @@
+"""The planes before the first nucleus: looked at once more only where there is none at all."""
+
+import numpy as np
+
+from napari_nucseg._types import CancelCheck
+from napari_nucseg.errors import Cancelled
+from napari_nucseg.inference.field_of_view import FieldOfView
+from napari_nucseg.inference.job import SegmentJob
+from napari_nucseg.inference.left_out import LeftOut, find_left_out, may_leave_out
+from napari_nucseg.inference.maps import PlaneMaps
+from napari_nucseg.params import SegmentParams
+
+MOST_BYTES = 2**28
+"""Of maps that wait: about eight planes of 2048 x 2048 pixels. When there are more, they are looked
+at before it is known whether that is needed."""
+
+
+class EmptyPlanes:
+    """Explains a result without nuclei by what was left out of its planes.
+
+    Parameters
+    ----------
+    job : SegmentJob
+    params : SegmentParams
+    field_of_view : FieldOfView
+    cancelled : callable or None
+        Asked before each plane that is looked at; `Cancelled` is raised then.
+    """
+
+    def __init__(
+        self,
+        job: SegmentJob,
+        params: SegmentParams,
+        field_of_view: FieldOfView,
+        cancelled: CancelCheck | None,
+    ) -> None:
+        self._job, self._params, self._field_of_view = job, params, field_of_view
+        self._cancelled = cancelled
+        self._waiting: list[PlaneMaps] = []
+        self._left_out = LeftOut()
+
+    def add(self, maps: PlaneMaps) -> None:
+        """Keep a plane in which nothing was found, unless it surely holds nothing."""
+        if not may_leave_out(maps, self._params, self._job.diameter):
+            return
+        self._waiting.append(maps)
+        if sum(plane.maps.nbytes for plane in self._waiting) > MOST_BYTES:
+            self._count()
+
+    def forget(self) -> None:
+        """Drop all planes, as a nucleus was found."""
+        self._waiting.clear()
+
+    def explain(self) -> tuple[str, ...]:
+        """Say, if all that there is was left out, why and what to do."""
+        self._count()
+        return self._left_out.describe(self._params)
+
+    def _count(self) -> None:
+        """Count what was left out of the planes that wait."""
+        job = self._job
+        for maps in self._waiting:
+            if self._cancelled is not None and self._cancelled():
+                raise Cancelled("Looking for what was left out was cancelled.")
+            every = find_left_out(maps, job.model.config.network, self._params, job.diameter)
+            areas = np.bincount(self._field_of_view.keep_inside(every).ravel())[1:]
+            self._left_out += LeftOut.of(areas, self._params)
+        self._waiting.clear()

@@ -1,0 +1,107 @@
+"""The nuclei that two limits leave out, Certainty and Minimum size, for results without others."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_nucseg._types import AnyArray, LabelArray
+from napari_nucseg.inference.instances import FAINT, find_instances
+from napari_nucseg.inference.linked import outline_params
+from napari_nucseg.inference.maps import PlaneMaps
+from napari_nucseg.inference.seeds import SMALLEST
+from napari_nucseg.model.config import NetworkConfig
+from napari_nucseg.params import SegmentParams
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many outlines were left out, of a result that has none.
+
+    Attributes
+    ----------
+    small : int
+        Smaller than Minimum size.
+    uncertain : int
+        Large enough, so less certain than Certainty.
+    """
+
+    small: int = 0
+    uncertain: int = 0
+
+    @classmethod
+    def of(cls, areas: AnyArray, params: SegmentParams) -> "LeftOut":
+        """Tell by their areas, in pixels, why the outlines of `find_left_out` were left out."""
+        small = int(np.sum(areas < params.min_size))
+        return cls(small, len(areas) - small)
+
+    def __add__(self, other: "LeftOut") -> "LeftOut":
+        return LeftOut(self.small + other.small, self.uncertain + other.uncertain)
+
+    def describe(self, params: SegmentParams) -> tuple[str, ...]:
+        """Say that all there is was left out, why, and what to do; nothing if there is nothing."""
+        linked = params.link_depth or params.link_time
+        where = " in single planes" if linked else ""
+        total = self.small + self.uncertain
+        size = f"smaller than Minimum size {params.min_size:,}"
+        certainty = f"less certain than {params.certainty:.4g}"
+        if total == 0:
+            text = ""
+        elif total == 1 and self.small:
+            text = f"1 outline{where} was found, but it was {size}; lower it to keep the outline."
+        elif total == 1:
+            one = "outline" if linked else "nucleus"
+            text = f"The only {one} is {certainty} and was left out; lower Certainty to keep it."
+        elif total == self.small:
+            text = (
+                f"{total:,} outlines{where} were found, but all were {size}; lower it to keep them."
+            )
+        elif total == self.uncertain:
+            many = f"outlines{where}" if linked else "nuclei"
+            text = (
+                f"All {total:,} {many} are {certainty} and were left out; lower Certainty to keep "
+                "them."
+            )
+        else:
+            text = (
+                f"{total:,} outlines{where} were found and left out: {self.small:,} as {size}, "
+                f"{self.uncertain:,} as {certainty}; lower Minimum size or Certainty to keep them."
+            )
+        return (text,) if text else ()
+
+
+def may_leave_out(maps: PlaneMaps, params: SegmentParams, diameter: float) -> bool:
+    """Tell at a glance whether the two limits may leave anything out of a plane."""
+    limited = params.certainty > 0 or params.min_size > _least_size(params, diameter)
+    return limited and bool(maps.maps[..., 0].max() >= FAINT * params.foreground_threshold)
+
+
+def find_left_out(
+    maps: PlaneMaps, network: NetworkConfig, params: SegmentParams, diameter: float
+) -> LabelArray:
+    """Return the outlines that a plane would have if neither of the two limits mattered.
+
+    Specks below the automatic minimum size stay away, unless a smaller one was asked for. It takes
+    as long as finding nuclei, so it is asked only where nothing was found.
+
+    Parameters
+    ----------
+    maps : PlaneMaps
+    network : NetworkConfig
+    params : SegmentParams
+    diameter : float
+        Typical diameter in pixels of the image.
+
+    Returns
+    -------
+    array (Y, X), int32
+    """
+    limits = {"certainty": 0.0, "min_size": _least_size(params, diameter)}
+    every = outline_params(params).model_copy(update=limits)
+    return find_instances(maps, network, every, diameter)
+
+
+def _least_size(params: SegmentParams, diameter: float) -> int:
+    """Return the minimum size, but none above the automatic one, which 0 stands for."""
+    automatic = SMALLEST * math.pi / 4 * diameter**2
+    return params.min_size if params.min_size < automatic else 0

@@ -1,0 +1,18 @@
+import pytest
+
+from napari_nucseg.counted import counted
+
+
+@pytest.mark.parametrize(
+    ("count", "thing", "text"),
+    [
+        (0, "nucleus", "0 nuclei"),
+        (1, "nucleus", "1 nucleus"),
+        (2, "held-out nucleus", "2 held-out nuclei"),
+        (1, "image", "1 image"),
+        (2, "worker process", "2 worker processes"),
+        (1234, "image", "1,234 images"),
+    ],
+)
+def test_nouns_agree_with_their_number(count, thing, text):
+    assert counted(count, thing) == text
