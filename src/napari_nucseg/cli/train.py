@@ -44,9 +44,19 @@ def train(
         typer.Option(
             metavar="N",
             parser=whole_number(0),
-            help="Split, start and augmentation depend on it.",
+            help="Start and augmentation depend on it.",
         ),
     ] = 0,
+    split_seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=whole_number(0),
+            help="Which images are held out depends on it (default: --seed). With a --parent that "
+            "was trained on the same data it must be that of its training, else images are held "
+            "out that the parent was trained on.",
+        ),
+    ] = None,
     blend: Annotated[
         float,
         typer.Option(
@@ -82,6 +92,7 @@ def train(
             epochs=epochs,
             steps_per_epoch=steps,
             seed=seed,
+            split_seed=split_seed,
             continued=parent is not None,
             blend=blend,
             include_test_groups=include_test_groups,

@@ -57,6 +57,9 @@ class Recipe(BaseModel):
     validation_fraction: float = Field(default=0.15, gt=0, lt=1)
     include_test_groups: bool = False
     """Whether images that share a field of view with withheld ones are trained on."""
+    split_seed: int = 0
+    """Which images are held out depends on it alone, so that trainings that go on from one another
+    can hold out the same ones."""
     seed: int = 0
 
     def frozen_until(self) -> int:
@@ -71,13 +74,14 @@ def make_recipe(
     epochs: int | None = None,
     steps_per_epoch: int | None = None,
     seed: int = 0,
+    split_seed: int | None = None,
     continued: bool = False,
     blend: float = 1.0,
     include_test_groups: bool = False,
 ) -> Recipe:
     """Return a recipe, with its length changed where asked.
 
-    `continued` is for a start from a trained model: nothing is frozen, and steps are smaller.
+    Without `split_seed` the held-out images depend on `seed`, too. `continued` is for a start from a trained model: nothing is frozen, and steps are smaller.
 
     Raises
     ------
@@ -97,6 +101,7 @@ def make_recipe(
         "steps_per_epoch": steps_per_epoch,
         "blend": blend,
         "include_test_groups": include_test_groups,
+        "split_seed": seed if split_seed is None else split_seed,
     }
     if continued:
         changes |= {"frozen_epochs": 0, "learning_rate": 0.6 * recipe.learning_rate}

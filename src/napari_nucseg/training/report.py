@@ -286,4 +286,6 @@ def _command(
         words += ["--blend", f"{recipe.blend:g}"]
     if recipe.include_test_groups:
         words.append("--include-test-groups")
+    if recipe.split_seed != recipe.seed:
+        words += ["--split-seed", str(recipe.split_seed)]
     return shlex.join([*words, "--seed", str(recipe.seed)])

@@ -61,7 +61,7 @@ def train(
     training, validation = split_by_group(
         load_folder(data, include_test_groups=recipe.include_test_groups),
         recipe.validation_fraction,
-        recipe.seed,
+        recipe.split_seed,
     )
     with prepared_output(checkpoints):
         trainer = Trainer(training, validation, recipe, checkpoints)
