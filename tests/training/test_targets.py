@@ -65,6 +65,22 @@ def test_background_has_no_distance_offset_or_offset_weight():
     assert (background[:, 4] == 1).all()
 
 
+def test_touching_nuclei_weigh_more_in_the_offset_loss_as_wholes():
+    labels = (
+        _disk((30, 60), 15, 10, 8) + 2 * _disk((30, 60), 15, 27, 8) + 3 * _disk((30, 60), 15, 48, 8)
+    )
+    valid = np.ones(labels.shape, bool)
+    valid[:, :5] = False
+
+    usual = make_targets(labels, valid)[..., 5]
+    moved = make_targets(labels, valid, touching_offset=3.0)[..., 5]
+
+    touch = (labels == 1) | (labels == 2)  # one pixel lies between them
+    np.testing.assert_allclose(moved[touch], 4 * usual[touch])
+    np.testing.assert_array_equal(moved[~touch], usual[~touch])
+    assert (moved[:, :5] == 0).all()
+
+
 def test_pixels_between_touching_nuclei_weigh_more():
     labels = np.zeros((20, 30), np.int32)
     labels[4:16, 5:14] = 1

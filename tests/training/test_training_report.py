@@ -130,6 +130,16 @@ def test_the_card_holds_the_recipe_and_the_command(trained, report):
         assert command[command.index(option) + 1] == value
 
 
+def test_the_command_tells_a_split_that_is_not_that_of_the_seed(trained, tmp_path):
+    trainer, training, validation = trained
+    recipe, trainer.recipe = trainer.recipe, trainer.recipe.model_copy(update={"split_seed": 7})
+
+    write_report(trainer, training, validation, {}, tmp_path)
+    trainer.recipe = recipe
+
+    assert "--split-seed 7 --seed 0" in (tmp_path / "card.md").read_text()
+
+
 def test_a_report_without_a_data_folder_says_what_it_knows(trained, tmp_path):
     trainer, training, validation = trained
 

@@ -187,6 +187,31 @@ def test_resuming_restores_the_optimizer(trained, data):
     assert np.mean(np.array(momenta) > 0) > 0.9
 
 
+def test_the_split_is_that_of_its_own_seed(data, tmp_path, monkeypatch):
+    made = {"model_name": "tiny", "epochs": 1, "steps_per_epoch": 1}
+    seen = []
+
+    class Stopped(Exception):
+        pass
+
+    def look(training, validation, recipe, _checkpoints):
+        seen.append({item.name for item in validation})
+        raise Stopped
+
+    monkeypatch.setattr(run, "Trainer", look)
+    fraction = make_recipe("standard", **made).validation_fraction
+    held_out = [
+        {item.name for item in split_by_group(load_folder(data), fraction, seed)[1]}
+        for seed in range(10)
+    ]
+    other = next(seed for seed in range(10) if held_out[seed] != held_out[0])
+    for seed, split_seed, expected in ((0, None, 0), (0, other, other), (other, 0, 0)):
+        recipe = make_recipe("standard", **made, seed=seed, split_seed=split_seed)
+        with pytest.raises(Stopped):
+            run.train(data, tmp_path / "model", recipe)
+        assert seen[-1] == held_out[expected]
+
+
 def _trainer(data, output):
     recipe = _recipe()
     sides = split_by_group(load_folder(data), recipe.validation_fraction, recipe.seed)
@@ -276,7 +301,7 @@ def test_kept_weights_lie_between_the_parent_s_and_the_trained_ones(trained, dat
     card = (tmp_path / "blended" / "card.md").read_text()
     assert "blended with the parent's (0.25 of the way)" in card
     assert "--blend 0.25 --include-test-groups" in card
-    assert "1 of the training images share a field of view with withheld" in card
+    assert "1 of the training images shares a field of view with withheld" in card
 
 
 def test_another_parent_is_not_resumed(trained, data, tmp_path):

@@ -81,7 +81,8 @@ def make_recipe(
 ) -> Recipe:
     """Return a recipe, with its length changed where asked.
 
-    Without `split_seed` the held-out images depend on `seed`, too. `continued` is for a start from a trained model: nothing is frozen, and steps are smaller.
+    Without `split_seed` the held-out images depend on `seed`, too. `continued` is for a start from
+    a trained model: nothing is frozen, and steps are smaller.
 
     Raises
     ------

@@ -28,9 +28,9 @@ def make_targets(
     touching_weight : float
         Extra weight of pixels between touching nuclei (Ronneberger et al., MICCAI 2015).
     touching_offset : float
-        Extra weight of nuclei that touch others in the offset loss. Absolute errors make the network
-        vote for a common centre as long as two nuclei are less likely than one; merged ones are
-        far more frequent than split ones, so the balance is moved.
+        Extra weight of nuclei that touch others in the offset loss. Absolute errors make the
+        network vote for a common centre as long as two nuclei are less likely than one; merged
+        ones are far more frequent than split ones, so the balance is moved.
 
     Returns
     -------
