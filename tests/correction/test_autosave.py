@@ -168,6 +168,12 @@ def test_what_was_restored_stays_until_it_is_discarded(tmp_path, predicted, corr
     assert find() == "old"
     go_on(corrected)
     (newest, _) = autosave.list_saved(tmp_path)
+    autosave.discard_saved(newest, keep=["new"])
+    assert find() == "new"
+    autosave.discard_saved(newest, keep=["old"])
+    assert find() == "old"
+    go_on(corrected)
+    (newest, _) = autosave.list_saved(tmp_path)
     autosave.discard_saved(newest)
     assert find() is None
     assert autosave.list_saved(tmp_path) == []

@@ -284,6 +284,20 @@ def test_corrections_can_be_discarded(correcting, crashed):
     assert correcting.widget.offer.value == ""
 
 
+def test_corrections_of_an_open_layer_are_not_discarded(correcting, state_folder):
+    first = correcting.add(field(), name="cells nuclei")
+    correcting.press("D")
+    correcting.click((10, 65))
+    correcting.add(field(), name="cells nuclei [1]")  # as of a second run
+    widget = correcting.widget
+    assert widget.offer.value.endswith("They are those of the layer 'cells nuclei', which is open.")
+    widget.discard_button.native.click()
+    (saved,) = saved_in(state_folder)
+    np.testing.assert_array_equal(autosave.restore(saved).labels, first.data)
+    assert widget.offer.value == ""
+    assert correcting.status.startswith("They stay on the disk, as the layer 'cells nuclei'")
+
+
 def test_what_is_not_restored_is_kept(correcting, crashed):
     correcting.add(field(), name="cells nuclei")
     correcting.press("D")

@@ -13,7 +13,7 @@ import shutil
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -304,8 +304,15 @@ def discard(folder: Path) -> None:
         raise WriteError(f"Cannot delete {folder}: {error.strerror or error}.") from error
 
 
-def discard_saved(saved: Saved) -> None:
+def discard_saved(saved: Saved, keep: Collection[str] = ()) -> None:
     """Delete saved corrections, and those that they go on with.
+
+    Parameters
+    ----------
+    saved : Saved
+    keep : collection of str
+        Names of folders that are in use, such as those of layers that are open; they stay, and so
+        does what they go on with.
 
     Raises
     ------
@@ -313,7 +320,7 @@ def discard_saved(saved: Saved) -> None:
     """
     older = {one.folder.name: one for one in list_saved(saved.folder.parent)}
     one: Saved | None = saved
-    while one is not None:
+    while one is not None and one.folder.name not in keep:
         discard(one.folder)
         one = older.pop(one.restored, None)
 

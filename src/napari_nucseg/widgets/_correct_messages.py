@@ -173,14 +173,21 @@ def reviewed(fraction: float, inside: int, total: int) -> str:
     return f"{share} of the image, {inside:,} of {counted(total, 'nucleus')}"
 
 
-def offer(saved: Saved, same: bool) -> str:
-    """Return what can be restored."""
+def offer(saved: Saved, same: bool, holder: str = "") -> str:
+    """Return what can be restored; `holder` is the open layer that has it already, if any."""
     when = f"{saved.time.astimezone():%d %b %Y, %H:%M}"
     named = [f"{count} {kind}" for kind, count in saved.corrections.items() if count]
     if saved.reviewed:
         named.append(f"{100 * saved.reviewed:.3g} % reviewed")
     origin = "" if same else " They belong to other labels of this name and shape."
+    if holder:
+        origin = f" They are those of the layer '{holder}', which is open."
     return f"Corrections of {when} were kept ({', '.join(named) or 'some pixels'}).{origin}"
+
+
+def not_discarded(holder: str) -> str:
+    """Return why corrections stay on the disk."""
+    return f"They stay on the disk, as the layer '{holder}' is open with them."
 
 
 def restored(saved: Saved) -> str:

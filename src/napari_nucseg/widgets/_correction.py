@@ -77,6 +77,12 @@ def correction_of(layer: Labels) -> Correction | None:
     return state if state.predicted.shape == tuple(layer.data.shape) else None
 
 
+def folders_in_use(layers: Any) -> dict[str, str]:
+    """Return names of the folders that layers are autosaved in, each with that of its layer."""
+    states = {layer.name: correction_of(layer) for layer in layers if isinstance(layer, Labels)}
+    return {state.folder.name: name for name, state in states.items() if state is not None}
+
+
 def reviewed_mask(layer: Labels) -> AnyArray:
     """Return which pixels of a labels layer were marked as reviewed, bool, in its shape."""
     state = correction_of(layer)

@@ -30,6 +30,7 @@ from napari_nucseg.widgets._correct_work import Analysis, Opened
 from napari_nucseg.widgets._correction import (
     check_layer,
     correction_of,
+    folders_in_use,
     image_mismatch,
     plane_position,
     reviewed_mask,
@@ -205,7 +206,9 @@ class CorrectWidget(CorrectForm):
         own = (state.folder.name, state.restored)
         self._saved = saved if saved is not None and saved.folder.name not in own else None
         same = saved is not None and saved.fingerprint == state.predicted.fingerprint
-        self.show_offer("" if self._saved is None else messages.offer(self._saved, same))
+        self.show_offer(
+            "" if self._saved is None else messages.offer(self._saved, same, self._holder())
+        )
         taken = self._keys.bind(layer)
         self.enable(True)
         self.status.value = " ".join(map(messages.key_taken, taken))
@@ -382,13 +385,21 @@ class CorrectWidget(CorrectForm):
 
         self._corrector.restore(saved, done)
 
+    def _holder(self) -> str:
+        """Return the name of the open layer that has the offered corrections; or ""."""
+        name = "" if self._saved is None else self._saved.folder.name
+        return folders_in_use(self._viewer.layers).get(name, "")
+
     def discard(self) -> None:
-        """Delete the offered corrections."""
+        """Delete the offered corrections, unless a layer is open with them."""
+        holder = self._holder()
         saved, self._saved = self._saved, None
         self.show_offer("")
-        if saved is not None:
+        if holder:
+            self.status.value = messages.not_discarded(holder)
+        elif saved is not None:
             try:
-                autosave.discard_saved(saved)
+                autosave.discard_saved(saved, keep=folders_in_use(self._viewer.layers))
             except NucsegError as error:
                 self.status.value = str(error)
                 show_error(str(error))
