@@ -147,6 +147,25 @@ def test_border_nuclei_go_as_a_whole(slices):
     assert inner.count == nuclei.count - len(cut[cut > 0])
 
 
+def test_why_no_nucleus_is_left_is_said(slices):
+    start = f"Linked from {slices.count:,} outlines in single planes. All nuclei were left out, as"
+    result = relabel(slices, link_depth=True, min_planes=1000)
+    assert result.count == 0
+    few = "they are in fewer planes than Minimum planes 1,000"
+    assert result.messages == (f"{start} {few}; lower it to keep them.",)
+    result = relabel(slices, link_depth=True, min_planes=1000, drop_border=True)
+    assert result.messages == (f"{start} {few}, or the border cuts them (Drop border).",)
+
+
+def test_nuclei_that_are_all_cut_are_said(slices):
+    count, params = 3, SegmentParams(link_depth=True, drop_border=True)
+    assert linked.describe_links(count, 1, {}, params) == "Linked from 3 outlines in single planes."
+    assert linked.describe_links(count, 0, {}, params).endswith(
+        "All nuclei were left out, as the border cuts them; Drop border removes those."
+    )
+    assert linked.describe_links(0, 0, {}, params) == "Linked from 0 outlines in single planes."
+
+
 @pytest.mark.parametrize(("axes", "option"), [("YX", "link_depth"), ("ZYX", "link_time")])
 def test_an_axis_that_is_not_there(axes, option):
     image = np.zeros((3, 32, 32)[-len(axes) :], np.uint8)

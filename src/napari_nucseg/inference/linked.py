@@ -65,14 +65,28 @@ def link_outlines(
     step = params.anisotropy or job.step
     linked = link_labels(outlines, axes, params, step=step, cancelled=cancelled)
     features = describe_nuclei(linked.links, axes)
-    message = describe_links(count, linked.parents, params)
+    message = describe_links(count, linked.count, linked.parents, params)
     return Found(linked.labels, linked.count, linked.parents, features, (message,))
 
 
-def describe_links(outlines: int, parents: Mapping[int, int], params: SegmentParams) -> str:
-    """Say in a sentence what was linked."""
+def describe_links(
+    outlines: int, nuclei: int, parents: Mapping[int, int], params: SegmentParams
+) -> str:
+    """Say what was linked, and if no nucleus is left of the outlines, why and what to do."""
     message = f"Linked from {counted(outlines, 'outline')} in single planes."
     if params.link_time:
         divisions = len(set(parents.values()))
         message += f" {counted(divisions, 'division')}."
+    if outlines and not nuclei:
+        message += f" {_removed(params)}"
     return message
+
+
+def _removed(params: SegmentParams) -> str:
+    """Say why linking in depth, the only one that removes nuclei, removed all."""
+    planes = f"they are in fewer planes than Minimum planes {params.min_planes:,}"
+    if not params.drop_border:
+        return f"All nuclei were left out, as {planes}; lower it to keep them."
+    if params.min_planes == 1:
+        return "All nuclei were left out, as the border cuts them; Drop border removes those."
+    return f"All nuclei were left out, as {planes}, or the border cuts them (Drop border)."

@@ -98,7 +98,7 @@ class Steps:
             messages=(
                 *self.plan.messages,
                 *explained,
-                *self._describe_links(numbering.count, links),
+                *self._describe_links(numbering.count, final.count, links),
                 *_describe_cut(cut, self.plan.overlap),
             ),
             cut=cut,
@@ -205,10 +205,12 @@ class Steps:
             return ()
         return left_out.describe(self.plan.request.params)
 
-    def _describe_links(self, outlines: int, links: OutlineLinks | None) -> tuple[str, ...]:
+    def _describe_links(
+        self, outlines: int, nuclei: int, links: OutlineLinks | None
+    ) -> tuple[str, ...]:
         if links is None:
             return ()
-        return (describe_links(outlines, links.parents, self.plan.request.params),)
+        return (describe_links(outlines, nuclei, links.parents, self.plan.request.params),)
 
     def _write(self, executor: Executor) -> None:
         """Write the labels of all blocks, then the pyramid level by level."""
