@@ -1,5 +1,7 @@
 import csv
 import io
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -62,6 +64,21 @@ def test_the_pixel_size_gives_micrometres_a_meaning(images):
     refused = run(images, "--pixel-size", "0,5")
     assert refused.exit_code == 1
     assert refused.stderr.startswith("--pixel-size must be micrometres per pixel")
+
+
+def test_only_the_package_writes_to_the_terminal(images):
+    command = [sys.executable, "-m", "napari_nucseg", "suggest", str(images / "1.tif")]
+    result = subprocess.run(
+        [*command, "--count", "1", "--diameter", "24"], capture_output=True, text=True, check=True
+    )
+    assert result.stderr == f"1/1 {images / '1.tif'}\n"  # nothing of LiteRT
+
+
+def test_a_size_that_is_too_small_is_said_in_plain_words(images):
+    result = run(images, "--size", 31)
+    assert result.exit_code == 2
+    said = " ".join(result.stderr.replace("│", " ").split())
+    assert "expected a whole number of at least 32, got '31'." in said
 
 
 def test_sure_of_everything(images):

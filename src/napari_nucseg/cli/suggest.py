@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_nucseg._native import native_messages_hidden
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly
 from napari_nucseg.cli._options import read_options, whole_number, with_options
 from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_nucseg.correction.suggestions import Suggestion
+
+SMALLEST_SIZE = 32
+"""Of a region, in pixels."""
 
 COLUMNS = ("image", "plane", "y", "x", "height", "width", "doubt")
 
@@ -35,7 +39,13 @@ def suggest(
         typer.Option("--count", metavar="N", parser=whole_number(1), help="Regions wanted."),
     ] = 5,
     size: Annotated[
-        int, typer.Option("--size", min=32, help="Height and width of a region in pixels.")
+        int,
+        typer.Option(
+            "--size",
+            metavar="N",
+            parser=whole_number(SMALLEST_SIZE),
+            help=f"Height and width of a region in pixels, at least {SMALLEST_SIZE}.",
+        ),
     ] = 256,
     pixel_size: PixelSize = None,
     **options: Any,
@@ -50,10 +60,11 @@ def suggest(
         params = read_options(SegmentParams, options)
         sizes = parse_pixel_size(pixel_size)
         from napari_nucseg.batch.items import find_items
+        from napari_nucseg.batch.work import load_network
         from napari_nucseg.correction.suggestions import spread_out, suggest_regions
-        from napari_nucseg.registry import find_model
 
-        find_model(params.model)  # rather than for each image
+        with native_messages_hidden():
+            load_network(params)  # LiteRT greets; fails rather than for each image
         items = find_items(inputs, Path(), {})
         found: list[tuple[str, Sequence[Suggestion]]] = []
         code = 0
