@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 def evaluate(
     labels: Annotated[
-        Path, typer.Option("--labels", help="Folder of true label images (PNG or TIFF).")
+        Path,
+        typer.Option("--labels", metavar="DIR", help="Folder of true label images (PNG or TIFF)."),
     ],
     predictions: Annotated[
         Path,
         typer.Option(
             "--predictions",
+            metavar="DIR",
             help="Folder of predicted label images: <name>_labels.tif, or the name of the labels.",
         ),
     ],

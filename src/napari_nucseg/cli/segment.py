@@ -48,6 +48,7 @@ def segment(
         str | None,
         typer.Option(
             "--axes",
+            metavar="AXES",
             callback=_checked_axes,
             help="Axes of the images, one letter of TZCYXS each, such as TZYX. Default: as each "
             "file states.",

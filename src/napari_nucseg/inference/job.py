@@ -222,7 +222,7 @@ def given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | None
     pixels = number * MICROMETRE[unit] / _pixel_size(params, pixel_size or {}) if unit else number
     if not SMALLEST_DIAMETER <= pixels <= LARGEST_DIAMETER:
         raise InputError(
-            f"diameter '{params.diameter}' is {pixels:,.6g} pixels; expected "
+            f"diameter '{params.diameter}' is {pixels:,.6g} px; expected "
             f"{SMALLEST_DIAMETER} to {LARGEST_DIAMETER}."
         )
     return pixels
