@@ -291,12 +291,26 @@ def test_removing_the_drawing_by_hand_does_no_harm(correcting):
 def test_clicks_work_in_the_3d_view_and_drawing_does_not(correcting, notices):
     layer = correcting.add(stacked(3))
     correcting.viewer.dims.ndisplay = 3
-    correcting.press("S")
-    correcting.drag(*CUT)
-    assert notices[0].startswith("Split and Redraw draw in a plane")
+    for name in ("split", "outline"):
+        correcting.widget.tools[name].native.click()
+        assert correcting.widget.tool is None
+        assert not correcting.widget.tools[name].native.isChecked()
+        assert list(correcting.viewer.layers) == [layer]
+        assert correcting.status.startswith("Split and Redraw work in the 2D view")
+    assert notices == [correcting.status] * 2
     correcting.press("D")
     correcting.click((10, 65))
     assert sorted(set(np.unique(stacked(3))) - set(np.unique(layer.data))) == [2]
+
+
+@pytest.mark.parametrize(("key", "stays"), [("S", False), ("O", False), ("D", True)])
+def test_a_tool_that_draws_ends_with_the_2d_view(correcting, notices, key, stays):
+    layer = correcting.add(stacked(3))
+    correcting.press(key)
+    correcting.viewer.dims.ndisplay = 3
+    assert (correcting.widget.tool is not None) == stays
+    assert list(correcting.viewer.layers) == [layer]
+    assert len(notices) == (0 if stays else 1)
 
 
 def test_other_axes_may_be_shown(correcting):

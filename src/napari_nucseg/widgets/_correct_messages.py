@@ -16,7 +16,7 @@ READING = "Reading the labels ..."
 BACKGROUND = (
     "There is no nucleus at this place; click one, or use napari's paint and polygon tools."
 )
-ONLY_2D = "Split and Redraw draw in a plane: leave the 3D view first (the cube, bottom left)."
+ONLY_2D = "Split and Redraw work in the 2D view: leave the 3D view first (the cube, bottom left)."
 OTHER_PLANE = "The plane that is shown does not lie in the labels."
 NOT_YX = "Only planes of Y and X can be marked as reviewed; put the axes back in order."
 MOVED_ON = "The labels changed meanwhile, so nothing was done; please try again."

@@ -96,9 +96,17 @@ class CanvasTool:
         self._starting = False
         self.tool: Tool | None = None
         viewer.layers.selection.events.active.connect(self._active_changed)
+        viewer.dims.events.ndisplay.connect(self._view_changed)
 
     def start(self, tool: Tool, layer: Labels) -> None:
-        """Turn a tool on for a layer, which becomes the active one; any other is turned off."""
+        """Turn a tool on for a layer, which becomes the active one; any other is turned off.
+
+        A tool that draws is refused in the 3D view.
+        """
+        if self._needs_2d(tool):
+            self.stop()
+            self._refused(messages.ONLY_2D)
+            return
         self._end()
         self._starting = True
         try:
@@ -125,6 +133,7 @@ class CanvasTool:
         """Turn the tool off and listen no more."""
         self.stop()
         self._viewer.layers.selection.events.active.disconnect(self._active_changed)
+        self._viewer.dims.events.ndisplay.disconnect(self._view_changed)
 
     def _end(self) -> None:
         layer, self._layer = self._layer, None
@@ -142,6 +151,14 @@ class CanvasTool:
         own = self._starting or self._preview.changing_layers or event.value is self._layer
         if self._layer is not None and not own:
             self.stop()
+
+    def _needs_2d(self, tool: Tool) -> bool:
+        return tool.draws and self._viewer.dims.ndisplay != 2
+
+    def _view_changed(self, _event: Any = None) -> None:
+        if self.tool is not None and self._needs_2d(self.tool):
+            self.stop()
+            self._refused(messages.ONLY_2D)
 
     def _mode_changed(self, _event: Any = None) -> None:
         self.stop()  # the user took one of napari's own tools

@@ -260,6 +260,8 @@ class CorrectWidget(CorrectForm):
         else:
             self.status.value = ""
             self._tool.start(tool, layer)
+            if self.tool is None:
+                self._tool_changed()  # its button must not stay pressed
 
     def _tool_changed(self) -> None:
         self._picked = 0
