@@ -350,6 +350,42 @@ def test_sentences_about_a_single_outline():
     assert LeftOut().describe(params) == ()
 
 
+def cut_nuclei():
+    """Return an image with four round nuclei, each cut by another edge."""
+    rows, columns = np.ogrid[:128, :128]
+    distances = [
+        np.hypot(rows - y, columns - x) for y, x in ((0, 50), (60, 127), (127, 70), (40, 2))
+    ]
+    noise = np.random.default_rng(1).normal(0, 2, (128, 128))
+    return 20 + 100 / (1 + np.exp(np.min(distances, axis=0) - 10)) + noise
+
+
+def test_where_the_border_cuts_all_nuclei_their_number_is_told():
+    image = cut_nuclei()
+    every = segment(image, keep_maps=True, **DIAMETER)
+    assert every.count == 4
+
+    fresh = segment(image, drop_border=True, **DIAMETER)
+
+    assert fresh.count == 0
+    assert fresh.messages == (
+        "All 4 nuclei are cut by the border of the image and were left out; turn off Drop border "
+        "to keep them.",
+    )
+    assert relabel(every, drop_border=True).messages == fresh.messages
+
+
+def test_sentences_about_the_border():
+    params = SegmentParams(min_size=40, drop_border=True)
+    assert LeftOut(cut=1).describe(params) == (
+        "The only nucleus is cut by the border of the image and was left out; turn off Drop border "
+        "to keep it.",
+    )
+    size, border = LeftOut(small=3, cut=2).describe(params)
+    assert size.startswith("3 outlines were found")
+    assert border.startswith("2 nuclei are cut by the border")
+
+
 @pytest.mark.parametrize("name", ["diameter", "model", "channels", "probabilities", "nonsense"])
 def test_relabelling_refuses_what_needs_the_network(result, name):
     with pytest.raises(InputError, match=f"^{name} cannot change without running the network"):

@@ -170,6 +170,22 @@ def test_an_empty_result_is_explained_as_for_the_whole(source, target, field, li
     assert result.messages == expected.messages
 
 
+def test_nuclei_that_the_border_cuts_are_counted_once_in_blocks(target):
+    rows, columns = np.ogrid[:128, :128]
+    centres = ((0, 64), (64, 127), (127, 20), (32, 0))  # three where blocks meet
+    distances = [np.hypot(rows - y, columns - x) for y, x in centres]
+    noise = np.random.default_rng(1).normal(0, 2, (128, 128))
+    image = 20 + 100 / (1 + np.exp(np.min(distances, axis=0) - 10)) + noise
+    options = {"diameter": 20, "drop_border": True}
+    expected = segment(image, **options)
+    assert expected.messages[0].startswith("All 4 nuclei are cut by the border of the image")
+
+    result = segment_large(image, target, block=64, overlap=64, **options)
+
+    assert result.count == 0
+    assert result.messages == expected.messages
+
+
 def test_what_is_left_out_is_told_by_a_run_that_goes_on(source, target, field):
     options = {"diameter": 18, "min_size": 5000, "block": 96, "overlap": 96}
     done = []

@@ -6,7 +6,13 @@ from napari_nucseg._types import CancelCheck
 from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.job import SegmentJob
-from napari_nucseg.inference.left_out import LeftOut, find_left_out, may_leave_out
+from napari_nucseg.inference.left_out import (
+    LeftOut,
+    drops_cut,
+    find_cut,
+    find_left_out,
+    may_leave_out,
+)
 from napari_nucseg.inference.maps import PlaneMaps
 from napari_nucseg.params import SegmentParams
 
@@ -64,5 +70,13 @@ class EmptyPlanes:
                 raise Cancelled("Looking for what was left out was cancelled.")
             every = find_left_out(maps, job.model.config.network, self._params, job.diameter)
             areas = np.bincount(self._field_of_view.keep_inside(every).ravel())[1:]
-            self._left_out += LeftOut.of(areas, self._params)
+            self._left_out += LeftOut.of(areas, self._params, self._count_cut(maps))
         self._waiting.clear()
+
+    def _count_cut(self, maps: PlaneMaps) -> int:
+        """Return how many nuclei only the border leaves out of a plane that has no others."""
+        job = self._job
+        if not drops_cut(self._params):
+            return 0
+        found = find_cut(maps, job.model.config.network, self._params, job.diameter)
+        return int(self._field_of_view.keep_inside(found).max())

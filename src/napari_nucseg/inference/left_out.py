@@ -1,4 +1,4 @@
-"""The nuclei that two limits leave out, Certainty and Minimum size, for results without others."""
+"""The nuclei that Certainty, Minimum size and Drop border leave out, for results without others."""
 
 import math
 from dataclasses import dataclass
@@ -24,22 +24,30 @@ class LeftOut:
         Smaller than Minimum size.
     uncertain : int
         Large enough, so less certain than Certainty.
+    cut : int
+        Cut by the border of the image, and left out for nothing else.
     """
 
     small: int = 0
     uncertain: int = 0
+    cut: int = 0
 
     @classmethod
-    def of(cls, areas: AnyArray, params: SegmentParams) -> "LeftOut":
+    def of(cls, areas: AnyArray, params: SegmentParams, cut: int = 0) -> "LeftOut":
         """Tell by their areas, in pixels, why the outlines of `find_left_out` were left out."""
         small = int(np.sum(areas < params.min_size))
-        return cls(small, len(areas) - small)
+        return cls(small, len(areas) - small, cut)
 
     def __add__(self, other: "LeftOut") -> "LeftOut":
-        return LeftOut(self.small + other.small, self.uncertain + other.uncertain)
+        return LeftOut(
+            self.small + other.small, self.uncertain + other.uncertain, self.cut + other.cut
+        )
 
     def describe(self, params: SegmentParams) -> tuple[str, ...]:
         """Say that all there is was left out, why, and what to do; nothing if there is nothing."""
+        return (*self._describe_limits(params), *self._describe_cut(params))
+
+    def _describe_limits(self, params: SegmentParams) -> tuple[str, ...]:
         linked = params.link_depth or params.link_time
         where = " in single planes" if linked else ""
         total = self.small + self.uncertain
@@ -69,11 +77,42 @@ class LeftOut:
             )
         return (text,) if text else ()
 
+    def _describe_cut(self, params: SegmentParams) -> tuple[str, ...]:
+        if self.cut == 0:
+            return ()
+        one, many = ("outline", "outlines") if params.link_time else ("nucleus", "nuclei")
+        others = self.small + self.uncertain > 0
+        if self.cut == 1:
+            which = f"1 {one}" if others else f"The only {one}"
+            verb, left, them = "is", "was", "it"
+        else:
+            which = f"{self.cut:,} {many}" if others else f"All {self.cut:,} {many}"
+            verb, left, them = "are", "were", "them"
+        return (
+            f"{which} {verb} cut by the border of the image and {left} left out; turn off Drop "
+            f"border to keep {them}.",
+        )
+
 
 def may_leave_out(maps: PlaneMaps, params: SegmentParams, diameter: float) -> bool:
-    """Tell at a glance whether the two limits may leave anything out of a plane."""
-    limited = params.certainty > 0 or params.min_size > _least_size(params, diameter)
+    """Tell at a glance whether the limits or the border may leave anything out of a plane."""
+    limited = (
+        drops_cut(params) or params.certainty > 0 or params.min_size > _least_size(params, diameter)
+    )
     return limited and bool(maps.maps[..., 0].max() >= FAINT * params.foreground_threshold)
+
+
+def drops_cut(params: SegmentParams) -> bool:
+    """Tell whether outlines that the border cuts are dropped before any linking."""
+    return outline_params(params).drop_border
+
+
+def find_cut(
+    maps: PlaneMaps, network: NetworkConfig, params: SegmentParams, diameter: float
+) -> LabelArray:
+    """Return the outlines of a plane with those that the border cuts; see `find_left_out`."""
+    kept = params.model_copy(update={"drop_border": False})
+    return find_instances(maps, network, kept, diameter)
 
 
 def find_left_out(

@@ -16,8 +16,7 @@ from napari_nucseg.cluster import share_cores
 from napari_nucseg.errors import ModelError, ReadError, WorkerError
 from napari_nucseg.inference.engine import make_engine
 from napari_nucseg.inference.instances import find_instances
-from napari_nucseg.inference.left_out import LeftOut, find_left_out, may_leave_out
-from napari_nucseg.inference.linked import outline_params
+from napari_nucseg.inference.left_out import LeftOut, drops_cut, find_left_out, may_leave_out
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.large.columns import Counted, ids_at_border
@@ -106,18 +105,27 @@ class Run:
     def _left_out(self, maps: PlaneMaps, block: Block) -> LeftOut:
         """Return what limits left out of a block in which nothing was found."""
         plan = self.plan
-        if not may_leave_out(maps, self._params, plan.diameter):
+        if not may_leave_out(maps, plan.request.params, plan.diameter):
             return LeftOut()
         every = find_left_out(maps, self._model.config.network, self._params, plan.diameter)
         nuclei = self._keep(every, block, 0.0)
         areas = np.array([nuclei.area(i) for i in range(len(nuclei))])
-        return LeftOut.of(areas, self._params)
+        return LeftOut.of(areas, self._params, self._count_cut(maps, block))
+
+    def _count_cut(self, maps: PlaneMaps, block: Block) -> int:
+        """Return how many nuclei of a block only the border of the image leaves out."""
+        if not drops_cut(self.plan.request.params):
+            return 0
+        labels = find_instances(maps, self._model.config.network, self._params, self.plan.diameter)
+        nuclei = Nuclei.of(labels, block.outer, self._grid.shape)
+        cut = nuclei.owned_by(block.inner, 0.0) & nuclei.at_border(self._grid.shape)
+        return int(np.count_nonzero(cut))
 
     def _keep(self, labels: LabelArray, block: Block, tolerance: float) -> Nuclei:
         """Return the nuclei whose centre lies in a block, and not at a border that drops them."""
         nuclei = Nuclei.of(labels, block.outer, self._grid.shape)
         keep = nuclei.owned_by(block.inner, tolerance)
-        if outline_params(self.plan.request.params).drop_border:
+        if drops_cut(self.plan.request.params):
             keep &= ~nuclei.at_border(self._grid.shape)
         return nuclei.take(keep)
 
