@@ -47,14 +47,10 @@ ENCODER_RATE = 0.3
 AVERAGE = 0.9
 """Momentum of the moving average of the weights."""
 
-BLEND, SHORT_BLEND = 0.8, 0.5
+BLEND = 0.55
 """How far the weights that are scored and kept lie from the base model's to the tuned ones. Blended
 models do as well on new images and forget less (Wortsman et al., "Robust fine-tuning of zero-shot
-models", CVPR 2022). Few nuclei are soon learnt by heart: the way is shorter then (see
-`docs/finetune.md`)."""
-
-ENOUGH = 150
-"""Nuclei to learn from, from which on the whole of `BLEND` is gone."""
+models", CVPR 2022; see `docs/finetune.md`)."""
 
 WARM_UP = 10
 """Steps in which the learning rate rises."""
@@ -243,8 +239,7 @@ class Tuner:
 
     def _blended(self) -> list[FloatArray]:
         """Return weights between the base model's and the average of the tuned ones."""
-        way = blend_for(self.windows.training_nuclei)
-        return blend_weights(self.base, self.average.weights, way)
+        return blend_weights(self.base, self.average.weights, BLEND)
 
     def _note(self, training_loss: float | None, loss: float, scores: Scores) -> None:
         """Append to the history and report it."""
@@ -330,11 +325,6 @@ class Tuner:
                 "optimizer": [np.asarray(v) for v in self.model.optimizer.variables],
             },
         )
-
-
-def blend_for(nuclei: int) -> float:
-    """Return how far to go from the base model's weights with so many nuclei to learn from."""
-    return max(SHORT_BLEND, BLEND * min(1.0, nuclei / ENOUGH))
 
 
 def _compile(network: keras.Model, params: FineTuneParams, loss: MapsLoss) -> Steady:

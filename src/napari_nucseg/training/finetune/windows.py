@@ -68,11 +68,6 @@ class Windows:
         Of the base model.
     params : FineTuneParams
     rehearsal : Rehearsal
-
-    Attributes
-    ----------
-    training_nuclei : int
-        Nuclei to learn from.
     """
 
     def __init__(
@@ -85,7 +80,6 @@ class Windows:
     ) -> None:
         self.params = params
         self.rehearsal = rehearsal
-        self.training_nuclei = split.training_nuclei
         self.sources = [
             _source(row, mask, config)
             for row, mask in zip(rows, split.training, strict=True)
