@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -243,15 +244,23 @@ def test_probabilities_without_labels_are_only_replaced_when_told_to(images, out
     assert tifffile.imread(map_file).shape == field.shape
 
 
-def test_probabilities_of_labels_that_cannot_be_written_are_not_in_the_way(
-    images, output, monkeypatch
-):
+@contextmanager
+def no_space_for_labels(monkeypatch):
+    """Let writing labels fail as long as the context lasts."""
+
     def fail(*_, **__):
         raise WriteError("no space")
 
-    options = {"diameter": 14, "probabilities": True}
     with monkeypatch.context() as patched:
         patched.setattr("napari_nucseg.batch.items.write_labels", fail)
+        yield
+
+
+def test_probabilities_of_labels_that_cannot_be_written_are_not_in_the_way(
+    images, output, monkeypatch
+):
+    options = {"diameter": 14, "probabilities": True}
+    with no_space_for_labels(monkeypatch):
         segment_batch(images / "a.tif", output, **options)
     assert not (output / "a_probability.tif").exists()
     assert segment_batch(images / "a.tif", output, **options).counts == {Status.OK: 1}
@@ -272,12 +281,8 @@ def test_a_folder_where_tracks_go_is_named(tmp_path, output, movie, table, label
 def test_tracks_of_labels_that_cannot_be_written_are_not_in_the_way(
     tmp_path, output, movie, monkeypatch
 ):
-    def fail(*_, **__):
-        raise WriteError("no space")
-
     options = {"diameter": 14, "link_time": True}
-    with monkeypatch.context() as patched:
-        patched.setattr("napari_nucseg.batch.items.write_labels", fail)
+    with no_space_for_labels(monkeypatch):
         segment_batch(tmp_path / "m.tif", output, **options)
     assert not (output / "m_tracks.txt").exists()
     assert segment_batch(tmp_path / "m.tif", output, **options).counts == {Status.OK: 1}
@@ -285,13 +290,9 @@ def test_tracks_of_labels_that_cannot_be_written_are_not_in_the_way(
 
 
 def test_tracks_of_labels_that_cannot_be_replaced_stay(tmp_path, output, movie, monkeypatch):
-    def fail(*_, **__):
-        raise WriteError("no space")
-
     segment_batch(tmp_path / "m.tif", output, diameter=14, link_time=True)
     before = {path.name: path.read_bytes() for path in output.glob("m_*")}
-    with monkeypatch.context() as patched:
-        patched.setattr("napari_nucseg.batch.items.write_labels", fail)
+    with no_space_for_labels(monkeypatch):
         failed = segment_batch(tmp_path / "m.tif", output, diameter=14, overwrite=True)
     assert failed.counts == {Status.FAILED: 1}
     assert {path.name: path.read_bytes() for path in output.glob("m_*")} == before
