@@ -43,6 +43,7 @@ class EmptyPlanes:
         self._job, self._params, self._field_of_view = job, params, field_of_view
         self._cancelled = cancelled
         self._waiting: list[PlaneMaps] = []
+        self._bytes = 0
         self._left_out = LeftOut()
 
     def add(self, maps: PlaneMaps) -> None:
@@ -50,12 +51,14 @@ class EmptyPlanes:
         if not may_leave_out(maps, self._params, self._job.diameter):
             return
         self._waiting.append(maps)
-        if sum(plane.maps.nbytes for plane in self._waiting) > MOST_BYTES:
+        self._bytes += maps.maps.nbytes
+        if self._bytes > MOST_BYTES:
             self._count()
 
     def forget(self) -> None:
-        """Drop all planes, as a nucleus was found."""
+        """Drop the planes that wait."""
         self._waiting.clear()
+        self._bytes = 0
 
     def explain(self) -> tuple[str, ...]:
         """Say, if all that there is was left out, why and what to do."""
@@ -71,7 +74,7 @@ class EmptyPlanes:
             every = find_left_out(maps, job.model.config.network, self._params, job.diameter)
             areas = np.bincount(self._field_of_view.keep_inside(every).ravel())[1:]
             self._left_out += LeftOut.of(areas, self._params, self._count_cut(maps))
-        self._waiting.clear()
+        self.forget()
 
     def _count_cut(self, maps: PlaneMaps) -> int:
         """Return how many nuclei only the border leaves out of a plane that has no others."""
