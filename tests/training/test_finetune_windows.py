@@ -28,7 +28,9 @@ class Parrot:
 
 def make_windows(rows, rehearsal=0.0, **params):
     params = FineTuneParams(rehearsal=rehearsal, **params)
-    return Windows(rows, plan_split(rows), CONFIG, params, Rehearsal(CONFIG, Parrot(), params.seed))
+    return Windows(
+        rows, plan_split(rows), CONFIG, params, Rehearsal(CONFIG, Parrot(), params.seed, rows)
+    )
 
 
 def striped_row():
@@ -137,7 +139,7 @@ def test_the_first_window_of_a_batch_is_never_rehearsal(rehearsal):
 
 
 def test_rehearsal_repeats_what_the_base_model_sees():
-    rehearsal = Rehearsal(CONFIG, Parrot(), 0)
+    rehearsal = Rehearsal(CONFIG, Parrot(), 0, [])
     kinds = set()
 
     for seed in range(24):

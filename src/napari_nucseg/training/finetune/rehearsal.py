@@ -1,12 +1,13 @@
 """Windows on which the new model repeats what the base model sees, so that it does not forget.
 
-The fields are generated: fluorescence, the same on light ground, and stained tissue, with nuclei of
-many sizes, crowded and lonely, in good and in poor light. The base model's maps are their targets:
-distillation (Hinton et al., 2015) as rehearsal, after Li and Hoiem, "Learning without Forgetting",
-ECCV 2016.
+Half of them show generated fields: fluorescence, the same on light ground, and stained tissue, with
+nuclei of many sizes, crowded and lonely, in good and in poor light; half show the user's images in
+disguise. The base model's maps are their targets: distillation (Hinton et al., 2015) as rehearsal,
+after Li and Hoiem, "Learning without Forgetting", ECCV 2016.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,6 +20,8 @@ from napari_nucseg.model.config import OFFSET_UNIT, ModelConfig
 from napari_nucseg.preprocessing.normalize import measure_range, normalize, to_three_channels
 from napari_nucseg.sample_data import fluorescence_field, histology_field
 from napari_nucseg.training.augmentation import random_intensity, random_view
+from napari_nucseg.training.finetune.disguise import Disguise
+from napari_nucseg.training.finetune.rows import Row
 from napari_nucseg.training.targets import TARGET_CHANNELS
 
 FIELDS = 14
@@ -30,14 +33,18 @@ FIELD = 320
 DIAMETERS = (12.0, 40.0)
 """Range of the nuclei's diameters in pixels of the fields."""
 
+DISGUISED = 0.5
+"""Share of windows that show the user's images in disguise. It halves what is forgotten of other
+images (see `docs/finetune.md`)."""
+
 SPREAD = 0.55
 """Natural logarithm of how far nuclei lie from the model's own diameter, as standard deviation."""
 
 SCALES = (0.3, 3.0)
-"""Fields are rescaled by no more than this."""
+"""Images are rescaled by no more than this."""
 
 CHANGED = 0.5
-"""Share of windows whose intensities are changed before the base model looks at them."""
+"""Share of generated windows whose intensities are changed before the base model looks at them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +57,7 @@ class _Field:
 
 
 class Rehearsal:
-    """Generated fields and what the base model sees in them.
+    """Generated fields, the user's images in disguise, and what the base model sees in them.
 
     Parameters
     ----------
@@ -60,23 +67,35 @@ class Rehearsal:
         Runs the base model.
     seed : int
         Of the fields.
+    rows : sequence of Row
+        The user's images.
     """
 
-    def __init__(self, config: ModelConfig, engine: Engine, seed: int) -> None:
+    def __init__(self, config: ModelConfig, engine: Engine, seed: int, rows: Sequence[Row]) -> None:
         self.config = config
         self.engine = engine
         self.seed = seed
+        self.disguise = Disguise(rows, config)
         self._field = cache(self._draw)
 
     def view(self, size: int, rng: Generator) -> tuple[FloatArray, FloatArray]:
         """Return an image (size, size, 3) and its targets (size, size, 6)."""
+        change = float(np.clip(np.exp(rng.normal(0.0, SPREAD)), *SCALES))
+        if self.disguise and rng.random() < DISGUISED:
+            image = self.disguise.view(size, change, rng)
+        else:
+            image = self._generated(size, change, rng)
+        return image, soft_targets(self.engine.predict(image), self.config)
+
+    def _generated(self, size: int, change: float, rng: Generator) -> FloatArray:
+        """Return a view (size, size, 3) of a generated field."""
         field = self._field(int(rng.integers(FIELDS)))
-        scale = np.clip(field.scale * np.exp(rng.normal(0.0, SPREAD)), *SCALES)
+        scale = float(np.clip(field.scale * change, *SCALES))
         nothing = np.zeros(field.image.shape[:2], np.int32)
-        image = random_view(field.image, nothing, float(scale), size, rng, 1.0).image
+        image = random_view(field.image, nothing, scale, size, rng, 1.0).image
         if rng.random() < CHANGED:
             image = random_intensity(image, field.color, rng, 1.0)
-        return image, soft_targets(self.engine.predict(image), self.config)
+        return image
 
     def _draw(self, number: int) -> _Field:
         """Generate one field: of five, two show fluorescence, one light ground, two tissue."""

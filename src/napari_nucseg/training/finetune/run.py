@@ -121,7 +121,7 @@ def _make_tuner(
     report: Report,
 ) -> Tuner:
     config = adapt_config(plan.rows, plan.parent.config)
-    rehearsal = Rehearsal(plan.parent.config, engine, plan.params.seed)
+    rehearsal = Rehearsal(plan.parent.config, engine, plan.params.seed, plan.rows)
     examination = Examination(plan.rows, plan.split, config)
     before = examination.examine(engine)
     if config != plan.parent.config:
