@@ -5,8 +5,7 @@ some animals or patients, and scored on images of others, and on the validation 
 which it should not forget. The regions are those that `suggest_regions` proposes; with `--random`
 any that hold some nuclei, chosen by the seed too. AP at IoU 0.5 on the other animals or patients
 counts the nuclei of all images together, as some images hold five; the gain of the mean over images
-stands beside it. What is forgotten is the mean over images, after most regions. The diameter is
-estimated.
+stands beside it. What is forgotten is the mean over images. The diameter is estimated.
 """
 
 import argparse
@@ -108,8 +107,7 @@ def main() -> None:
                 choose = random_regions if arguments.random else suggested_regions
                 rows = choose(training, count, seed, base)
                 made = FineTuneParams(**params, seed=seed)
-                old = dsb if count == max(arguments.regions) else []
-                line, gain = measure(rows, made, before, kept, test, old)
+                line, gain = measure(rows, made, before, kept, test, dsb)
                 gains.setdefault(count, []).append(gain)
                 print(f"| {domain.name} | {count} | {seed} | {line} |", flush=True)
         for count, values in gains.items():
@@ -215,12 +213,12 @@ def measure(
         except NucsegError as error:
             return f"{error} | | | | | | | | | ", 0.0
         after = score(test, output)
-        forgotten = f"{kept - score(dsb, output).mean:+.3f}" if dsb else ""
+        forgotten = kept - score(dsb, output).mean
     nuclei = sum(len(np.unique(row.labels[row.reviewed])) - 1 for row in rows)
     line = (
         f"{nuclei} | {before.pooled:.3f} | {after.pooled:.3f} | "
         f"{after.pooled - before.pooled:+.3f} | {after.mean - before.mean:+.3f} | {run.text} | "
-        f"{forgotten} | {run.seconds:.0f} | {run.first_loss:.1f} | {run.peak_bytes / 1e9:.2f}"
+        f"{forgotten:+.3f} | {run.seconds:.0f} | {run.first_loss:.1f} | {run.peak_bytes / 1e9:.2f}"
     )
     return line, after.pooled - before.pooled
 

@@ -8,8 +8,15 @@ import pytest
 from scipy.special import expit, logit
 
 from napari_nucseg.training.calibration import reliability
+from napari_nucseg.training.finetune import recalibration
 from napari_nucseg.training.finetune.messages import Scores
-from napari_nucseg.training.finetune.recalibration import HALF_TRUSTED, recalibrate, scaled
+from napari_nucseg.training.finetune.recalibration import (
+    HALF_TRUSTED,
+    MOST_LOST,
+    TEMPERATURE,
+    recalibrate,
+    scaled,
+)
 
 HEIGHT, WIDTH = 60, 80
 
@@ -21,17 +28,22 @@ def area_of(true, valid=None):
     return SimpleNamespace(targets=targets)
 
 
-def result_of(*probabilities, nuclei=1000, aps=(0.5, 0.5)):
-    """Return a function that examines; the AP before and after can be given."""
-    later = iter(aps)
+def result_of(*probabilities, nuclei=1000, aps=(0.5,), f1s=(0.5,)):
+    """Return a function that examines; AP and F1 of each time can be given, the last one stays."""
+    calls = iter(range(100))
 
     def examine():
-        scores = Scores(
-            f1=0.5, ap=next(later), mean_ap=0.5, true_nuclei=nuclei, predicted_nuclei=nuclei
-        )
+        call = next(calls)
+        ap, f1 = aps[min(call, len(aps) - 1)], f1s[min(call, len(f1s) - 1)]
+        scores = Scores(f1=f1, ap=ap, mean_ap=0.5, true_nuclei=nuclei, predicted_nuclei=nuclei)
         return SimpleNamespace(maps=tuple(p[..., None] for p in probabilities), scores=scores)
 
     return examine
+
+
+@pytest.fixture
+def no_temperature(monkeypatch):
+    monkeypatch.setattr(recalibration, "TEMPERATURE", 1.0)
 
 
 @pytest.fixture
@@ -55,6 +67,7 @@ def drawn(sharpness, seed=0):
     return random.random(honest.shape) < honest, expit(sharpness * logit(honest))
 
 
+@pytest.mark.usefixtures("no_temperature")
 def test_a_network_that_is_too_sure_is_mended(network):
     true, said = drawn(3.0)
 
@@ -68,9 +81,9 @@ def test_a_network_that_is_too_sure_is_mended(network):
     ]
     assert errors[1] < 0.03 < 0.1 < errors[0]
     assert text.startswith("Probabilities were calibrated on the held-out pixels")
-    assert f"{errors[0]:.3f} before" in text
 
 
+@pytest.mark.usefixtures("no_temperature")
 def test_few_nuclei_change_little(network):
     true, said = drawn(3.0)
 
@@ -79,29 +92,58 @@ def test_few_nuclei_change_little(network):
     assert weights(network)[0] / 2 == pytest.approx((1 / 3) ** 0.5, abs=0.03)
 
 
+EVEN_ODDS = "Probabilities were drawn towards even odds for other images."
+
+
+def is_tempered_only(network):
+    return weights(network) == pytest.approx([2.0 / TEMPERATURE, 1.0 / TEMPERATURE])
+
+
 def test_nuclei_matter_more_than_their_probabilities(network):
     true, said = drawn(3.0)
 
-    assert recalibrate(network, [area_of(true)], result_of(said, aps=(0.5, 0.4))) == ""
-    assert weights(network) == [2.0, 1.0]
+    assert recalibrate(network, [area_of(true)], result_of(said, aps=(0.5, 0.4))) == EVEN_ODDS
+    assert is_tempered_only(network)
 
 
-def test_what_holds_for_one_half_only_changes_nothing(network):
+def test_what_holds_for_one_half_only_calibrates_nothing(network):
     true, said = drawn(1.0)
     said[:, : WIDTH // 2] = 0.9  # of nothing but background
     true[:, : WIDTH // 2] = False
     true[0, 0] = True
 
-    assert recalibrate(network, [area_of(true)], result_of(said)) == ""
-    assert weights(network) == [2.0, 1.0]
+    assert recalibrate(network, [area_of(true)], result_of(said)) == EVEN_ODDS
+    assert is_tempered_only(network)
 
 
 @pytest.mark.parametrize("value", [False, True])
-def test_pixels_of_one_kind_change_nothing(network, value):
+def test_pixels_of_one_kind_calibrate_nothing(network, value):
     true = np.full((HEIGHT, WIDTH), value)
 
-    assert recalibrate(network, [area_of(true)], result_of(drawn(1.0)[1])) == ""
-    assert weights(network) == [2.0, 1.0]
+    assert recalibrate(network, [area_of(true)], result_of(drawn(1.0)[1])) == EVEN_ODDS
+    assert is_tempered_only(network)
+
+
+def test_the_temperature_comes_after_the_calibration(network):
+    true, said = drawn(3.0)
+
+    text = recalibrate(network, [area_of(true)], result_of(said))
+
+    assert weights(network)[0] / 2 == pytest.approx(1 / 3 / TEMPERATURE, abs=0.03)
+    assert "calibrated on the held-out pixels and drawn towards even odds" in text
+
+
+@pytest.mark.parametrize(("lost", "used"), [(MOST_LOST - 0.01, True), (MOST_LOST + 0.01, False)])
+def test_a_temperature_that_loses_nuclei_is_not_used(network, lost, used):
+    true = np.zeros((HEIGHT, WIDTH), bool)  # so that nothing is calibrated
+
+    text = recalibrate(
+        network, [area_of(true)], result_of(drawn(1.0)[1], f1s=(0.7, 0.7, 0.7 - lost))
+    )
+
+    assert is_tempered_only(network) == used
+    assert text == (EVEN_ODDS if used else "")
+    assert used or weights(network) == [2.0, 1.0]
 
 
 def test_only_scored_pixels_count(network):
