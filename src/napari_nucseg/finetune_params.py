@@ -62,8 +62,8 @@ class FineTuneParams(BaseModel):
         le=0.8,
         title="Rehearsal",
         description=(
-            "Share of generated fields on which the model repeats what the base model sees, so "
-            "that it does not forget."
+            "Share of views, of generated fields and of your images in another stain, on which "
+            "the model repeats what the base model sees, so that it does not forget."
         ),
         json_schema_extra=ADVANCED,
     )
