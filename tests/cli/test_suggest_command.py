@@ -66,6 +66,15 @@ def test_the_pixel_size_gives_micrometres_a_meaning(images):
     assert refused.stderr.startswith("--pixel-size must be micrometres per pixel")
 
 
+def test_axes_that_the_file_does_not_state_are_given(images):
+    result = run(images / "stack.tif", "--axes", "TYX", "--count", 1, "--diameter", 24)
+    assert result.exit_code == 0, result.stderr
+    assert [row["plane"] for row in read(result)] == ["T1"]
+    refused = run(images, "--axes", "TYQ")
+    assert refused.exit_code == 2
+    assert "Q" in refused.stderr
+
+
 def test_only_the_package_writes_to_the_terminal(images):
     command = [sys.executable, "-m", "napari_nucseg", "suggest", str(images / "1.tif")]
     result = subprocess.run(

@@ -5,23 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_nucseg.cli._axes import Axes
 from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
 from napari_nucseg.cli._options import read_options, whole_number, with_segment_options
 from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
 from napari_nucseg.errors import InputError
 from napari_nucseg.params import SegmentParams
-
-
-def _checked_axes(axes: str | None) -> str | None:
-    """Return the axes; BadParameter if no image can have them."""
-    from napari_nucseg.axes import check_axes
-
-    try:
-        if axes is not None:
-            check_axes(axes)
-    except InputError as error:
-        raise typer.BadParameter(str(error)) from error
-    return axes
 
 
 @with_segment_options
@@ -44,16 +33,7 @@ def segment(
             "an OME-Zarr to create, such as labels.ome.zarr.",
         ),
     ],
-    axes: Annotated[
-        str | None,
-        typer.Option(
-            "--axes",
-            metavar="AXES",
-            callback=_checked_axes,
-            help="Axes of the images, one letter of TZCYXS each, such as TZYX. Default: as each "
-            "file states.",
-        ),
-    ] = None,
+    axes: Axes = None,
     pixel_size: PixelSize = None,
     overwrite: Annotated[
         bool,

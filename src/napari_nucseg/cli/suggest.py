@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_nucseg._native import native_messages_hidden
+from napari_nucseg.cli._axes import Axes
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly
 from napari_nucseg.cli._options import read_options, whole_number, with_options
 from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
@@ -47,6 +48,7 @@ def suggest(
             help=f"Height and width of a region in pixels, at least {SMALLEST_SIZE}.",
         ),
     ] = 256,
+    axes: Axes = None,
     pixel_size: PixelSize = None,
     **options: Any,
 ) -> None:
@@ -71,7 +73,7 @@ def suggest(
         for number, item in enumerate(items, start=1):
             name = " ".join((str(item.source), *item.place.values()))
             try:
-                image = item.read(None)
+                image = item.read(axes)
                 if sizes is not None:
                     image = image.resized(sizes)
                 regions = suggest_regions(
