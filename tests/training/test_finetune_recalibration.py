@@ -41,6 +41,15 @@ def result_of(*probabilities, nuclei=1000, aps=(0.5,), f1s=(0.5,)):
     return examine
 
 
+def scores_of(ap):
+    return Scores(f1=0.5, ap=ap, mean_ap=0.5, true_nuclei=10, predicted_nuclei=10)
+
+
+def recalibrated(network, area, examine, base=0.0):
+    """Recalibrate on one area, after a base model of that AP."""
+    return recalibrate(network, [area], examine, scores_of(base))
+
+
 @pytest.fixture
 def no_temperature(monkeypatch):
     monkeypatch.setattr(recalibration, "TEMPERATURE", 1.0)
@@ -71,7 +80,7 @@ def drawn(sharpness, seed=0):
 def test_a_network_that_is_too_sure_is_mended(network):
     true, said = drawn(3.0)
 
-    text = recalibrate(network, [area_of(true)], result_of(said))
+    text = recalibrated(network, area_of(true), result_of(said))
 
     slope, shift = weights(network)[0] / 2, weights(network)[1] - weights(network)[0] / 2
     assert slope == pytest.approx(1 / 3, abs=0.03)
@@ -87,7 +96,7 @@ def test_a_network_that_is_too_sure_is_mended(network):
 def test_few_nuclei_change_little(network):
     true, said = drawn(3.0)
 
-    recalibrate(network, [area_of(true)], result_of(said, nuclei=HALF_TRUSTED))
+    recalibrated(network, area_of(true), result_of(said, nuclei=HALF_TRUSTED))
 
     assert weights(network)[0] / 2 == pytest.approx((1 / 3) ** 0.5, abs=0.03)
 
@@ -102,7 +111,7 @@ def is_tempered_only(network):
 def test_nuclei_matter_more_than_their_probabilities(network):
     true, said = drawn(3.0)
 
-    assert recalibrate(network, [area_of(true)], result_of(said, aps=(0.5, 0.4))) == EVEN_ODDS
+    assert recalibrated(network, area_of(true), result_of(said, aps=(0.5, 0.4))) == EVEN_ODDS
     assert is_tempered_only(network)
 
 
@@ -112,22 +121,31 @@ def test_what_holds_for_one_half_only_calibrates_nothing(network):
     true[:, : WIDTH // 2] = False
     true[0, 0] = True
 
-    assert recalibrate(network, [area_of(true)], result_of(said)) == EVEN_ODDS
+    assert recalibrated(network, area_of(true), result_of(said)) == EVEN_ODDS
     assert is_tempered_only(network)
+
+
+@pytest.mark.parametrize(("ap", "used"), [(0.45, True), (0.35, False)])
+def test_a_temperature_that_turns_the_verdict_is_not_used(network, ap, used):
+    true = np.zeros((HEIGHT, WIDTH), bool)  # so that nothing is calibrated
+
+    recalibrated(network, area_of(true), result_of(drawn(1.0)[1], aps=(0.5, ap)), base=0.4)
+
+    assert is_tempered_only(network) == used
 
 
 @pytest.mark.parametrize("value", [False, True])
 def test_pixels_of_one_kind_calibrate_nothing(network, value):
     true = np.full((HEIGHT, WIDTH), value)
 
-    assert recalibrate(network, [area_of(true)], result_of(drawn(1.0)[1])) == EVEN_ODDS
+    assert recalibrated(network, area_of(true), result_of(drawn(1.0)[1])) == EVEN_ODDS
     assert is_tempered_only(network)
 
 
 def test_the_temperature_comes_after_the_calibration(network):
     true, said = drawn(3.0)
 
-    text = recalibrate(network, [area_of(true)], result_of(said))
+    text = recalibrated(network, area_of(true), result_of(said))
 
     assert weights(network)[0] / 2 == pytest.approx(1 / 3 / TEMPERATURE, abs=0.03)
     assert "calibrated on the held-out pixels and drawn towards even odds" in text
@@ -137,9 +155,8 @@ def test_the_temperature_comes_after_the_calibration(network):
 def test_a_temperature_that_loses_nuclei_is_not_used(network, lost, used):
     true = np.zeros((HEIGHT, WIDTH), bool)  # so that nothing is calibrated
 
-    text = recalibrate(
-        network, [area_of(true)], result_of(drawn(1.0)[1], f1s=(0.7, 0.7, 0.7 - lost))
-    )
+    examine = result_of(drawn(1.0)[1], f1s=(0.7, 0.7 - lost))
+    text = recalibrated(network, area_of(true), examine)
 
     assert is_tempered_only(network) == used
     assert text == (EVEN_ODDS if used else "")
@@ -153,9 +170,9 @@ def test_only_scored_pixels_count(network):
     valid[:20] = 0
     spoiled_true[:20], spoiled[:20] = True, 0.01
 
-    recalibrate(network, [area_of(spoiled_true, valid)], result_of(spoiled))
+    recalibrated(network, area_of(spoiled_true, valid), result_of(spoiled))
     found = weights(network)
     network.get_layer("foreground").set_weights([np.full((1, 1, 1, 1), 2.0), np.ones(1)])
-    recalibrate(network, [area_of(true[20:])], result_of(said[20:]))
+    recalibrated(network, area_of(true[20:]), result_of(said[20:]))
 
     assert found == pytest.approx(weights(network))

@@ -60,8 +60,8 @@ def split(training: int, held_out: int, areas: Sequence[HeldOutArea]) -> str:
     more = f"; and {len(areas) - MOST_AREAS} more" if len(areas) > MOST_AREAS else ""
     return (
         f"{counted(training, 'nucleus')} to learn from; {held_out:,} "
-        f"{'is' if held_out == 1 else 'are'} held out for scoring and never trained "
-        f"on: {named}{more}."
+        f"{'is' if held_out == 1 else 'are'} held out for scoring and never learned "
+        f"from: {named}{more}."
     )
 
 

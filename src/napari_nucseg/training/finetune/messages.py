@@ -28,7 +28,7 @@ class Scores(Told):
 
 
 class HeldOutArea(Told):
-    """A part of the reviewed pixels that is never trained on."""
+    """A part of the reviewed pixels that is never learned from."""
 
     image: str
     box: tuple[int, int, int, int]

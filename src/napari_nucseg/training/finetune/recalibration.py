@@ -16,6 +16,7 @@ from scipy.special import expit, logit
 from napari_nucseg._types import AnyArray, FloatArray
 from napari_nucseg.training.calibration import SURE, fit_scaling, scale_foreground
 from napari_nucseg.training.finetune.examination import Area, Result
+from napari_nucseg.training.finetune.messages import Scores
 
 HALF_TRUSTED = 10
 """Held-out nuclei with which the numbers go half of the way from no change (0 of the logarithm of
@@ -26,12 +27,13 @@ TEMPERATURE = 1.5
 better on other animals and patients by it (see `docs/finetune.md`)."""
 
 MOST_LOST = 0.05
-"""The temperature is not used if F1 on the held-out areas falls by more than this."""
+"""The temperature is not used if F1 on the held-out areas falls by more than this, or if a model
+that is better than the base model there would not be any more."""
 
 Examine = Callable[[], Result]
 
 
-def recalibrate(network: keras.Model, areas: Sequence[Area], examine: Examine) -> str:
+def recalibrate(network: keras.Model, areas: Sequence[Area], examine: Examine, base: Scores) -> str:
     """Scale the foreground output of a network in place, as far as the held-out areas allow.
 
     Parameters
@@ -41,6 +43,8 @@ def recalibrate(network: keras.Model, areas: Sequence[Area], examine: Examine) -
         All held-out areas.
     examine : callable
         Returns what the network makes of them.
+    base : Scores
+        Of the base model.
 
     Returns
     -------
@@ -48,42 +52,51 @@ def recalibrate(network: keras.Model, areas: Sequence[Area], examine: Examine) -
         What was done, or "" if nothing was.
     """
     done = []
-    if _calibrate(network, areas, examine):
+    found = examine()
+    calibrated = _calibrate(network, areas, found, examine)
+    if calibrated is not None:
         done.append("calibrated on the held-out pixels")
-    if _raise_temperature(network, examine):
+        found = calibrated
+    if _raise_temperature(network, found.scores, examine, base):
         done.append("drawn towards even odds for other images")
     return f"Probabilities were {' and '.join(done)}." if done else ""
 
 
-def _calibrate(network: keras.Model, areas: Sequence[Area], examine: Examine) -> bool:
-    """Scale the logits as fitted on the held-out pixels; return False if that does no good."""
-    result = examine()
-    probability, true, half = _pixels(areas, result)
+def _calibrate(
+    network: keras.Model, areas: Sequence[Area], found: Result, examine: Examine
+) -> Result | None:
+    """Scale the logits as fitted on the held-out pixels, and return what is found then.
+
+    None, and no change, if that would do no good.
+    """
+    probability, true, half = _pixels(areas, found)
     halves = [half, ~half]
     if any(true[part].all() or not true[part].any() for part in halves):
-        return False  # nothing to tell apart
-    nuclei = result.scores.true_nuclei
+        return None  # nothing to tell apart
+    nuclei = found.scores.true_nuclei
     gain = 0.0
     for fitted, checked in zip(halves, halves[::-1], strict=True):
         numbers = _drawn_in(fit_scaling(probability[fitted], true[fitted]), _trust(nuclei / 2))
         gain += _entropy(probability[checked], true[checked])
         gain -= _entropy(scaled(probability[checked], *numbers), true[checked])
     if not gain > 0:
-        return False
+        return None
     weights = network.get_weights()
     scale_foreground(network, *_drawn_in(fit_scaling(probability, true), _trust(nuclei)))
-    if examine().scores.ap < result.scores.ap:  # nuclei matter more than their probabilities
+    calibrated = examine()
+    if calibrated.scores.ap < found.scores.ap:  # nuclei matter more than their probabilities
         network.set_weights(weights)
-        return False
-    return True
+        return None
+    return calibrated
 
 
-def _raise_temperature(network: keras.Model, examine: Examine) -> bool:
-    """Divide the logits by the temperature; return False if held-out nuclei are lost by it."""
-    before = examine().scores.f1
+def _raise_temperature(network: keras.Model, found: Scores, examine: Examine, base: Scores) -> bool:
+    """Divide the logits by the temperature; return False, and change nothing, see `MOST_LOST`."""
     weights = network.get_weights()
     scale_foreground(network, 1 / TEMPERATURE, 0.0)
-    if examine().scores.f1 < before - MOST_LOST:
+    now = examine().scores
+    turned = found.better_than(base) and not now.better_than(base)
+    if turned or now.f1 < found.f1 - MOST_LOST:
         network.set_weights(weights)
         return False
     return True

@@ -34,14 +34,15 @@ DIAMETERS = (12.0, 40.0)
 """Range of the nuclei's diameters in pixels of the fields."""
 
 DISGUISED = 0.5
-"""Share of windows that show the user's images in disguise. It halves what is forgotten of other
-images (see `docs/finetune.md`)."""
+"""Share of windows that show the user's images in disguise. With them less than half as much is
+forgotten of other images (see `docs/finetune.md`)."""
 
 SPREAD = 0.55
 """Natural logarithm of how far nuclei lie from the model's own diameter, as standard deviation."""
 
 SCALES = (0.3, 3.0)
-"""Images are rescaled by no more than this."""
+"""Generated fields are rescaled by no more than this; nuclei of the user's images are brought to
+diameters within these multiples of the model's."""
 
 CHANGED = 0.5
 """Share of generated windows whose intensities are changed before the base model looks at them."""

@@ -153,7 +153,7 @@ def _finish(
     begin("Calibrating the new model")
     network = tuner.best_network()
     examination, engine = tuner.examination, NetworkEngine(tuner.model)
-    remark = recalibrate(network, examination.areas, lambda: examination.examine(engine))
+    remark = recalibrate(network, examination.areas, lambda: examination.examine(engine), before)
     if remark:
         report(Log(text=remark))
     begin("Exporting the new model")

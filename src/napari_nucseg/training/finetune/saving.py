@@ -79,7 +79,7 @@ def write_records(model: ModelFolder, provenance: Provenance, comparison: str) -
         "",
         comparison,
         "",
-        "Held out for scoring, never trained on (but the best epoch was chosen on it):",
+        "Held out for scoring, never learned from (but the best epoch was chosen on it):",
         "",
         *(f"* {area}" for area in (held_out if isinstance(held_out, list) else [])),
         "",
