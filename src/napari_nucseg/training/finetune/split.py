@@ -20,7 +20,8 @@ SHARE, MOST_HELD_OUT = 0.22, 400
 """Share of the reviewed nuclei that is held out, and a number that is enough to score with."""
 
 LEAST, MOST = 0.75, 1.35
-"""A single region is cut where its nuclei leave most room, within these multiples of the share."""
+"""Whole regions are held out if they hold no more than the larger multiple of the share; else the
+end of the largest one, cut where its nuclei leave most room, within these multiples."""
 
 NEEDED = (
     f"at least {MIN_TRAINING + MIN_HELD_OUT} are needed, {MIN_TRAINING} to learn from and "
@@ -152,7 +153,10 @@ def _regions(index: int, labels: AnyArray, mask: AnyArray) -> list[_Region]:
 
 
 def _whole_regions(regions: list[_Region], wanted: float) -> list[_Region]:
-    """Choose whole regions that hold about as many nuclei as wanted; none if that cannot be."""
+    """Choose whole regions that hold about as many nuclei as wanted; none if that cannot be.
+
+    Of few regions a whole one may be far too much to give away.
+    """
     filled = [region for region in regions if len(region.nuclei)]
     total = sum(len(region.nuclei) for region in filled)
     chosen: list[_Region] = []
@@ -165,7 +169,8 @@ def _whole_regions(regions: list[_Region], wanted: float) -> list[_Region]:
         if missing and count <= 2 * MOST_HELD_OUT and total - taken - count >= MIN_TRAINING:
             chosen.append(region)
             taken += count
-    return chosen if taken >= MIN_HELD_OUT and len(filled) > 1 else []
+    fits = MIN_HELD_OUT <= taken <= max(MIN_HELD_OUT, MOST * wanted)
+    return chosen if fits and len(filled) > 1 else []
 
 
 def _end_of(region: _Region, row: Row, wanted: float) -> AnyArray:
