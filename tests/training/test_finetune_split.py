@@ -71,14 +71,26 @@ def test_of_several_regions_a_whole_one_is_held_out():
 
 
 def test_of_two_images_one_is_held_out_whole():
-    rows = [reviewed_row("a"), reviewed_row("b", columns=4)]
+    rows = [reviewed_row("a", columns=12), reviewed_row("b", columns=3)]
 
     split = plan_split(rows)
 
     assert [area.image for area in split.areas] == ["b"]
     assert split.held_out[1].all()
     assert not split.held_out[0].any()
-    assert (split.training_nuclei, split.held_out_nuclei) == (24, 16)
+    assert (split.training_nuclei, split.held_out_nuclei) == (48, 12)
+
+
+def test_a_whole_image_of_two_alike_would_be_too_much():
+    rows = [reviewed_row("a"), reviewed_row("b", columns=4)]  # 16 of 40 nuclei would be 40 %
+
+    split = plan_split(rows)
+
+    (area,) = split.areas
+    assert area.image == "a"
+    assert area.nuclei == 8  # the last two columns of the larger one
+    assert not split.held_out[1].any()
+    check_apart(rows, split)
 
 
 def test_many_small_regions_are_collected():
@@ -115,13 +127,15 @@ def test_of_huge_regions_a_part_is_enough(monkeypatch):
 
 
 def test_regions_that_nearly_touch_share_no_nucleus():
-    mask = np.ones((96, 240), bool)
-    mask[:, 84] = False  # through the middle of a column of nuclei
-    row = reviewed_row(rows=4, columns=10, reviewed=mask)
+    mask = np.ones((96, 288), bool)
+    mask[:, 60] = False  # through the middle of a column of nuclei
+    row = reviewed_row(rows=4, columns=12, reviewed=mask)
 
     split = plan_split([row])
 
-    assert split.held_out_nuclei >= 12
+    (area,) = split.areas
+    assert (area.box[1], area.box[3]) == (0, 60)  # the whole left one
+    assert split.held_out_nuclei >= 8
     check_apart([row], split)
 
 

@@ -118,7 +118,7 @@ def test_places_are_thinned_evenly(monkeypatch):
 
 
 def test_images_without_training_pixels_are_not_drawn():
-    rows = [reviewed_row("a"), reviewed_row("b", columns=4)]  # b is held out
+    rows = [reviewed_row("a", columns=12), reviewed_row("b", columns=3)]  # b is held out
 
     assert [source.row.name for source in make_windows(rows).sources] == ["a"]
 
