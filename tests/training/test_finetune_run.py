@@ -116,7 +116,7 @@ def test_it_tells_what_it_does_in_order(trained):
     assert [(m.step, m.total) for m in steps] == [(i, 2 * STEPS) for i in range(1, 2 * STEPS + 1)]
     assert steps[-1].seconds_left > 0
     split = messages[0]
-    assert (split.training_nuclei, split.held_out_nuclei) == (24, 24)
+    assert (split.training_nuclei, split.held_out_nuclei) == (40, 8)
     assert [area.image for area in split.held_out] == ["image0"]
     assert (finished.epochs, finished.cancelled) == (2, False)
     assert finished.best_epoch in (1, 2)
@@ -131,7 +131,7 @@ def test_before_now_and_best_are_scored_on_the_held_out_region(trained):
     for validation in validations:
         assert validation.before == validations[0].now == finished.before
         assert np.isfinite(validation.loss)
-        assert validation.now.true_nuclei == 24
+        assert validation.now.true_nuclei == 8
     best = min(validations[1:], key=lambda v: v.loss)
     assert validations[-1].best_epoch == best.epoch == finished.best_epoch
     assert validations[-1].best == best.now
