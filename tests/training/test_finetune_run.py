@@ -21,6 +21,7 @@ from napari_nucseg.registry import models_folder, read_provenance, save_model, s
 from napari_nucseg.registry.user_models import user_names
 from napari_nucseg.training.finetune import checkpoint, run, saving, tuner, windows
 from napari_nucseg.training.finetune.checkpoint import load_checkpoint
+from napari_nucseg.training.finetune.examination import MARGIN
 from napari_nucseg.training.finetune.job import CANDIDATE, CHECKPOINT, PREVIEW, SPEC, read_spec
 from napari_nucseg.training.finetune.messages import Scores
 from napari_nucseg.training.finetune.plan import plan_job
@@ -139,9 +140,10 @@ def test_before_now_and_best_are_scored_on_the_held_out_region(trained):
 
 def test_the_preview_shows_the_held_out_crop(trained):
     with np.load(trained[0] / PREVIEW) as preview:
-        assert preview["image"].shape == (96, 144, 1)
-        assert len(np.unique(preview["true"])) == 25
-        assert preview["before"].shape == preview["now"].shape == (96, 144)
+        width = 144 - 97 + MARGIN  # of what is held out, with its surroundings
+        assert preview["image"].shape == (96, width, 1)
+        assert len(np.unique(preview["true"])) == 1 + 8
+        assert preview["before"].shape == preview["now"].shape == (96, width)
 
 
 def test_the_new_model_says_where_it_comes_from(trained, small_parent):
