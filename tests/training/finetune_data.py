@@ -17,6 +17,17 @@ from napari_nucseg.training.finetune.rows import make_row
 SPACING, RADIUS = 24, 8
 
 
+class Parrot:
+    """An engine that sees nuclei where the image is bright."""
+
+    name = "parrot"
+
+    def predict(self, tile):
+        maps = np.zeros((*tile.shape[:2], 4), np.float32)
+        maps[..., 0] = tile[..., 0] > 0
+        return maps
+
+
 def disks(rows, columns):
     """Return labels (Y, X) of a grid of disks, numbered in reading order."""
     centres = [(12 + SPACING * i, 12 + SPACING * j) for i in range(rows) for j in range(columns)]

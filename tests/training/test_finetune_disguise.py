@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from finetune_data import reviewed_row
+from finetune_data import Parrot, reviewed_row
 from skimage.draw import disk
 
 from napari_nucseg.model.config import ModelConfig, NetworkConfig
@@ -150,15 +150,7 @@ def test_a_row_without_nuclei_is_seen_at_its_own_size():
 
 
 def test_every_second_rehearsal_shows_the_users_images(monkeypatch):
-    class Bright:
-        name = "bright"
-
-        def predict(self, tile):
-            maps = np.zeros((*tile.shape[:2], 4), np.float32)
-            maps[..., 0] = tile[..., 0] > 0
-            return maps
-
-    made = Rehearsal(CONFIG, Bright(), 0, [row_of(False)])
+    made = Rehearsal(CONFIG, Parrot(), 0, [row_of(False)])
     calls = []
     view = made.disguise.view
     monkeypatch.setattr(made.disguise, "view", lambda *a: calls.append(1) or view(*a))

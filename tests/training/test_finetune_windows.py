@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from finetune_data import SPACING, reviewed_row
+from finetune_data import SPACING, Parrot, reviewed_row
 
 from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.model.config import OFFSET_UNIT, ModelConfig, NetworkConfig
@@ -13,17 +13,6 @@ from napari_nucseg.training.finetune.split import plan_split
 from napari_nucseg.training.finetune.windows import BATCH, SIZE, Windows
 
 CONFIG = ModelConfig(name="m", network=NetworkConfig(), diameter=16.0, diameter_range=(8.0, 32.0))
-
-
-class Parrot:
-    """An engine that sees nuclei where the image is bright."""
-
-    name = "parrot"
-
-    def predict(self, tile):
-        maps = np.zeros((*tile.shape[:2], 4), np.float32)
-        maps[..., 0] = tile[..., 0] > 0
-        return maps
 
 
 def make_windows(rows, rehearsal=0.0, **params):

@@ -20,9 +20,12 @@ from napari_nucseg._opencv import cv2
 from napari_nucseg._types import FloatArray
 from napari_nucseg.inference.maps import PlaneInput
 from napari_nucseg.model.config import ModelConfig
-from napari_nucseg.preprocessing.normalize import normalize, to_three_channels
 from napari_nucseg.training.augmentation import random_intensity, random_view
-from napari_nucseg.training.finetune.examination import prepare_row
+from napari_nucseg.training.finetune.examination import (
+    box_around,
+    normalized_part,
+    prepare_row,
+)
 from napari_nucseg.training.finetune.rows import Row
 
 TURNED = 0.8
@@ -104,11 +107,9 @@ def _has_bright_nuclei(row: Row) -> bool:
 
 def _cut_out(source: _Source, length: float, step: int, rng: Generator) -> FloatArray:
     """Return a normalised part (Y, X, 3) of a row around a place: every `step`-th pixel."""
-    row, prepared = source.row, source.prepared
     reach = math.ceil(0.75 * length)  # of a view that lies partly outside, that part is mirrored
-    place = [int(rng.integers(n)) for n in row.image.shape[:2]]
-    box = tuple(slice(max(0, c - reach), c + reach, step) for c in place)
-    return to_three_channels(normalize(row.image[box], prepared.intensity, prepared.config.input))
+    place = np.array([rng.integers(n) for n in source.row.image.shape[:2]])
+    return normalized_part(source.row, source.prepared, box_around(place, reach, step))
 
 
 def _as_fluorescence(image: FloatArray, rng: Generator) -> FloatArray:

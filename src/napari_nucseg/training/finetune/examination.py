@@ -17,7 +17,7 @@ from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.maps import PlaneInput, predict_plane
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.params import SegmentParams
-from napari_nucseg.preprocessing.normalize import measure_range
+from napari_nucseg.preprocessing.normalize import measure_range, normalize, to_three_channels
 from napari_nucseg.training.finetune.messages import Scores
 from napari_nucseg.training.finetune.rows import Row
 from napari_nucseg.training.finetune.split import Split, nuclei_inside
@@ -120,6 +120,19 @@ def prepare_row(row: Row, config: ModelConfig) -> PlaneInput:
     intensity = measure_range([row.image], config.input, joint=row.color)
     channels = tuple(range(row.image.shape[-1]))
     return PlaneInput(config, intensity, channels, row.color, config.scale_for(row.diameter))
+
+
+def box_around(place: AnyArray, reach: int, step: int = 1) -> tuple[slice, slice]:
+    """Return rows and columns up to `reach` pixels from a place (2,): every `step`-th."""
+    top, left = (max(0, int(c) - reach) for c in place)
+    bottom, right = (int(c) + reach for c in place)
+    return slice(top, bottom, step), slice(left, right, step)
+
+
+def normalized_part(row: Row, prepared: PlaneInput, box: tuple[slice, slice]) -> FloatArray:
+    """Return a part (Y, X, 3) of a row as the network sees it, at the image's own scale."""
+    pixels = normalize(row.image[box], prepared.intensity, prepared.config.input)
+    return to_three_channels(pixels)
 
 
 def _cut_out(

@@ -26,7 +26,7 @@ class Row:
     labels : array (Y, X), int32
         Consecutive instance labels, 0 is background.
     reviewed : array (Y, X), bool
-        Where the labels are right; elsewhere they are not used.
+        Where the labels are right; elsewhere nothing is learned from them.
     diameter : float
         Median diameter of the nuclei that touch reviewed pixels, in pixels; 0 without nuclei.
     remarks : tuple of str

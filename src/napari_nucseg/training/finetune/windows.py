@@ -13,10 +13,13 @@ from napari_nucseg._types import AnyArray, FloatArray
 from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.inference.maps import PlaneInput
 from napari_nucseg.model.config import ModelConfig
-from napari_nucseg.preprocessing.normalize import normalize, to_three_channels
 from napari_nucseg.training.augmentation import View, random_intensity, random_view
 from napari_nucseg.training.copy_paste import paste_nuclei
-from napari_nucseg.training.finetune.examination import prepare_row
+from napari_nucseg.training.finetune.examination import (
+    box_around,
+    normalized_part,
+    prepare_row,
+)
 from napari_nucseg.training.finetune.rehearsal import Rehearsal
 from napari_nucseg.training.finetune.rows import Row
 from napari_nucseg.training.finetune.split import Split, nuclei_inside
@@ -149,11 +152,10 @@ def _cut_out(
     """Cut a window that holds a place; only reviewed pixels are valid."""
     # In a box of 1.5 windows a random window always holds the middle.
     reach = math.ceil(0.75 * SIZE / scale)
-    box = tuple(slice(max(0, c - reach), c + reach) for c in place)
-    config = source.prepared.config.input
-    pixels = normalize(source.row.image[box], source.prepared.intensity, config)
+    box = box_around(place, reach)
+    pixels = normalized_part(source.row, source.prepared, box)
     # The mask moves with the image as its fourth channel.
-    four = np.dstack([to_three_channels(pixels), source.training[box].astype(np.float32)])
+    four = np.dstack([pixels, source.training[box].astype(np.float32)])
     view = random_view(four, source.row.labels[box], scale, SIZE, rng, strength)
     image = np.ascontiguousarray(view.image[..., :3])
     return View(image, view.labels, view.valid & (view.image[..., 3] > 0.5))
