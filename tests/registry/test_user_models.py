@@ -155,7 +155,7 @@ def test_description(source):
         data={"a.tif": "1" * 64, "b.tif": "2" * 64},
         parameters={"epochs": 20},
         versions={"keras": "3.15"},
-        scores={"f1": 0.9, "before": {"f1": 0.8}},
+        scores={"f1": 0.91234, "before": {"f1": 0.8}, "held_out": ["rows 0 to 9", "rows 20 to 29"]},
         created=made,
         command="napari-nucseg finetune --epochs 20",
     )
@@ -173,7 +173,7 @@ def test_description(source):
         "made          2026-05-17 08:30:00+00:00",
         "parent        nuclei",
         "data          2 files, with sha256 in provenance.json",
-        "scores        f1 0.9, before {'f1': 0.8}",
+        "scores        f1 0.9123, before (f1 0.8), held_out (rows 0 to 9; rows 20 to 29)",
         "settings      epochs 20",
         "versions      keras 3.15",
         "made by       napari-nucseg finetune --epochs 20",

@@ -46,8 +46,14 @@ def scores_of(ap):
 
 
 def recalibrated(network, area, examine, base=0.0):
-    """Recalibrate on one area, after a base model of that AP."""
-    return recalibrate(network, [area], examine, scores_of(base))
+    """Recalibrate on one area, after a base model of that AP, and say what was done.
+
+    The numbers returned are those that were put into the weights, which were 2 and 1.
+    """
+    done = recalibrate(network, [area], examine, scores_of(base))
+    slope, shift = done.slope / done.temperature, done.shift / done.temperature
+    assert weights(network) == pytest.approx([2.0 * slope, slope + shift], rel=1e-5)
+    return done.describe()
 
 
 @pytest.fixture
@@ -172,6 +178,7 @@ def test_only_scored_pixels_count(network):
 
     recalibrated(network, area_of(spoiled_true, valid), result_of(spoiled))
     found = weights(network)
+    assert found != [2.0, 1.0]
     network.get_layer("foreground").set_weights([np.full((1, 1, 1, 1), 2.0), np.ones(1)])
     recalibrated(network, area_of(true[20:]), result_of(said[20:]))
 

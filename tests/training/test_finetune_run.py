@@ -158,6 +158,7 @@ def test_the_new_model_says_where_it_comes_from(trained, small_parent):
     assert provenance.data == plan_job(read_spec(job)).data()
     assert provenance.parameters["epochs"] == 2
     assert provenance.scores["ap"] == finished.after.ap
+    assert set(provenance.scores["recalibration"]) == {"slope", "shift", "temperature"}
     assert provenance.command.startswith("napari-nucseg finetune --data ")
     card = (model.path / "card.md").read_text()
     assert finished.text.partition(" It was not saved")[0] in card

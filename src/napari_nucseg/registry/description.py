@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import JsonValue
+
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import ModelError
 from napari_nucseg.model.config import ModelConfig
@@ -109,9 +111,23 @@ def _provenance_facts(provenance: Provenance) -> Iterator[tuple[str, str]]:
         ("versions", provenance.versions),
     ):
         if values:
-            yield name, ", ".join(f"{key} {value}" for key, value in values.items())
+            yield name, _told({**values})
     if provenance.command:
         yield "made by", provenance.command
+
+
+def _told(value: JsonValue) -> str:
+    """Return plain data as text: numbers rounded, what is nested in brackets."""
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{name} ({_told(inner)})"
+            if isinstance(inner, dict | list)
+            else f"{name} {_told(inner)}"
+            for name, inner in value.items()
+        )
+    if isinstance(value, list):
+        return "; ".join(map(_told, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _parent_state(provenance: Provenance) -> str:

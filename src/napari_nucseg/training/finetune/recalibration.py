@@ -8,6 +8,7 @@ a tuned model is surer of doubtful nuclei than the base model is, and they would
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -33,7 +34,27 @@ that is better than the base model there would not be any more."""
 Examine = Callable[[], Result]
 
 
-def recalibrate(network: keras.Model, areas: Sequence[Area], examine: Examine, base: Scores) -> str:
+@dataclass(frozen=True)
+class Recalibration:
+    """What was done to the logit of the foreground: times slope, plus shift, by temperature."""
+
+    slope: float = 1.0
+    shift: float = 0.0
+    temperature: float = 1.0
+
+    def describe(self) -> str:
+        """Return it in one sentence, or "" if nothing was done."""
+        done = []
+        if (self.slope, self.shift) != (1.0, 0.0):
+            done.append("calibrated on the held-out pixels")
+        if self.temperature != 1.0:
+            done.append("drawn towards even odds for other images")
+        return f"Probabilities were {' and '.join(done)}." if done else ""
+
+
+def recalibrate(
+    network: keras.Model, areas: Sequence[Area], examine: Examine, base: Scores
+) -> Recalibration:
     """Scale the foreground output of a network in place, as far as the held-out areas allow.
 
     Parameters
@@ -48,31 +69,27 @@ def recalibrate(network: keras.Model, areas: Sequence[Area], examine: Examine, b
 
     Returns
     -------
-    str
-        What was done, or "" if nothing was.
+    Recalibration
+        What was done.
     """
-    done = []
-    found = examine()
-    calibrated = _calibrate(network, areas, found, examine)
-    if calibrated is not None:
-        done.append("calibrated on the held-out pixels")
-        found = calibrated
-    if _raise_temperature(network, found.scores, examine, base):
-        done.append("drawn towards even odds for other images")
-    return f"Probabilities were {' and '.join(done)}." if done else ""
+    (slope, shift), found = _calibrate(network, areas, examine)
+    raised = _raise_temperature(network, found.scores, examine, base)
+    return Recalibration(slope, shift, TEMPERATURE if raised else 1.0)
 
 
 def _calibrate(
-    network: keras.Model, areas: Sequence[Area], found: Result, examine: Examine
-) -> Result | None:
-    """Scale the logits as fitted on the held-out pixels, and return what is found then.
+    network: keras.Model, areas: Sequence[Area], examine: Examine
+) -> tuple[tuple[float, float], Result]:
+    """Scale the logits as fitted on the held-out pixels; return the numbers and what is found then.
 
-    None, and no change, if that would do no good.
+    No change if that would do no good.
     """
+    found = examine()
+    unchanged = (1.0, 0.0), found
     probability, true, half = _pixels(areas, found)
     halves = [half, ~half]
     if any(true[part].all() or not true[part].any() for part in halves):
-        return None  # nothing to tell apart
+        return unchanged  # nothing to tell apart
     nuclei = found.scores.true_nuclei
     gain = 0.0
     for fitted, checked in zip(halves, halves[::-1], strict=True):
@@ -80,14 +97,15 @@ def _calibrate(
         gain += _entropy(probability[checked], true[checked])
         gain -= _entropy(scaled(probability[checked], *numbers), true[checked])
     if not gain > 0:
-        return None
+        return unchanged
     weights = network.get_weights()
-    scale_foreground(network, *_drawn_in(fit_scaling(probability, true), _trust(nuclei)))
+    numbers = _drawn_in(fit_scaling(probability, true), _trust(nuclei))
+    scale_foreground(network, *numbers)
     calibrated = examine()
     if calibrated.scores.ap < found.scores.ap:  # nuclei matter more than their probabilities
         network.set_weights(weights)
-        return None
-    return calibrated
+        return unchanged
+    return numbers, calibrated
 
 
 def _raise_temperature(network: keras.Model, found: Scores, examine: Examine, base: Scores) -> bool:

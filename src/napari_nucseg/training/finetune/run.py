@@ -153,8 +153,10 @@ def _finish(
     begin("Calibrating the new model")
     network = tuner.best_network()
     examination, engine = tuner.examination, NetworkEngine(tuner.model)
-    remark = recalibrate(network, examination.areas, lambda: examination.examine(engine), before)
-    if remark:
+    recalibration = recalibrate(
+        network, examination.areas, lambda: examination.examine(engine), before
+    )
+    if remark := recalibration.describe():
         report(Log(text=remark))
     begin("Exporting the new model")
     config = new_config(examination.config, spec.output, plan.split.training_nuclei)
@@ -163,7 +165,7 @@ def _finish(
     after = tuner.examination.examine(LiteRTEngine(candidate)).scores
     better = after.better_than(before)
     text = compare(plan.parent.name, before, after)
-    provenance = describe(plan, spec, before, after)
+    provenance = describe(plan, spec, before, after, recalibration)
     write_records(candidate, provenance, text)
     folder = None
     if spec.save == "always" or (spec.save == "if_better" and better):

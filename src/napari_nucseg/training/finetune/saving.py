@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from napari_nucseg.registry.provenance import write_provenance
 from napari_nucseg.training.finetune.job import JobSpec, command_line
 from napari_nucseg.training.finetune.messages import Scores
 from napari_nucseg.training.finetune.plan import Plan
+from napari_nucseg.training.finetune.recalibration import Recalibration
 from napari_nucseg.training.finetune.target import check_space
 
 
@@ -41,7 +43,9 @@ def export_candidate(network: keras.Model, config: ModelConfig, folder: Path) ->
     return open_model(folder)
 
 
-def describe(plan: Plan, spec: JobSpec, before: Scores, after: Scores) -> Provenance:
+def describe(
+    plan: Plan, spec: JobSpec, before: Scores, after: Scores, recalibration: Recalibration
+) -> Provenance:
     """Return where the new model comes from."""
     return Provenance(
         parent=plan.parent.name,
@@ -59,6 +63,7 @@ def describe(plan: Plan, spec: JobSpec, before: Scores, after: Scores) -> Proven
             "mean_ap": after.mean_ap,
             "before": {"f1": before.f1, "ap": before.ap, "mean_ap": before.mean_ap},
             "held_out": [str(area) for area in plan.split.areas],
+            "recalibration": asdict(recalibration),
         },
         command=command_line(spec),
     )
