@@ -244,6 +244,38 @@ def test_probabilities_without_labels_are_only_replaced_when_told_to(images, out
     assert tifffile.imread(map_file).shape == field.shape
 
 
+def test_probabilities_of_labels_that_are_replaced_by_some_without_go(images, output, table):
+    map_file = output / "a_probability.tif"
+    segment_batch(images / "a.tif", output, diameter=14, probabilities=True)
+    for options in ({}, {"splitting": 0.8}):  # skipped
+        segment_batch(images / "a.tif", output, diameter=14, **options)
+        assert map_file.exists()
+    again = segment_batch(images / "a.tif", output, diameter=14, overwrite=True)
+    assert again.counts == {Status.OK: 1}
+    assert not map_file.exists()
+    assert table()[0]["message"] == ""
+
+
+def test_probabilities_that_no_run_wrote_are_not_removed(images, output, table):
+    segment_batch(images / "a.tif", output, diameter=14, probabilities=True)
+    segment_batch(images / "a.tif", output, diameter=14, overwrite=True)
+    map_file = output / "a_probability.tif"
+    map_file.write_text("mine")
+    segment_batch(images / "a.tif", output, diameter=14, overwrite=True)
+    assert map_file.read_text() == "mine"
+    left = f"{map_file} was left, as it is not known to be of the earlier labels"
+    assert table()[0]["message"].startswith(left)
+
+
+def test_probabilities_of_labels_that_cannot_be_replaced_stay(images, output, monkeypatch):
+    segment_batch(images / "a.tif", output, diameter=14, probabilities=True)
+    before = {path.name: path.read_bytes() for path in output.glob("a_*")}
+    with no_space_for_labels(monkeypatch):
+        failed = segment_batch(images / "a.tif", output, diameter=14, overwrite=True)
+    assert failed.counts == {Status.FAILED: 1}
+    assert {path.name: path.read_bytes() for path in output.glob("a_*")} == before
+
+
 @contextmanager
 def no_space_for_labels(monkeypatch):
     """Let writing labels fail as long as the context lasts."""

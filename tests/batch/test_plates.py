@@ -86,6 +86,27 @@ def test_probabilities_have_a_plate_of_their_own(plate, output, field):
     np.testing.assert_array_equal(written.pixels(), maps)
 
 
+def test_probabilities_go_with_the_labels_they_were_of(plate, output):
+    maps = output / "screen_probability.zarr"
+    segment_batch(plate, output, diameter=14, probabilities=True)
+    segment_batch(plate, output, diameter=14)
+    assert {place for place in FIELDS if (maps / "/".join(place)).exists()} == {*FIELDS}
+    shutil.rmtree(plate / "B/3/0")  # so that this field fails, and keeps what it has
+    segment_batch(plate, output, diameter=14, overwrite=True)
+    assert [place for place in FIELDS if (maps / "/".join(place)).exists()] == [("B/3", "0")]
+
+
+@pytest.mark.parametrize("other", [[], ["notes.txt"]])
+def test_a_plate_without_probabilities_left_goes(plate, output, other):
+    segment_batch(plate, output, diameter=14, probabilities=True)
+    maps = output / "screen_probability.zarr"
+    for name in other:
+        (maps / name).write_text("mine")
+    segment_batch(plate, output, diameter=14, overwrite=True)
+    assert maps.exists() == bool(other)
+    assert (output / "screen_labels.zarr" / "B/3/0").is_dir()
+
+
 def test_tracks_are_in_the_attributes_of_the_labels(plate, output):
     segment_batch(plate, output, axes="TYX", diameter=14, link_time=True)
     labels = output / "screen_labels.zarr" / "A/1/0"

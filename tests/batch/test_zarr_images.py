@@ -41,6 +41,16 @@ def test_ome_zarr_images_of_a_folder(with_zarr, output, table, field):
     assert batch.counts[Status.OK] == 1
 
 
+def test_probabilities_go_with_the_labels_they_were_of(with_zarr, output):
+    image = with_zarr / "d.ome.zarr"
+    for options in ({"probabilities": True}, {}):
+        segment_batch(image, output, diameter=14, **options)
+        assert (output / "d_probability.ome.zarr").is_dir()
+    segment_batch(image, output, diameter=14, overwrite=True)
+    assert not list(output.glob("*probability*"))
+    assert not list(output.glob(".*"))
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_pixel_size_is_that_of_all_images(with_zarr, output, field, workers):
     given = {"Y": 0.25, "X": 0.25}

@@ -169,6 +169,15 @@ def test_probabilities_asked_for_later(run, images, output):
     assert labels(output) == ["a_labels.tif"]
 
 
+def test_probabilities_not_asked_for_any_more(run, images, output):
+    words = ("segment", images / "a.tif", "--output", output)
+    run(*words, "--probabilities")
+    run(*words)
+    assert (output / "a_probability.tif").exists()
+    assert run(*words, "--overwrite").exit_code == 0
+    assert not (output / "a_probability.tif").exists()
+
+
 def test_foreign_table(run, images, output):
     output.mkdir()
     (output / "summary.csv").write_text("my,table\n1,2\n")

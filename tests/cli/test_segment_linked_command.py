@@ -52,3 +52,7 @@ def test_a_file_without_the_axis_fails_and_the_rest_goes_on(run, file, image, ou
     failed = rows()["nuclei.tif"]
     assert failed["status"] == "failed"
     assert failed["message"].startswith("link_depth needs an image with the axis Z (depth), got")
+    assert (
+        "nuclei.tif: failed: --link-depth needs an image with the axis Z (depth)" in result.stderr
+    )
+    assert "pass --axes, such as 'ZYX'." in result.stderr

@@ -57,7 +57,7 @@ def test_the_pixel_size_gives_micrometres_a_meaning(images):
     wanted = ("--count", 1, "--size", 64, "--diameter", "12 um")
     without = run(images / "1.tif", *wanted)
     assert without.exit_code == 1
-    assert "pixel size" in without.stderr
+    assert "1.tif: --diameter '12 um' is a length, but the image has no pixel" in without.stderr
     result = run(images / "1.tif", *wanted, "--pixel-size", "0.5")
     assert result.exit_code == 0, result.stderr
     assert read(result) == read(run(images / "1.tif", *wanted[:-1], "24"))

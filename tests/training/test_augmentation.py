@@ -1,5 +1,8 @@
 """Random views: image and labels move together, and only the seed decides."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -80,6 +83,22 @@ def test_scale_enlarges_nuclei():
     for scale in (0.5, 1.0, 2.0):
         view = _view(3, scale, size=256, strength=0.0, image=image, labels=disk)
         assert (view.labels > 0).sum() == pytest.approx((disk > 0).sum() * scale**2, rel=0.05)
+
+
+VIEWS_OF_LINES = """
+import numpy as np
+from napari_nucseg.training.augmentation import random_view
+for shape in ((1, 40), (40, 1), (1, 1)):
+    image, nothing = np.full((*shape, 3), 0.25, np.float32), np.zeros(shape, np.int32)
+    for scale in (0.5, 1.0, 2.0):
+        view = random_view(image, nothing, scale, 48, np.random.default_rng(0), 1.0)
+        np.testing.assert_allclose(view.image, np.full((48, 48, 3), 0.25), atol=1e-5)
+"""
+
+
+def test_an_image_of_one_pixel_along_an_axis_is_mirrored_like_others():
+    # OpenCV may never come back from it, so that another process has to try.
+    subprocess.run([sys.executable, "-c", VIEWS_OF_LINES], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("color", [False, True])

@@ -6,7 +6,9 @@ from finetune_data import SPACING, Parrot, reviewed_row
 
 from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.model.config import OFFSET_UNIT, ModelConfig, NetworkConfig
+from napari_nucseg.preprocessing import normalize
 from napari_nucseg.training.finetune import windows
+from napari_nucseg.training.finetune.examination import Examination
 from napari_nucseg.training.finetune.rehearsal import Rehearsal, soft_targets
 from napari_nucseg.training.finetune.rows import make_row
 from napari_nucseg.training.finetune.split import plan_split
@@ -43,6 +45,26 @@ def test_a_batch_depends_on_seed_and_step_alone():
     assert not np.array_equal(make_windows(rows, 0.5, seed=1).batch(3)[0], wanted[0])
     for found, step in zip(first.prepared(2, 5), (2, 3, 4), strict=True):
         np.testing.assert_array_equal(found[0], first.batch(step)[0])
+
+
+def test_the_range_of_an_image_is_measured_once(monkeypatch):
+    rows = [reviewed_row("a", rows=14, columns=14), reviewed_row("b", seed=1)]
+    split, thin, measured = plan_split(rows), normalize._thin, []
+
+    def note(planes):
+        measured.extend(row.name for row in rows if any(p is row.image for p in planes))
+        return thin(planes)
+
+    monkeypatch.setattr(normalize, "_thin", note)
+    smaller = CONFIG.model_copy(update={"diameter": 12.0, "diameter_range": (6.0, 24.0)})
+    for config in (CONFIG, smaller):
+        assert Examination(rows, split, config).areas
+    rehearsal = Rehearsal(CONFIG, Parrot(), 0, rows)
+    assert Windows(rows, split, smaller, FineTuneParams(), rehearsal).sources
+    for seed in range(6):  # of both rows
+        rehearsal.disguise.view(64, 1.0, np.random.default_rng(seed))
+
+    assert sorted(measured) == ["a", "b"]
 
 
 def test_shapes_and_types():

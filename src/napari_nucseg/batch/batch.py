@@ -15,7 +15,7 @@ from napari_nucseg.batch.executors import (
     Executor,
     WorkersExecutor,
 )
-from napari_nucseg.batch.existing import look_up, with_what_is_tracked
+from napari_nucseg.batch.existing import look_up, with_what_came_along
 from napari_nucseg.batch.items import (
     FieldItem,
     FileItem,
@@ -32,6 +32,7 @@ from napari_nucseg.batch.work import Work, load_network
 from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import InputError, ReadError, WriteError
+from napari_nucseg.io.earlier import remove_bare_plate
 from napari_nucseg.io.leftovers import clear_leftovers
 from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.pixel_size import check_pixel_size
@@ -221,7 +222,7 @@ class Batch:
         cancelled: CancelCheck,
     ) -> None:
         self._tracebacks = Tracebacks(self.summary.with_name(TRACEBACKS))
-        self.items = [with_what_is_tracked(i, self.results, self.record) for i in self.items]
+        self.items = [with_what_came_along(i, self.results, self.record) for i in self.items]
         known = {item.file: self._look_up(item) for item in self.items}
         self.results.forget_untrue(self.items, self.summary.parent)
         fields = [item for item in self.items if isinstance(item, FieldItem)]
@@ -237,6 +238,7 @@ class Batch:
             try:
                 self._run_items(summary, known, make(started, tiles, cancelled), finished)
             finally:
+                self._tidy_plates(fields)
                 if self.results.superseded:
                     with suppress(WriteError):  # the next run tells which rows are true
                         summary.replace(self.results.rows)
@@ -312,6 +314,12 @@ class Batch:
             prepare_plate(labels, source)
             if self.work.params.probabilities:
                 prepare_plate(probability, source)
+
+    def _tidy_plates(self, fields: Sequence[FieldItem]) -> None:
+        """Remove what is left of plates whose probabilities went with the labels they were of."""
+        if self.work.overwrite and not self.work.params.probabilities:
+            for plate in {item.plates[1] for item in fields if item.mapped}:
+                remove_bare_plate(plate)
 
     def _add(self, summary: Summary, item: Item, outcome: Outcome) -> None:
         """Count an outcome and write its row, unless there is one already."""

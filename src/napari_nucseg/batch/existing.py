@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
 
-from napari_nucseg.batch.items import FileItem, Item, count_nuclei, missing_result
+from napari_nucseg.batch.items import FieldItem, FileItem, Item, count_nuclei, missing_result
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.record import ParameterRecord
 from napari_nucseg.batch.results import Results, Row
@@ -52,12 +52,16 @@ def look_up(
     )
 
 
-def with_what_is_tracked(item: Item, results: Results, record: ParameterRecord) -> Item:
-    """Return an item that knows whether the labels which lie there were written with tracks."""
+def with_what_came_along(item: Item, results: Results, record: ParameterRecord) -> Item:
+    """Return an item that knows what the labels which lie there were written with."""
     row = results.of_labels(item)
-    if not isinstance(item, FileItem) or row is None:
+    if row is None:
         return item
-    return replace(item, tracked=record.linked_in_time(row["parameters"]))
+    mapped = record.made_with(row["parameters"], "probabilities")
+    tracked = record.made_with(row["parameters"], "link_time")
+    if isinstance(item, FileItem):
+        return replace(item, mapped=mapped, tracked=tracked)
+    return replace(item, mapped=mapped) if isinstance(item, FieldItem) else item
 
 
 def _in_the_way(item: Item, params: SegmentParams) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError, ReadError, WriteError
 from napari_nucseg.inference.segment import SegmentationResult
+from napari_nucseg.io.earlier import remove_earlier
 from napari_nucseg.io.inputs import (
     LABELS_SUFFIX,
     PLATE_LABELS_SUFFIX,
@@ -86,13 +87,14 @@ class FileItem:
         Folder of the results.
     stem : str
         Begins their names.
-    tracked : bool
-        Whether the labels that lie there were written with tracks.
+    mapped, tracked : bool
+        Whether the labels that lie there were written with probabilities, and with tracks.
     """
 
     source: Path
     output: Path
     stem: str
+    mapped: bool = False
     tracked: bool = False
 
     @property
@@ -143,7 +145,7 @@ class FileItem:
                 )
             beside.enter_context(self.with_tracks(result, overwrite=overwrite))
             write_labels(self.labels, result.labels, axes, size, overwrite=overwrite)
-        return self.without_tracks(result, overwrite=overwrite)
+        return self.without_earlier(result, overwrite=overwrite)
 
     def with_tracks(
         self, result: SegmentationResult, *, overwrite: bool
@@ -154,14 +156,15 @@ class FileItem:
             return nullcontext()
         return tracks_with(self.tracks, tracks, overwrite=overwrite)
 
-    def without_tracks(self, result: SegmentationResult, *, overwrite: bool) -> str:
-        """Remove the tracks of labels that were replaced by some without.
+    def without_earlier(self, result: SegmentationResult, *, overwrite: bool) -> str:
+        """Remove probabilities and tracks of labels that were replaced by some without.
 
-        Returns what the user should know of tracks that stay, ``""`` if there are none.
+        Returns what the user should know of those that stay, ``""`` if there are none.
         """
-        if not overwrite or tracks_of(result) is not None:
-            return ""
-        return remove_tracks(self.tracks, of_labels=self.tracked)
+        remarks = [_without_maps(self, result, overwrite=overwrite)]
+        if overwrite and tracks_of(result) is None:
+            remarks.append(remove_tracks(self.tracks, of_labels=self.tracked))
+        return " ".join(filter(None, remarks))
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ class ZarrItem(FileItem):
         """See `Item`."""
         with self.with_tracks(result, overwrite=overwrite):
             _write_groups(self, result, image, overwrite=overwrite)
-        return self.without_tracks(result, overwrite=overwrite)
+        return self.without_earlier(result, overwrite=overwrite)
 
 
 @dataclass(frozen=True)
@@ -215,11 +218,14 @@ class FieldItem:
     output : Path
     stem : str
         Begins the names of the resulting plates.
+    mapped : bool
+        Whether the labels that lie there were written with probabilities.
     """
 
     field: Field
     output: Path
     stem: str
+    mapped: bool = False
 
     @property
     def source(self) -> Path:
@@ -275,7 +281,7 @@ class FieldItem:
     def write(self, result: SegmentationResult, image: LoadedImage, *, overwrite: bool) -> str:
         """See `Item`."""
         _write_groups(self, result, image, overwrite=overwrite)
-        return ""
+        return _without_maps(self, result, overwrite=overwrite)
 
 
 def _write_groups(
@@ -295,6 +301,15 @@ def _write_groups(
         write_field(
             item.labels, source, result.labels, axes, image, record=record, overwrite=overwrite
         )
+
+
+def _without_maps(
+    item: FileItem | FieldItem, result: SegmentationResult, *, overwrite: bool
+) -> str:
+    """Remove the probabilities of labels that were replaced by some without."""
+    if not overwrite or result.probabilities is not None:
+        return ""
+    return remove_earlier(item.probability, of_labels=item.mapped)
 
 
 def missing_result(item: Item, params: SegmentParams) -> Path | None:

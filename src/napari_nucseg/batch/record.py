@@ -54,7 +54,9 @@ class ParameterRecord:
             "pixel_size": work.pixel_size,
             "parameters": work.params.model_dump(mode="json"),
         }
-        text = json.dumps(_effective(self._now), sort_keys=True)
+        # With the same labels, but whether probabilities came with them is to be known later.
+        keyed = {**_effective(self._now), "probabilities": work.params.probabilities}
+        text = json.dumps(keyed, sort_keys=True)
         self.key = hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
         self._overwrite = work.overwrite
         self.read()
@@ -74,6 +76,8 @@ class ParameterRecord:
         if key == self.key or key not in self._known:
             return ""
         then, now = _effective(self._known[key]), _effective(self._now)
+        if then == now:
+            return ""
         changes = [
             f"{name} {_show(then[name])}, now {_show(now[name])}"
             for name in now
@@ -81,9 +85,9 @@ class ParameterRecord:
         ]
         return f"made with other parameters ({'; '.join(changes) or 'of another version'})"
 
-    def linked_in_time(self, key: str) -> bool:
-        """Tell whether results were made with tracks; no if it is unknown."""
-        return self._known.get(key, {}).get("parameters", {}).get("link_time") is True
+    def made_with(self, key: str, switch: str) -> bool:
+        """Tell whether results were made with a parameter on; no if it is unknown."""
+        return self._known.get(key, {}).get("parameters", {}).get(switch) is True
 
     def write(self) -> None:
         """Add the parameters of this run.

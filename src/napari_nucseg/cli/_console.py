@@ -4,11 +4,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
 
 from napari_nucseg import _types
+from napari_nucseg.cli._wording import in_shell_words
 from napari_nucseg.errors import NucsegError
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def fail_clearly() -> Iterator[None]:
     try:
         yield
     except NucsegError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(in_shell_words(str(error)), err=True)
         raise typer.Exit(code=1) from error
     except ImportError as error:  # such as OpenCV without a library of the system
         typer.echo(
@@ -72,7 +74,8 @@ class BatchProgress:
     def finish(self, item: "Item", outcome: "Outcome") -> None:
         """Write the line of a file."""
         self._done += 1
-        line = f"[{self._done}/{self._n_files}] {item.source}: {outcome.describe()}"
+        said = replace(outcome, message=in_shell_words(outcome.message)).describe()
+        line = f"[{self._done}/{self._n_files}] {item.source}: {said}"
         if self._bars is None:
             typer.echo(line, err=True)
         else:

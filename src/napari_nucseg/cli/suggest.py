@@ -12,6 +12,7 @@ from napari_nucseg.cli._axes import Axes
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly
 from napari_nucseg.cli._options import read_options, whole_number, with_options
 from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
+from napari_nucseg.cli._wording import in_shell_words
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.params import SegmentParams
@@ -85,7 +86,7 @@ def suggest(
                     pixel_size=image.pixel_size,
                 )
             except NucsegError as error:
-                typer.echo(f"{name}: {error}", err=True)
+                typer.echo(f"{name}: {in_shell_words(str(error))}", err=True)
                 code = 1
             except KeyboardInterrupt:
                 code = INTERRUPTED

@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from napari_nucseg._types import CancelCheck
+from napari_nucseg._types import CancelCheck, LabelArray
 from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.job import SegmentJob
 from napari_nucseg.inference.left_out import (
     LeftOut,
-    drops_cut,
-    find_cut,
+    count_cut,
     find_left_out,
     may_leave_out,
 )
@@ -67,19 +66,15 @@ class EmptyPlanes:
 
     def _count(self) -> None:
         """Count what was left out of the planes that wait."""
-        job = self._job
+        job, network = self._job, self._job.model.config.network
         for maps in self._waiting:
             if self._cancelled is not None and self._cancelled():
                 raise Cancelled("Looking for what was left out was cancelled.")
-            every = find_left_out(maps, job.model.config.network, self._params, job.diameter)
+            every = find_left_out(maps, network, self._params, job.diameter)
             areas = np.bincount(self._field_of_view.keep_inside(every).ravel())[1:]
-            self._left_out += LeftOut.of(areas, self._params, self._count_cut(maps))
+            cut = count_cut(maps, network, self._params, job.diameter, self._count_inside)
+            self._left_out += LeftOut.of(areas, self._params, cut)
         self.forget()
 
-    def _count_cut(self, maps: PlaneMaps) -> int:
-        """Return how many nuclei only the border leaves out of a plane that has no others."""
-        job = self._job
-        if not drops_cut(self._params):
-            return 0
-        found = find_cut(maps, job.model.config.network, self._params, job.diameter)
-        return int(self._field_of_view.keep_inside(found).max())
+    def _count_inside(self, labels: LabelArray) -> int:
+        return int(self._field_of_view.keep_inside(labels).max())

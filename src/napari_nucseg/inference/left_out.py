@@ -1,6 +1,7 @@
 """The nuclei that Certainty, Minimum size and Drop border leave out, for results without others."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,12 +108,27 @@ def drops_cut(params: SegmentParams) -> bool:
     return outline_params(params).drop_border
 
 
-def find_cut(
-    maps: PlaneMaps, network: NetworkConfig, params: SegmentParams, diameter: float
-) -> LabelArray:
-    """Return the outlines of a plane with those that the border cuts; see `find_left_out`."""
+def count_cut(
+    maps: PlaneMaps,
+    network: NetworkConfig,
+    params: SegmentParams,
+    diameter: float,
+    count: Callable[[LabelArray], int],
+) -> int:
+    """Return how many nuclei only the border leaves out of a plane, or a part of one, without any.
+
+    Parameters
+    ----------
+    maps, network, params, diameter
+        See `find_left_out`.
+    count : callable
+        Returns how many of the outlines, which now have those that the border cuts, belong to what
+        is looked at.
+    """
+    if not drops_cut(params):
+        return 0
     kept = params.model_copy(update={"drop_border": False})
-    return find_instances(maps, network, kept, diameter)
+    return count(find_instances(maps, network, kept, diameter))
 
 
 def find_left_out(

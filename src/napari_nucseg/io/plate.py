@@ -18,6 +18,9 @@ CONVERTED = "bioformats2raw.layout"
 
 V2_GROUP, V2_ATTRIBUTES, V3_METADATA = ".zgroup", ".zattrs", "zarr.json"
 
+METADATA = (V2_GROUP, V2_ATTRIBUTES, V3_METADATA)
+"""Files of a group."""
+
 
 @dataclass(frozen=True)
 class Field:

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.io.atomic import atomic_file
+from napari_nucseg.io.earlier import remove_earlier
 
 _COLUMNS = 4
 
@@ -62,18 +63,7 @@ def remove_tracks(path: Path, *, of_labels: bool) -> str:
     str
         What the user should know of tracks that stay, ``""`` if there are none.
     """
-    if _read_tracks(path) is None:
-        return ""
-    if not of_labels:
-        return (
-            f"{path} was left, as it is not known to be of the earlier labels; it is not of the "
-            "new ones."
-        )
-    try:
-        path.unlink()
-    except OSError as error:  # the new labels are there all the same
-        return f"{path} is of the earlier labels but cannot be removed: {error.strerror or error}."
-    return ""
+    return "" if _read_tracks(path) is None else remove_earlier(path, of_labels=of_labels)
 
 
 def are_tracks(path: Path, rows: list[list[int]]) -> bool:

@@ -16,7 +16,13 @@ from napari_nucseg.cluster import share_cores
 from napari_nucseg.errors import ModelError, ReadError, WorkerError
 from napari_nucseg.inference.engine import make_engine
 from napari_nucseg.inference.instances import find_instances
-from napari_nucseg.inference.left_out import LeftOut, drops_cut, find_left_out, may_leave_out
+from napari_nucseg.inference.left_out import (
+    LeftOut,
+    count_cut,
+    drops_cut,
+    find_left_out,
+    may_leave_out,
+)
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.large.columns import Counted, ids_at_border
@@ -104,22 +110,19 @@ class Run:
 
     def _left_out(self, maps: PlaneMaps, block: Block) -> LeftOut:
         """Return what limits left out of a block in which nothing was found."""
-        plan = self.plan
-        if not may_leave_out(maps, plan.request.params, plan.diameter):
+        diameter, params = self.plan.diameter, self.plan.request.params
+        network = self._model.config.network
+        if not may_leave_out(maps, params, diameter):
             return LeftOut()
-        every = find_left_out(maps, self._model.config.network, self._params, plan.diameter)
+        every = find_left_out(maps, network, self._params, diameter)
         nuclei = self._keep(every, block, 0.0)
         areas = np.array([nuclei.area(i) for i in range(len(nuclei))])
-        return LeftOut.of(areas, self._params, self._count_cut(maps, block))
 
-    def _count_cut(self, maps: PlaneMaps, block: Block) -> int:
-        """Return how many nuclei of a block only the border of the image leaves out."""
-        if not drops_cut(self.plan.request.params):
-            return 0
-        labels = find_instances(maps, self._model.config.network, self._params, self.plan.diameter)
-        nuclei = Nuclei.of(labels, block.outer, self._grid.shape)
-        cut = nuclei.owned_by(block.inner, 0.0) & nuclei.at_border(self._grid.shape)
-        return int(np.count_nonzero(cut))
+        def count(labels: LabelArray) -> int:
+            return Nuclei.of(labels, block.outer, self._grid.shape).count_in(block.inner)
+
+        cut = count_cut(maps, network, params, diameter, count)
+        return LeftOut.of(areas, self._params, cut)
 
     def _keep(self, labels: LabelArray, block: Block, tolerance: float) -> Nuclei:
         """Return the nuclei whose centre lies in a block, and not at a border that drops them."""

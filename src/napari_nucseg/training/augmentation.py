@@ -55,7 +55,9 @@ def random_view(
     interpolation = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_LINEAR
     if scale < 0.7:  # blur before thinning out, or noise and texture alias
         image = cv2.GaussianBlur(image, (0, 0), 0.4 / scale)
-    warped = cv2.remap(image, columns, rows, interpolation, borderMode=cv2.BORDER_REFLECT_101)
+    warped = cv2.remap(
+        _without_thin_axes(image), columns, rows, interpolation, borderMode=cv2.BORDER_REFLECT_101
+    )
     # float32 holds label ids exactly up to 2**24, and remap takes no int32.
     drawn = cv2.remap(
         labels.astype(np.float32), columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT
@@ -130,6 +132,17 @@ def _sampling_grid(
     rows = centre_y + np.cos(angle) * y - np.sin(angle) * x
     columns = centre_x + np.sin(angle) * y + np.cos(angle) * x
     return rows.astype(np.float32), columns.astype(np.float32)
+
+
+def _without_thin_axes(image: FloatArray) -> FloatArray:
+    """Double an axis of one pixel, along which OpenCV's mirrored cubic sampling never ends.
+
+    Mirrored without its edge, two equal pixels are the same as one.
+    """
+    for axis in (0, 1):
+        if image.shape[axis] == 1:
+            image = np.repeat(image, 2, axis)
+    return image
 
 
 def _centre(length: int, window: float, rng: Generator) -> float:

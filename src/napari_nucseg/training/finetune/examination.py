@@ -17,7 +17,7 @@ from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.maps import PlaneInput, predict_plane
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.params import SegmentParams
-from napari_nucseg.preprocessing.normalize import measure_range, normalize, to_three_channels
+from napari_nucseg.preprocessing.normalize import normalize, to_three_channels
 from napari_nucseg.training.finetune.messages import Scores
 from napari_nucseg.training.finetune.rows import Row
 from napari_nucseg.training.finetune.split import Split, nuclei_inside
@@ -117,9 +117,9 @@ class Examination:
 
 def prepare_row(row: Row, config: ModelConfig) -> PlaneInput:
     """Return how a row becomes the network's input, at the scale that its nuclei ask for."""
-    intensity = measure_range([row.image], config.input, joint=row.color)
     channels = tuple(range(row.image.shape[-1]))
-    return PlaneInput(config, intensity, channels, row.color, config.scale_for(row.diameter))
+    scale = config.scale_for(row.diameter)
+    return PlaneInput(config, row.intensity(config.input), channels, row.color, scale)
 
 
 def box_around(place: AnyArray, reach: int, step: int = 1) -> tuple[slice, slice]:

@@ -1,7 +1,7 @@
 """One image with its corrected labels and the region that was reviewed."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from scipy import ndimage
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, LabelArray
 from napari_nucseg.errors import DatasetError
+from napari_nucseg.preprocessing.normalize import InputConfig, IntensityRange, measure_range
 from napari_nucseg.training.dataset import median_diameter
 
 
@@ -39,11 +40,18 @@ class Row:
     reviewed: AnyArray
     diameter: float
     remarks: tuple[str, ...] = ()
+    _ranges: dict[InputConfig, IntensityRange] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def color(self) -> bool:
         """Whether it is a colour image."""
         return self.image.shape[-1] == 3
+
+    def intensity(self, config: InputConfig) -> IntensityRange:
+        """Return the range of the image's values, measured once for all parts of a training."""
+        if config not in self._ranges:
+            self._ranges[config] = measure_range([self.image], config, joint=self.color)
+        return self._ranges[config]
 
     def sha256(self) -> str:
         """Return the hash of image, labels and reviewed region."""

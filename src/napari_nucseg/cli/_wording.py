@@ -1,0 +1,35 @@
+"""Messages in the words of the shell: options where Python has parameters."""
+
+import re
+from functools import cache
+
+from napari_nucseg.cli._options import option_name
+from napari_nucseg.finetune_params import FineTuneParams
+from napari_nucseg.params import SegmentParams
+
+ARGUMENTS = ("axes", "pixel_size", "workers", "scheduler", "block", "overlap")
+"""What Python takes beside parameters, and the shell as options of the same names."""
+
+
+def in_shell_words(message: str) -> str:
+    """Return a message of the library that names options, such as ``--link-depth``.
+
+    Only where a parameter is surely meant: at the beginning, as in ``channels: the image has 2``,
+    with a value, as in ``engine='litert'``, and after "pass". Paths and other words stay.
+    """
+    first, valued, passed = _patterns()
+    message = valued.sub(lambda found: f"{option_name(found[1])} {found[2]}", message)
+    for pattern in (first, passed):
+        message = pattern.sub(lambda found: option_name(found[0]), message)
+    return message
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    fields = (*SegmentParams.model_fields, *FineTuneParams.model_fields, *ARGUMENTS)
+    name = f"(?:{'|'.join(fields)})"
+    return (
+        re.compile(rf"^{name}(?=: | needs | must | ')"),
+        re.compile(rf"(?<!\S)({name})='([^'\s]*)'"),
+        re.compile(rf"(?<=\bpass ){name}(?=[\s,;.])"),
+    )

@@ -1,0 +1,76 @@
+"""Messages name options in the shell, and parameters in Python, napari and files."""
+
+import numpy as np
+import pytest
+import tifffile
+
+import napari_nucseg
+from napari_nucseg.cli._wording import ARGUMENTS, in_shell_words
+from napari_nucseg.errors import InputError
+from napari_nucseg.finetune_params import FineTuneParams
+from napari_nucseg.params import SegmentParams, check_whole
+
+
+@pytest.mark.parametrize(
+    "name", [*SegmentParams.model_fields, *FineTuneParams.model_fields, *ARGUMENTS]
+)
+def test_every_parameter_has_an_option(run, name):
+    option = "--" + name.replace("_", "-")
+    help_text = "".join(run(command, "--help").stdout for command in ("segment", "finetune"))
+    assert f"{option} " in help_text
+    assert in_shell_words(f"{name}: expected more") == f"{option}: expected more"
+
+
+@pytest.mark.parametrize(
+    ("message", "wanted"),
+    [
+        (
+            "engine='tensorflow' needs TensorFlow; install it or use engine='litert'.",
+            "--engine tensorflow needs TensorFlow; install it or use --engine litert.",
+        ),
+        ("pixel_size must map axes", "--pixel-size must map axes"),
+        ("If so, pass axes, such as 'ZYX'.", "If so, pass --axes, such as 'ZYX'."),
+        ("the axes Y and X; model and channels stay", None),
+        ("channels/a.tif is empty.", None),
+        ("model/link_depth: no such folder", None),
+        ("--channels: expected a whole number", None),
+        ("models: there are none", None),
+    ],
+)
+def test_only_what_is_a_parameter_is_renamed(message, wanted):
+    assert in_shell_words(message) == (wanted or message)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("channels", 3, "channels: the image has 1 (counted from 0), got 3."),
+        ("diameter", "3000", "diameter '3000' is 3,000 px; expected"),
+        ("link_time", True, "link_time needs an image with the axis T (time), got"),
+    ],
+)
+def test_an_error_of_one_image(run, image, field, output, rows, name, value, message):
+    with pytest.raises(InputError) as raised:
+        napari_nucseg.segment(field, "YX", **{name: value})
+    option = "--" + name.replace("_", "-")
+
+    result = run("segment", image, "--output", output, option, *([] if value is True else [value]))
+
+    assert result.exit_code == 1
+    assert str(raised.value).startswith(message)
+    assert rows()["nuclei.tif"]["message"] == str(raised.value)  # as napari and Python write it
+    shown = option + message.removeprefix(name)
+    assert f"nuclei.tif: failed: {shown}" in result.stderr
+
+
+def test_an_error_of_a_whole_command(run, tmp_path, field):
+    tifffile.imwrite(tmp_path / "x.tif", np.pad(field, 128), tile=(64, 64))
+    output = tmp_path / "x.ome.zarr"
+    result = run("segment", tmp_path / "x.tif", "--output", output, "--link-depth")
+    assert result.exit_code == 1
+    assert "\n--link-depth needs an image with the axis Z (depth), got" in result.stderr
+    words = ("--diameter", 14, "--block", 32, "--overlap", 96)
+    result = run("segment", tmp_path / "x.tif", "--output", output, *words)
+    assert "\n--block must be at least the overlap, 96 pixels here, got 32." in result.stderr
+    with pytest.raises(InputError, match="block must be a whole number of at least 1, got 0"):
+        check_whole("block", 0, 1)
