@@ -360,8 +360,9 @@ def test_labels_whose_tracks_are_not_there_are_not_taken_for_linked_ones(
     again = segment_batch(tmp_path / "m.tif", output, **options)
     on_worker = segment_on_worker(item, Work(make_params(options), None, False), "run", None)
 
-    assert again.counts == {Status.FAILED: 1}
-    assert "exists already, but m_tracks.txt does not; --overwrite" in table()[0]["message"]
+    assert again.counts == {Status.SKIPPED: 1}
+    assert "1 of these without tracks" in again.describe()
+    assert table()[0]["status"] == Status.OK
     assert on_worker.status is Status.FAILED
     assert not item.tracks.exists()
     plain = segment_batch(tmp_path / "m.tif", output, diameter=14)

@@ -72,6 +72,8 @@ class Batch:
         Skipped so far although their results were made with other parameters.
     newer : int
         Skipped so far although the image changed after its labels.
+    lacking : Counter
+        Skipped so far although they have no ``probabilities`` or ``tracks``, which are asked for.
     """
 
     items: list[Item]
@@ -83,6 +85,7 @@ class Batch:
     nuclei: int = 0
     outdated: int = 0
     newer: int = 0
+    lacking: Counter[str] = field(default_factory=Counter)
     _tracebacks: Tracebacks = field(init=False, repr=False, compare=False)
 
     @classmethod
@@ -204,6 +207,7 @@ class Batch:
                 f"{self.counts[Status.SKIPPED]} skipped as {'it has' if one else 'they have'} "
                 f"results (--overwrite computes {'it' if one else 'them'} again)"
             )
+        parts += [f"{n} of these without {result}" for result, n in self.lacking.items()]
         if self.outdated:
             parts.append(f"{self.outdated} of these made with other parameters")
         if self.newer:
@@ -344,6 +348,7 @@ class Batch:
         self.nuclei += (outcome.nuclei or 0) if outcome.status is Status.OK else 0
         self.outdated += bool(outcome.remark)
         self.newer += outcome.newer
+        self.lacking.update(outcome.lacking)
 
     def _key(self, row: Row | None, outcome: Outcome) -> str:
         """Return the key of the parameters that the labels which lie there were made with."""
