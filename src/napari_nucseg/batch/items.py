@@ -129,7 +129,7 @@ class FileItem:
     def read(self, axes: str | None) -> LoadedImage:
         """See `Item`."""
         image = read_image(self.source)
-        return image if axes is None else replace(image, axes=axes)
+        return image if axes is None else image.with_axes(axes)
 
     def read_labels(self) -> LoadedImage:
         """See `Item`."""
