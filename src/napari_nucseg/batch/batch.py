@@ -36,6 +36,7 @@ from napari_nucseg.io.earlier import remove_bare_plate
 from napari_nucseg.io.leftovers import clear_leftovers
 from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.pixel_size import check_pixel_size
+from napari_nucseg.io.place import given_place
 from napari_nucseg.io.summary import Summary, read_rows
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.params import SegmentParams, check_whole
@@ -120,7 +121,7 @@ class Batch:
         ------
         InputError, ReadError, WriteError, ModelError, EngineError
         """
-        output = Path(output)
+        output = given_place(output, "output", "a folder for the results; '.' is the current one")
         if axes is not None:
             check_axes(axes)
         if pixel_size is not None:

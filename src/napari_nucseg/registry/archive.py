@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from napari_nucseg._types import CancelCheck
 from napari_nucseg.errors import Cancelled, ModelError
 from napari_nucseg.io.atomic import atomic_file
+from napari_nucseg.io.place import given_place
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import (
     CARD,
@@ -70,7 +71,7 @@ def export_model(
     Cancelled
     """
     model = find_model(name)
-    target = Path(path) if path is not None else Path()
+    target = Path() if path is None else given_place(path, "path", "a file, or a folder for it")
     if target.is_dir():
         target = target / f"{model.name}.zip"
     _ = model.weights, model.litert  # their hashes are checked
