@@ -20,6 +20,8 @@ from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import (
     CARD,
     CONFIG,
+    LITERT,
+    WEIGHTS,
     ModelFolder,
     first_problem,
     open_model,
@@ -148,7 +150,12 @@ def _read_config(archive: UntrustedZip) -> ModelConfig:
 def _check(folder: Path) -> None:
     """Raise ModelError unless the model in a folder is whole and runs."""
     model = open_model(folder)
-    _ = model.weights, model.litert  # their hashes are checked
+    for name in (WEIGHTS, LITERT):
+        if difference := model.difference(name):
+            raise ModelError(
+                f"its {name} was changed or damaged since the model was exported ({difference}); "
+                "ask for the zip file again."
+            )
     read_provenance(folder)
     check_runs(folder)
 
