@@ -54,7 +54,7 @@ def resolve_axes(shape: Sequence[int], axes: str | None = None, *, rgb: bool | N
         raise InputError(f"The image is empty: it has the shape {_text(shape)}.")
     if axes is None:
         return _guess(shape, rgb)
-    axes = _upper(axes)
+    axes = upper_axes(axes)
     _check(axes, shape)
     return axes
 
@@ -77,14 +77,14 @@ def _guess(shape: tuple[int, ...], rgb: bool | None) -> str:
 
 
 def check_axes(axes: str) -> None:
-    """Raise InputError if these cannot be the axes of any image."""
-    axes = _upper(axes)
+    """Raise InputError if these cannot be the axes of any image, such as SYX of a TIFF file."""
+    axes = upper_axes(axes)
     _check(axes)
     _check_rows_last(axes)
 
 
-def _upper(axes: Any) -> str:
-    """Return axes in upper case; InputError if they are no string."""
+def upper_axes(axes: Any) -> str:
+    """Return axes without spaces in upper case; InputError if they are no string."""
     if not isinstance(axes, str):
         raise InputError(
             f"axes must be one string with a letter of {KNOWN_AXES} per axis, such as 'ZYX'; "
@@ -107,8 +107,9 @@ def _check(axes: str, shape: tuple[int, ...] | None = None) -> None:
         raise InputError(f"One letter per axis is needed, {len(shape)} for this image; {given}.")
     if "Y" not in axes or "X" not in axes:
         raise InputError(f"The axes Y and X must both be there; {given}.")
-    fits = shape is None or shape[-1] in _SAMPLE_SIZES
-    if "S" in axes and not (axes[-1] == "S" and fits):
+    # Without a shape it is of a file, which may store them plane by plane: see `io.planar`.
+    fits = shape is None or (axes[-1] == "S" and shape[-1] in _SAMPLE_SIZES)
+    if "S" in axes and not fits:
         raise InputError(
             f"S (samples of a colour image) must be the last axis and have a length of 3 or 4; "
             f"{given}."

@@ -14,13 +14,13 @@ import pytest
 import tifffile
 
 import napari_nucseg
-from napari_nucseg import segment, segment_batch
+from napari_nucseg import segment, segment_batch, segment_large
 from napari_nucseg.batch import results
 from napari_nucseg.batch.batch import LOCK, Batch
 from napari_nucseg.batch.items import FileItem
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.work import Work, segment_on_worker
-from napari_nucseg.errors import Cancelled, InputError, ReadError, WriteError
+from napari_nucseg.errors import Cancelled, InputError, ModelError, ReadError, WriteError
 from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.summary import COLUMNS, PLACE, Summary
 from napari_nucseg.params import SegmentParams, make_params
@@ -360,8 +360,9 @@ def test_labels_whose_tracks_are_not_there_are_not_taken_for_linked_ones(
     again = segment_batch(tmp_path / "m.tif", output, **options)
     on_worker = segment_on_worker(item, Work(make_params(options), None, False), "run", None)
 
-    assert again.counts == {Status.FAILED: 1}
-    assert "exists already, but m_tracks.txt does not; --overwrite" in table()[0]["message"]
+    assert again.counts == {Status.SKIPPED: 1}
+    assert "1 of these without tracks" in again.describe()
+    assert table()[0]["status"] == Status.OK
     assert on_worker.status is Status.FAILED
     assert not item.tracks.exists()
     plain = segment_batch(tmp_path / "m.tif", output, diameter=14)
@@ -776,3 +777,23 @@ def test_tracebacks_of_earlier_runs_go_when_all_is_computed_again(
     assert kept.exists() == (before is not None)  # what is not ours stays
     if before:
         assert kept.read_text().startswith(before)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda images: segment_batch(images, ""), "^output is empty"),
+        (lambda images: segment_batch("", images / "out"), "^An input is empty"),
+        (lambda images: segment_batch(images, images / "out", model=""), "no model ''"),
+        (lambda images: segment_large(images / "a.tif", ""), "^target is empty"),
+        (lambda _: segment(np.zeros((32, 32)), model=""), "no model ''"),
+    ],
+)
+def test_empty_names(images, tmp_path, monkeypatch, call, message):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with pytest.raises((InputError, ReadError, ModelError), match=message):
+        call(images)
+    assert list(here.iterdir()) == []
+    assert not (images / "out").exists()

@@ -162,11 +162,48 @@ def test_result_of_another_file_is_not_taken_for_ours(run, images, tmp_path, out
 
 
 def test_probabilities_asked_for_later(run, images, output):
-    run("segment", images / "a.tif", "--output", output)
-    result = run("segment", images / "a.tif", "--output", output, "--probabilities")
-    assert result.exit_code == 1
-    assert "a_probability.tif does not; --overwrite computes both" in result.stderr
-    assert labels(output) == ["a_labels.tif"]
+    words = ("segment", images / "a.tif", "--output", output)
+    run(*words)
+    before = (output / "summary.csv").read_bytes()
+    result = run(*words, "--probabilities")
+    assert result.exit_code == 0
+    first, last = result.stderr.splitlines()
+    assert first.endswith(
+        "a_labels.tif exists already, without probabilities (--overwrite computes both)"
+    )
+    assert "1 of these without probabilities" in last
+    assert (output / "summary.csv").read_bytes() == before
+    assert not (output / "a_probability.tif").exists()
+    assert run(*words, "--probabilities", "--overwrite").exit_code == 0
+    assert (output / "a_probability.tif").exists()
+
+
+def test_rows_that_failed_for_want_of_probabilities_get_their_counts_back(
+    run, images, output, rows
+):
+    words = ("segment", images / "a.tif", "--output", output)
+    run(*words)
+    made = rows()["a.tif"]
+    text = (output / "summary.csv").read_text()
+    failed = text.replace(f",{made['nuclei']},", ",,", 1).replace(",ok,", ",failed,", 1)
+    assert failed != text
+    (output / "summary.csv").write_text(failed)  # as earlier versions left it
+    assert run(*words, "--probabilities").exit_code == 0
+    row = rows()["a.tif"]
+    assert (row["nuclei"], row["status"]) == (made["nuclei"], "skipped")
+    assert row["parameters"] == made["parameters"]
+
+
+def test_probabilities_and_tracks_asked_for_later(run, tmp_path, output, stack):
+    movie = tmp_path / "m.tif"
+    tifffile.imwrite(movie, stack, imagej=True, metadata={"axes": "TYX"})
+    words = ("segment", movie, "--output", output)
+    run(*words, "--link-time")
+    (output / "m_tracks.txt").unlink()
+    result = run(*words, "--link-time", "--probabilities")
+    assert result.exit_code == 0
+    assert "without probabilities and tracks (--overwrite computes all)" in result.stderr
+    assert "1 of these without probabilities, 1 of these without tracks" in result.stderr
 
 
 def test_probabilities_not_asked_for_any_more(run, images, output):

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 import napari_nucseg
 from napari_nucseg.io.reading import read_image
@@ -213,3 +214,45 @@ def test_an_image_without_nuclei_says_at_which_diameter_they_were_searched(run, 
     assert "No nuclei were seen that could be measured, so they were searched for at" in (
         result.stderr
     )
+
+
+@pytest.fixture
+def planar(tmp_path, stack):
+    """A file of three planes of bytes, which tifffile stores as the colours of one plane."""
+    path = tmp_path / "planar.tif"
+    tifffile.imwrite(path, as_bytes(stack), photometric="rgb", planarconfig="separate")
+    return path
+
+
+def as_bytes(stack):
+    return (stack // (stack.max() // 255 + 1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("stated", "axes"), [("ZYX", "ZYX"), ("cyx", "CYX"), ("SYX", "YXS"), ("YXS", "YXS"), ("", "")]
+)
+@pytest.mark.parametrize("target", ["folder", "labels.ome.zarr"])
+def test_axes_stated_of_colours_in_planes(run, planar, tmp_path, stack, stated, axes, target):
+    output = tmp_path / target
+    words = ("--axes", stated) if stated else ()
+    result = run("segment", planar, "--output", output, "--diameter", 14, *words)
+    assert result.exit_code == 0, result.stderr
+    image = as_bytes(stack)
+    if axes in ("YXS", ""):
+        image, axes = np.moveaxis(image, 0, -1), "YXS"
+    expected = napari_nucseg.segment(image, axes, diameter=14)
+    if target == "folder":
+        written = read_image(output / "planar_labels.tif").data
+    else:
+        written = zarr.open_group(output, mode="r")["0"][:]
+    np.testing.assert_array_equal(written > 0, expected.labels > 0)
+    assert written.max() == expected.count
+
+
+def test_samples_that_are_stated_where_they_are_not_stored(run, image, planar, output, rows):
+    result = run("segment", image, "--output", output, "--axes", "SYX")
+    assert result.exit_code == 1
+    assert "One letter per axis is needed" in rows()["nuclei.tif"]["message"]
+    assert run("segment", planar, "--output", output, "--axes", "YSX").exit_code == 1
+    message = "S (samples of a colour image) must be the last axis"
+    assert message in rows()["planar.tif"]["message"]

@@ -1,5 +1,6 @@
 """Options of ``napari-nucseg segment`` are the fields of `SegmentParams`."""
 
+import re
 import shlex
 import shutil
 
@@ -169,3 +170,28 @@ def test_files_of_two_models_mixed(run, image, output, model):
     result = run("segment", image, "--output", output, "--model", model)
     assert result.exit_code == 1
     assert "is not a LiteRT model" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("segment", "IMAGE", "--output", ""),
+        ("segment", "IMAGE", "--output", " "),
+        ("segment", "", "--output", "out"),
+        ("segment", "IMAGE", "", "--output", "out"),
+        ("segment", "IMAGE", "--output", "out", "--model", ""),
+        ("suggest", ""),
+        ("models", "export", "nuclei", ""),
+        ("train", "data", "--output", ""),
+    ],
+    ids=" ".join,
+)
+def test_empty_names(run, image, tmp_path, monkeypatch, words):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    result = run(*(image if word == "IMAGE" else word for word in words))
+    assert result.exit_code != 0
+    last = result.stderr.splitlines()[-1]
+    assert re.search(r"(is empty \(' ?'\); expected|There is no model ''\.)", last)
+    assert list(here.iterdir()) == []

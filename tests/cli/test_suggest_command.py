@@ -37,6 +37,17 @@ def read(result):
     return list(csv.DictReader(io.StringIO(result.stdout)))
 
 
+def test_axes_stated_of_colours_in_planes(tmp_path):
+    stack = np.zeros((3, 160, 160), np.uint8)
+    stack[1] = (fluorescence_field((160, 160), 24, seed=1).image // 257).astype(np.uint8)
+    path = tmp_path / "planar.tif"
+    tifffile.imwrite(path, stack, photometric="rgb", planarconfig="separate")
+    words = ("--count", 1, "--size", 64, "--diameter", 24, "--axes")
+    assert [row["plane"] for row in read(run(path, *words, "ZYX"))] == ["Z1"]
+    for colours in ("SYX", "YXS"):
+        assert [row["plane"] for row in read(run(path, *words, colours))] == [""]
+
+
 def test_regions_of_a_folder_equal_those_of_python(images):
     result = run(images, "--count", 4, "--size", 64, "--diameter", 24)
     assert result.exit_code == 0, result.stderr

@@ -414,8 +414,9 @@ def test_no_zip_at_all(tmp_path, refuse):
 @pytest.mark.parametrize("name", [WEIGHTS, LITERT])
 def test_hashes_that_do_not_match(make_zip, contents, refuse, untried, name):
     path = make_zip({**contents, name: contents[name][:-1] + b"?"})
-    sentence = refuse(path, f"{name} is corrupt or was replaced")
+    sentence = refuse(path, f"its {name} was changed or damaged since the model was exported")
     assert ".partial" not in sentence
+    assert sentence.endswith("; ask for the zip file again.")
 
 
 @pytest.mark.parametrize(

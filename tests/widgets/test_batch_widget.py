@@ -116,6 +116,17 @@ def test_an_image_that_is_newer_than_its_labels_is_marked(bench, images, tmp_pat
     assert [row[1] for row in bench.rows()] == ["skipped", "skipped (newer image)", "skipped"]
 
 
+def test_probabilities_asked_for_later(bench, images, tmp_path, notices):
+    output = tmp_path / "out"
+    bench.run(images, output, diameter="14")
+    made = table(output)
+    status = bench.run(probabilities=True)
+    assert "3 of these without probabilities" in status
+    assert [row[1] for row in bench.rows()] == ["skipped (no probabilities)"] * 3
+    assert table(output) == made
+    assert notices == []
+
+
 def test_results_are_skipped_unless_overwritten(bench, images, tmp_path):
     output = tmp_path / "out"
     bench.run(images, output, diameter="14")

@@ -118,13 +118,27 @@ def test_edited_labels_are_left_alone(bench, field):
     bench.set(min_size=250)
     bench.wait()
     np.testing.assert_array_equal(labels.data, edited)
-    assert bench.status.startswith("'cells nuclei' was edited by hand")
+    assert bench.status == (
+        "'cells nuclei' was edited by hand, so the sliders no longer change it; Run adds a new "
+        "layer."
+    )
     new = bench.run()
     assert new.name == "cells nuclei [1]"
     bench.set(min_size=0)
     bench.wait()
     np.testing.assert_array_equal(new.data, segment(field, "YX").labels)
     np.testing.assert_array_equal(labels.data, edited)
+
+
+def test_locked_labels_are_left_alone(bench, field):
+    bench.viewer.add_image(field, name="cells")
+    labels = bench.run()
+    before = labels.data.copy()
+    labels.locked = True
+    bench.set(min_size=250)
+    bench.wait()
+    np.testing.assert_array_equal(labels.data, before)
+    assert bench.status.startswith("'cells nuclei' is locked, so the sliders no longer change it")
 
 
 def test_labels_edited_during_an_update_are_left_alone(bench, field, monkeypatch):
@@ -184,6 +198,6 @@ def test_removed_labels_give_the_maps_back(bench, field):
     labels = bench.run()
     result = weakref.ref(bench.widget._live.shown.result)
     bench.viewer.layers.remove(labels)
-    assert bench.status.startswith("'cells nuclei' was edited by hand or removed")
+    assert bench.status.startswith("'cells nuclei' was removed, so the sliders have nothing")
     gc.collect()
     assert result() is None

@@ -36,6 +36,7 @@ from napari_nucseg.io.earlier import remove_bare_plate
 from napari_nucseg.io.leftovers import clear_leftovers
 from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.pixel_size import check_pixel_size
+from napari_nucseg.io.place import given_place
 from napari_nucseg.io.summary import Summary, read_rows
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.params import SegmentParams, check_whole
@@ -72,6 +73,8 @@ class Batch:
         Skipped so far although their results were made with other parameters.
     newer : int
         Skipped so far although the image changed after its labels.
+    lacking : Counter
+        Skipped so far although they have no ``probabilities`` or ``tracks``, which are asked for.
     """
 
     items: list[Item]
@@ -83,6 +86,7 @@ class Batch:
     nuclei: int = 0
     outdated: int = 0
     newer: int = 0
+    lacking: Counter[str] = field(default_factory=Counter)
     _tracebacks: Tracebacks = field(init=False, repr=False, compare=False)
 
     @classmethod
@@ -117,7 +121,7 @@ class Batch:
         ------
         InputError, ReadError, WriteError, ModelError, EngineError
         """
-        output = Path(output)
+        output = given_place(output, "output", "a folder for the results; '.' is the current one")
         if axes is not None:
             check_axes(axes)
         if pixel_size is not None:
@@ -204,6 +208,7 @@ class Batch:
                 f"{self.counts[Status.SKIPPED]} skipped as {'it has' if one else 'they have'} "
                 f"results (--overwrite computes {'it' if one else 'them'} again)"
             )
+        parts += [f"{n} of these without {result}" for result, n in self.lacking.items()]
         if self.outdated:
             parts.append(f"{self.outdated} of these made with other parameters")
         if self.newer:
@@ -344,6 +349,7 @@ class Batch:
         self.nuclei += (outcome.nuclei or 0) if outcome.status is Status.OK else 0
         self.outdated += bool(outcome.remark)
         self.newer += outcome.newer
+        self.lacking.update(outcome.lacking)
 
     def _key(self, row: Row | None, outcome: Outcome) -> str:
         """Return the key of the parameters that the labels which lie there were made with."""

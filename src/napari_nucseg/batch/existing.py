@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
 
-from napari_nucseg.batch.items import FieldItem, FileItem, Item, count_nuclei, missing_result
+from napari_nucseg.batch.items import FieldItem, FileItem, Item, count_nuclei, missing_results
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.record import ParameterRecord
 from napari_nucseg.batch.results import Results, Row
@@ -31,7 +31,7 @@ def look_up(
         message = f"{item.tracks} is a folder, expected a place for a file; move or rename it."
         return Outcome(Status.FAILED, message=message)
     there = _status_of(item.labels)
-    problem = _in_the_way(item, params) if there is None else _problem(item, there, params)
+    problem = _in_the_way(item, params) if there is None else _problem(item, there)
     if problem:
         return Outcome(Status.FAILED, message=problem)
     if there is None:
@@ -49,6 +49,7 @@ def look_up(
         message=f"{item.labels} exists already",
         remark="" if row is None else record.difference(row["parameters"]),
         newer=_is_newer(item),
+        lacking=missing_results(item, params),
     )
 
 
@@ -78,15 +79,10 @@ def _in_the_way(item: Item, params: SegmentParams) -> str:
     return ""
 
 
-def _problem(item: Item, there: os.stat_result, params: SegmentParams) -> str:
+def _problem(item: Item, there: os.stat_result) -> str:
     """Return why the labels cannot be taken, ``""`` if they can."""
     if S_ISREG(there.st_mode) and not there.st_size:
         return f"{item.labels} is empty; remove it to have it computed again."
-    missing = missing_result(item, params)
-    if missing is not None:
-        return (
-            f"{item.labels} exists already, but {missing.name} does not; --overwrite computes both."
-        )
     return ""
 
 

@@ -129,7 +129,7 @@ class FileItem:
     def read(self, axes: str | None) -> LoadedImage:
         """See `Item`."""
         image = read_image(self.source)
-        return image if axes is None else replace(image, axes=axes)
+        return image if axes is None else image.with_axes(axes)
 
     def read_labels(self) -> LoadedImage:
         """See `Item`."""
@@ -312,13 +312,14 @@ def _without_maps(
     return remove_earlier(item.probability, of_labels=item.mapped)
 
 
-def missing_result(item: Item, params: SegmentParams) -> Path | None:
-    """Return what should lie beside labels and does not: the probabilities, or the tracks."""
+def missing_results(item: Item, params: SegmentParams) -> tuple[str, ...]:
+    """Return what is asked for beside labels and is not there: probabilities, tracks."""
+    missing = []
     if params.probabilities and not item.probability.exists():
-        return item.probability
+        missing.append("probabilities")
     if params.link_time and isinstance(item, FileItem) and not item.tracks.exists():
-        return item.tracks
-    return None
+        missing.append("tracks")
+    return tuple(missing)
 
 
 def tracks_of(result: SegmentationResult) -> AnyArray | None:

@@ -33,6 +33,9 @@ class Outcome:
         Of a skipped image: which other parameters its result was made with.
     newer : bool
         A skipped image changed after its labels were made.
+    lacking : tuple of str
+        What a skipped image has not beside its labels, although it is asked for:
+        ``probabilities``, ``tracks``.
     disk_full : bool
         It failed for want of space, as would all others.
     died : bool
@@ -49,6 +52,7 @@ class Outcome:
     message: str = ""
     remark: str = ""
     newer: bool = False
+    lacking: tuple[str, ...] = ()
     disk_full: bool = False
     died: bool = False
     found: bool = False
@@ -70,5 +74,12 @@ class Outcome:
             note = f" ({self.message})" if self.message else ""
             return f"{counted(self.nuclei or 0, 'nucleus')} in {self.seconds:.1f} s{note}"
         newer = "the image is newer than its labels" if self.newer else ""
-        remarks = "".join(f", {remark}" for remark in (self.remark, newer) if remark)
+        notes = (self._describe_lacking(), self.remark, newer)
+        remarks = "".join(f", {note}" for note in notes if note)
         return f"{self.status}: {self.message}{remarks}"
+
+    def _describe_lacking(self) -> str:
+        if not self.lacking:
+            return ""
+        together = "both" if len(self.lacking) == 1 else "all"
+        return f"without {' and '.join(self.lacking)} (--overwrite computes {together})"

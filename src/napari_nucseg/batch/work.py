@@ -11,7 +11,7 @@ import numpy as np
 from napari_nucseg._native import native_messages_hidden
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import CancelCheck, Progress
-from napari_nucseg.batch.items import Item, count_nuclei, missing_result
+from napari_nucseg.batch.items import Item, count_nuclei, missing_results
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.cluster import share_cores
 from napari_nucseg.errors import Cancelled, DiskFull, NucsegError
@@ -150,7 +150,7 @@ def segment_on_worker(item: Item, work: Work, run: str, threads: int | None) -> 
         _begun.add(run)
         with native_messages_hidden(), suppress(NucsegError):  # LiteRT greets; errors come again
             load_network(work.params)
-    found = item.labels.exists() and missing_result(item, work.params) is None
+    found = item.labels.exists() and not missing_results(item, work.params)
     if found and not work.overwrite:  # they were not when the batch began
         message = "Finished by a worker that was lost, in this run or an earlier one."
         return Outcome(Status.OK, count_nuclei(item), message=message, found=True)

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import typer
@@ -16,6 +17,15 @@ Command = TypeVar("Command", bound=Callable[..., None])
 def option_name(field: str) -> str:
     """Return the option of a field, e.g. ``--min-size`` of ``min_size``."""
     return "--" + field.replace("_", "-")
+
+
+def place(text: str) -> Path:
+    """Return the path of an option for results; BadParameter if it is empty."""
+    if not text.strip():
+        raise typer.BadParameter(
+            f"it is empty ({text!r}); expected a path; '.' is the current folder."
+        )
+    return Path(text)
 
 
 def read_options(params: type[Params], options: Mapping[str, Any]) -> Params:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_nucseg.cli._console import fail_clearly
+from napari_nucseg.cli._options import place
 
 
 def make_models_app() -> typer.Typer:
@@ -78,7 +79,12 @@ def export(
     name: Annotated[str, typer.Argument(help="Name of a model, or the path of its folder.")],
     file: Annotated[
         Path | None,
-        typer.Argument(help="File, or folder for it (default: NAME.zip here).", show_default=False),
+        typer.Argument(
+            metavar="[FILE]",
+            parser=place,
+            help="File, or folder for it (default: NAME.zip here).",
+            show_default=False,
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file if it exists.")

@@ -7,7 +7,7 @@ import typer
 
 from napari_nucseg.cli._axes import Axes
 from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
-from napari_nucseg.cli._options import read_options, whole_number, with_segment_options
+from napari_nucseg.cli._options import place, read_options, whole_number, with_segment_options
 from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
 from napari_nucseg.errors import InputError
 from napari_nucseg.params import SegmentParams
@@ -29,6 +29,7 @@ def segment(
         typer.Option(
             "--output",
             metavar="DIR",
+            parser=place,
             help="Folder for the results, created if it is missing; or, for one image of any size, "
             "an OME-Zarr to create, such as labels.ome.zarr.",
         ),

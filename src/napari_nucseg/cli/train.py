@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly, training_progress
-from napari_nucseg.cli._options import whole_number
+from napari_nucseg.cli._options import place, whole_number
 from napari_nucseg.errors import InputError
 from napari_nucseg.registry import find_model
 
 
 def train(
     data: Annotated[Path, typer.Argument(help="Folder with images/ and labels/ (same stems).")],
-    output: Annotated[Path, typer.Option(help="Becomes the model folder.")],
+    output: Annotated[
+        Path, typer.Option(metavar="PATH", parser=place, help="Becomes the model folder.")
+    ],
     recipe: Annotated[
         str, typer.Option(help="'standard', or 'baseline', the original system.")
     ] = "standard",

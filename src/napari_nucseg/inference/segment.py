@@ -19,6 +19,7 @@ from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps
+from napari_nucseg.inference.memory import memory_needed
 from napari_nucseg.inference.walk import predict_planes
 from napari_nucseg.io.arrays import checked_array
 from napari_nucseg.linking.stack import check_linking
@@ -139,7 +140,8 @@ def segment(
     Raises
     ------
     InputError
-        The image, its axes or a parameter cannot be used; the message says why.
+        The image, its axes or a parameter cannot be used, or it does not fit into memory; the
+        message says why.
     ModelError, EngineError
         The model or engine cannot be used. There is never a silent fallback.
     Cancelled
@@ -159,8 +161,9 @@ def segment(
     job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
     field_of_view = FieldOfView.of(region, job)
     watch.lap("prepare")
-    labels = np.zeros(job.planes.output_shape, np.int32)
-    shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
+    with memory_needed(job, source.dtype):
+        labels = np.zeros(job.planes.output_shape, np.int32)
+        shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
     count, empty = 0, EmptyPlanes(job, params, field_of_view, cancelled)
 

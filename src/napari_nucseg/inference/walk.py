@@ -6,6 +6,7 @@ from typing import Any
 from napari_nucseg._types import CancelCheck
 from napari_nucseg.inference.job import SegmentJob
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
+from napari_nucseg.inference.memory import memory_needed
 from napari_nucseg.preprocessing.tiling import plan_tiles
 
 Window = tuple[slice, slice]
@@ -36,6 +37,8 @@ def predict_planes(
 
     Raises
     ------
+    InputError
+        A plane does not fit into memory.
     Cancelled
     """
     height, width = job.planes.output_shape[-2:]
@@ -49,15 +52,16 @@ def predict_planes(
         tiles_done(before + done, total)
 
     for index in job.planes.iterate():
-        maps = predict_plane(
-            job.planes.read(source, index, (rows, columns)),
-            job.prepared,
-            job.engine,
-            tile=job.tile,
-            halo=job.halo,
-            cancelled=cancelled,
-            tile_done=tile_done,
-        )
+        with memory_needed(job, source.dtype):
+            maps = predict_plane(
+                job.planes.read(source, index, (rows, columns)),
+                job.prepared,
+                job.engine,
+                tile=job.tile,
+                halo=job.halo,
+                cancelled=cancelled,
+                tile_done=tile_done,
+            )
         yield index, maps
         before += tiles
         tiles_done(before, total)

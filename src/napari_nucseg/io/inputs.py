@@ -51,12 +51,17 @@ def find_inputs(arguments: Sequence[str | Path]) -> list[Path]:
     Raises
     ------
     ReadError
-        If an argument gives nothing.
+        If an argument is empty or gives nothing.
     """
     if not arguments:
         raise ReadError("No images were given; pass files, folders or patterns such as '*.tif'.")
     found: dict[Path, Path] = {}
     for argument in arguments:
+        if isinstance(argument, str) and not argument.strip():
+            raise ReadError(
+                f"An input is empty ({argument!r}); expected a file, folder or pattern; '.' is the "
+                "current folder."
+            )
         for path in _expand(Path(os.path.expanduser(argument))):
             found.setdefault(path.resolve(), path)
     return list(found.values())

@@ -162,9 +162,11 @@ def _open_tiff(place: str, axes: str | None) -> LazyImage:
     opened = open_tiff_lazily(Path(place))
     units = dict.fromkeys(opened.pixel_size, MICROMETER)
     placement = Placement(opened.pixel_size, {}, units)
-    array = LazyArray(opened.array, place, opened.order)
     try:
-        found = resolve_axes(array.shape, axes or opened.axes)
+        if axes:
+            opened = opened.with_axes(axes)
+        array = LazyArray(opened.array, place, opened.order)
+        found = resolve_axes(array.shape, opened.axes)
     except InputError:
         opened.file.close()
         raise

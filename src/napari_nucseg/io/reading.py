@@ -9,6 +9,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import ReadError
 from napari_nucseg.io.ngff import UNPLACED, Placement
+from napari_nucseg.io.planar import follow_storage
 from napari_nucseg.io.signature import TIFF_SIGNATURES, first_bytes
 from napari_nucseg.io.tiff import read_tiff
 
@@ -41,6 +42,8 @@ class LoadedImage:
         Of OME-Zarr images, where it lies.
     messages : tuple of str
         What the user should know.
+    samples : int or None
+        Position at which the file stores the samples that are last in `data`, if another.
     """
 
     data: AnyArray
@@ -49,6 +52,14 @@ class LoadedImage:
     path: Path
     placement: Placement = UNPLACED
     messages: tuple[str, ...] = ()
+    samples: int | None = None
+
+    def with_axes(self, axes: str) -> "LoadedImage":
+        """Return the same with axes that the user states, see `io.planar.follow_storage`."""
+        axes, as_stored = follow_storage(axes, self.samples)
+        if not as_stored or self.samples is None:
+            return replace(self, axes=axes)
+        return replace(self, data=np.moveaxis(self.data, -1, self.samples), axes=axes, samples=None)
 
     def resized(self, pixel_size: Mapping[str, float]) -> "LoadedImage":
         """Return the same with other pixels; sizes of axes that it has not are left out.
@@ -88,8 +99,8 @@ def read_image(path: str | Path) -> LoadedImage:
     path = Path(path)
     start = first_bytes(path, FORMATS)
     if start.startswith(TIFF_SIGNATURES):
-        data, axes, pixel_size, messages = read_tiff(path)
-        return LoadedImage(data, axes, pixel_size, path, messages=messages)
+        data, axes, pixel_size, messages, samples = read_tiff(path)
+        return LoadedImage(data, axes, pixel_size, path, messages=messages, samples=samples)
     if start.startswith((_PNG, _JPEG, _BMP)):
         data = _read_raster(path)
         return LoadedImage(data, "YX" if data.ndim == 2 else "YXS", {}, path)

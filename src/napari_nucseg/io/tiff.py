@@ -5,7 +5,7 @@ import logging
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError, ReadError
 from napari_nucseg.io.missing import first_of
 from napari_nucseg.io.pixel_size import read_pixel_size
+from napari_nucseg.io.planar import follow_storage
 from napari_nucseg.io.signature import TIFF_SIGNATURES, first_bytes
 
 _DAMAGED = (
@@ -48,7 +49,9 @@ _REFUSED = {5: "CMYK", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB"}
 _ALPHA = (1, 2)
 
 
-def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float], tuple[str, ...]]:
+def read_tiff(
+    path: Path,
+) -> tuple[AnyArray, str, dict[str, float], tuple[str, ...], int | None]:
     """Read the first image of a TIFF file at full resolution.
 
     Parameters
@@ -67,6 +70,8 @@ def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float], tuple[str, .
         Micrometres by axis, where known.
     messages : tuple of str
         What the user should know: planes that are missing, further images.
+    samples : int or None
+        Position at which the samples of a pixel are stored; None if they are last, as in `data`.
 
     Raises
     ------
@@ -84,7 +89,7 @@ def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float], tuple[str, .
             data, axes = _intensities(data, axes, page, is_imagej=bool(tif.is_imagej))
             pixel_size = read_pixel_size(tif)
             messages = (*_missing_planes(series, zeroed), *first_of(_count_images(tif)))
-        data, axes = _known_axes(data, axes)
+        data, axes, samples = _known_axes(data, axes)
     except InputError as error:
         raise ReadError(f"Cannot read {path}: {error}") from error
     except MemoryError as error:
@@ -94,7 +99,8 @@ def read_tiff(path: Path) -> tuple[AnyArray, str, dict[str, float], tuple[str, .
             f"Cannot read {path}: the TIFF file is damaged or incomplete ({_first_line(error)}); "
             "copy or export it again."
         ) from error
-    return data, axes, {a: size for a, size in pixel_size.items() if a in axes}, messages
+    sizes = {axis: size for axis, size in pixel_size.items() if axis in axes}
+    return data, axes, sizes, messages, samples
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,13 @@ class LazyTiff:
     pixel_size: dict[str, float]
     file: Any
     messages: tuple[str, ...] = ()
+
+    def with_axes(self, axes: str) -> "LazyTiff":
+        """Return the same with axes that the user states, see `io.planar.follow_storage`."""
+        stored = tuple(sorted(self.order))
+        samples = None if stored == self.order else stored.index(self.order[-1])
+        axes, as_stored = follow_storage(axes, samples)
+        return replace(self, axes=axes, order=stored if as_stored else self.order)
 
 
 def open_tiff_lazily(path: Path) -> LazyTiff:
@@ -297,17 +310,21 @@ def _apply_colormap(data: AnyArray, axes: str, colormap: AnyArray) -> tuple[AnyA
     return colours[data], axes + "S"
 
 
-def _known_axes(data: AnyArray, axes: str) -> tuple[AnyArray, str]:
-    """Drop axes of length 1, give unknown ones a known letter, move samples last."""
+def _known_axes(data: AnyArray, axes: str) -> tuple[AnyArray, str, int | None]:
+    """Drop axes of length 1, give unknown ones a known letter, move samples last.
+
+    Returns where the samples were, too, if not last.
+    """
     kept = [i for i, axis in enumerate(axes) if data.shape[i] > 1 or axis in "YX"]
     data = data.reshape([data.shape[i] for i in kept])
     axes = "".join(axes[i] for i in kept)
     if "Y" not in axes or "X" not in axes:
-        return data, resolve_axes(data.shape)
+        return data, resolve_axes(data.shape), None
+    samples = None if axes.endswith("S") or "S" not in axes else axes.index("S")
     if "S" in axes:
         data = np.moveaxis(data, axes.index("S"), -1)
         axes = axes.replace("S", "") + ("S" if data.shape[-1] in (3, 4) else "C")
-    return data, resolve_axes(data.shape, _named(axes))
+    return data, resolve_axes(data.shape, _named(axes)), samples
 
 
 def _named(axes: str) -> str:

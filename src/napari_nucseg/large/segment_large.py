@@ -13,6 +13,7 @@ from napari_nucseg.cluster import check_workers, connected_client, local_client,
 from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.io.atomic import exists_error
 from napari_nucseg.io.lazy import LazyImage, open_lazily
+from napari_nucseg.io.place import given_place
 from napari_nucseg.io.plate import is_zarr
 from napari_nucseg.large.block import Run
 from napari_nucseg.large.executors import Executor, ThreadsExecutor, WorkersExecutor
@@ -106,7 +107,8 @@ def segment_large(
     """
     started = time.perf_counter()
     params = choose_params(SegmentParams, params, options)
-    place = check_target(Path(target), overwrite=overwrite)
+    target = given_place(target, "target", "a folder to create, such as 'labels.ome.zarr'")
+    place = check_target(target, overwrite=overwrite)
     with _opened(source, axes, rgb, pixel_size) as image:
         _check_workers_argument(image, workers, scheduler)
         _protect(image, place)

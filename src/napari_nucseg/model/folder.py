@@ -58,16 +58,32 @@ class ModelFolder:
         """Path of the `.tflite` file, hash checked on first use."""
         return self._checked(LITERT)
 
-    def _checked(self, name: str) -> Path:
+    def difference(self, name: str) -> str:
+        """Return how a file differs from what the hashes state, ``""`` if it does not.
+
+        Parameters
+        ----------
+        name : str
+            `WEIGHTS` or `LITERT`.
+
+        Raises
+        ------
+        ModelError
+            It is not there.
+        """
         path = self.path / name
         if not path.is_file():
             raise ModelError(f"Model folder {self.path} has no {name}; it needs {_needed()}.")
-        found = sha256(path)
-        if found != self.hashes[name]:
+        stated, found = self.hashes[name], sha256(path)
+        if found == stated:
+            return ""
+        return f"{HASHES} states sha256 {stated[:12]}..., the file has {found[:12]}..."
+
+    def _checked(self, name: str) -> Path:
+        path = self.path / name
+        if difference := self.difference(name):
             raise ModelError(
-                f"{path} is corrupt or was replaced: {HASHES} states sha256 "
-                f"{self.hashes[name][:12]}..., the file has {found[:12]}... "
-                "Install the model again."
+                f"{path} is corrupt or was replaced: {difference} Install the model again."
             )
         return path
 

@@ -15,10 +15,13 @@ from pydantic import ValidationError
 from napari_nucseg._types import CancelCheck
 from napari_nucseg.errors import Cancelled, ModelError
 from napari_nucseg.io.atomic import atomic_file
+from napari_nucseg.io.place import given_place
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.folder import (
     CARD,
     CONFIG,
+    LITERT,
+    WEIGHTS,
     ModelFolder,
     first_problem,
     open_model,
@@ -70,7 +73,7 @@ def export_model(
     Cancelled
     """
     model = find_model(name)
-    target = Path(path) if path is not None else Path()
+    target = Path() if path is None else given_place(path, "path", "a file, or a folder for it")
     if target.is_dir():
         target = target / f"{model.name}.zip"
     _ = model.weights, model.litert  # their hashes are checked
@@ -147,7 +150,12 @@ def _read_config(archive: UntrustedZip) -> ModelConfig:
 def _check(folder: Path) -> None:
     """Raise ModelError unless the model in a folder is whole and runs."""
     model = open_model(folder)
-    _ = model.weights, model.litert  # their hashes are checked
+    for name in (WEIGHTS, LITERT):
+        if difference := model.difference(name):
+            raise ModelError(
+                f"its {name} was changed or damaged since the model was exported ({difference}); "
+                "ask for the zip file again."
+            )
     read_provenance(folder)
     check_runs(folder)
 

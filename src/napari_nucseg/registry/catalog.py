@@ -72,7 +72,7 @@ def find_model(name: str) -> ModelFolder:
     if name in user_names():
         return open_user_model(name)
     path = Path(os.path.expanduser(name))  # Path.expanduser raises for an unknown user
-    if path.is_dir():
+    if name.strip() and path.is_dir():  # an empty one would be the current folder
         return open_model(path)
     known = ", ".join(bundled_names()) or "none (the installation is incomplete)"
     own = ", ".join(user_names()) or "none"

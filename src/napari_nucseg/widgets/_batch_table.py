@@ -120,5 +120,11 @@ def _cells(state: Outcome | str) -> tuple[str, str, str]:
         return state, "", ""
     nuclei = "" if state.nuclei is None else f"{state.nuclei:,}"
     seconds = "" if state.status is Status.SKIPPED else f"{state.seconds:.1f}"
-    remark = " (other parameters)" if state.remark else " (newer image)" if state.newer else ""
-    return f"{state.status}{remark}", nuclei, seconds
+    return f"{state.status}{_remark(state)}", nuclei, seconds
+
+
+def _remark(state: Outcome) -> str:
+    """Return what a cell has room for of what is said of a skipped image."""
+    if state.lacking:
+        return f" (no {' and '.join(state.lacking)})"
+    return " (other parameters)" if state.remark else " (newer image)" if state.newer else ""

@@ -18,6 +18,8 @@ __all__ = [
     "command_copied",
     "edited",
     "failed",
+    "labels_locked",
+    "labels_removed",
     "large_cancelled",
     "large_summary",
     "model_lost",
@@ -34,6 +36,7 @@ NO_IMAGE = "Open an image first, then press Run: there is no image layer to segm
 CANCELLED = "Cancelled; nothing was changed."
 NO_SHAPES = "Add a shapes layer and draw a rectangle, an ellipse or a polygon in it."
 CLOSED = "The widget was closed."
+_NO_LONGER = "so the sliders no longer change it; Run adds a new layer."
 GOES_ON = "\nGoing on with an unfinished run: what was finished is not done again."
 
 
@@ -85,11 +88,18 @@ def not_kept(size: float) -> str:
 
 
 def edited(name: str) -> str:
-    """Return why live updates stopped."""
-    return (
-        f"'{name}' was edited by hand or removed, so the sliders no longer change it; Run adds a "
-        "new layer."
-    )
+    """Return why live updates stopped: the pixels are not those that were written."""
+    return f"'{name}' was edited by hand, {_NO_LONGER}"
+
+
+def labels_locked(name: str) -> str:
+    """Return why live updates stopped: the user has locked the layer."""
+    return f"'{name}' is locked, {_NO_LONGER}"
+
+
+def labels_removed(name: str) -> str:
+    """Return why live updates stopped: the layer is gone."""
+    return f"'{name}' was removed, so the sliders have nothing to change; Run adds a new layer."
 
 
 def source_removed(name: str) -> str:

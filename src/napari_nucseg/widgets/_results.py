@@ -72,6 +72,11 @@ Looked: TypeAlias = Mapping[_Made, tuple[int, bool]]
 """What a thread found: the number of events before it looked, and whether it was as written."""
 
 
+def is_locked(layer: Layer) -> bool:
+    """Tell whether the user has locked a layer, which not every napari can."""
+    return bool(getattr(layer, "locked", False))
+
+
 class ResultLayers:
     """Layers made from each source layer.
 
@@ -106,7 +111,7 @@ class ResultLayers:
         made = self._made[kind].get(source)
         if made is None or made.layer not in self._viewer.layers:
             return None
-        if getattr(made.layer, "locked", False):
+        if is_locked(made.layer):
             return None
         events, as_written = (looked or {}).get(made, (-1, False))
         if events != made.events:  # napari has told of an edit since

@@ -27,7 +27,7 @@ from napari_nucseg.widgets._live import (
     maps_size,
 )
 from napari_nucseg.widgets._model_choice import ModelChoice
-from napari_nucseg.widgets._results import Kind, Looked, ResultLayers
+from napari_nucseg.widgets._results import Kind, Looked, ResultLayers, is_locked
 from napari_nucseg.widgets._segment_form import SegmentForm
 from napari_nucseg.widgets._worker import Task
 
@@ -182,7 +182,7 @@ class SegmentWidget(SegmentForm):
         if shown is not None and event.value is self._results.last(shown.request.source):
             self._live.stop()  # up to a gigabyte of maps is of no use any more
             if isalive(self.native):
-                self.status.value = messages.edited(str(event.value.name))
+                self.status.value = messages.labels_removed(str(event.value.name))
 
     def _close(self) -> None:
         self._before = None
@@ -318,7 +318,9 @@ class SegmentWidget(SegmentForm):
         source = shown.request.source
         if self._results.untouched(source, looked=shown.looked) is not None:
             return True
-        self.status.value = messages.edited(str(self._results.last(source).name))
+        layer = self._results.last(source)
+        told = messages.labels_locked if is_locked(layer) else messages.edited
+        self.status.value = told(str(layer.name))
         return False
 
     def _show_update(self, shown: Shown) -> None:
