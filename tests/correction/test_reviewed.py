@@ -36,6 +36,14 @@ def test_overlapping_polygons_count_once():
     assert region.area == 24 + 24 - 3 * 5
 
 
+def test_regions_are_added():
+    left = Reviewed((3, 10, 12)).with_polygons([((1,), BOX)]).with_plane((0,))
+    right = Reviewed((3, 10, 12)).with_polygons([((1,), BOX + 1), ((2,), BOX)])
+    both = left.with_region(right)
+    np.testing.assert_array_equal(both.mask(), left.mask() | right.mask())
+    assert both.area == 120 + (24 + 24 - 3 * 5) + 24
+
+
 def test_polygons_on_a_reviewed_plane_and_around_it():
     region = Reviewed((10, 12)).with_plane(()).with_polygons([((), BOX)])
     assert region.fraction == 1

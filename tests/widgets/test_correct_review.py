@@ -10,6 +10,8 @@ from correcting import field
 from napari.layers import Labels
 
 from napari_nucseg.correction import autosave
+from napari_nucseg.correction.review import Reviewed
+from napari_nucseg.correction.snapshot import Snapshot
 from napari_nucseg.widgets._correction import correction_of, reviewed_mask
 
 
@@ -248,6 +250,92 @@ def test_undoing_a_restore_keeps_the_backup(correcting, crashed):
     correcting.widget.restore_button.native.click()
     correcting.wait()
     np.testing.assert_array_equal(layer.data, np.where(field() == 2, 0, field()))
+
+
+@pytest.fixture
+def restored(correcting, crashed):
+    """A layer, and a region of it that was reviewed before corrections were restored."""
+    layer = correcting.add(field(), name="cells nuclei")
+    corrector = correcting.widget._corrector
+    box = ((), rectangle((30, 70), (49, 89)))
+    corrector.set_reviewed(corrector.state.reviewed.with_polygons([box]))
+    correcting.wait()
+    before = reviewed_mask(layer)
+    assert 0 < before.sum() < before.size
+    correcting.widget.restore_button.native.click()
+    correcting.wait()
+    return layer, before
+
+
+def test_undoing_a_restore_undoes_the_marks(correcting, restored):
+    layer, before = restored
+    widget = correcting.widget
+    assert correcting.status.endswith(
+        "What you had marked as reviewed before comes back when you undo this."
+    )
+    for _ in range(2):
+        assert reviewed_mask(layer).all()
+        assert widget.review.text.value.startswith("100 % of the image")
+        assert widget.offer.value == ""
+        correcting.undo()
+        np.testing.assert_array_equal(reviewed_mask(layer), before)
+        assert widget.review.text.value.endswith("1 of 3 nuclei")
+        assert correcting.counts == "nothing yet"
+        assert widget.offer.value.startswith("Corrections of ")
+        correcting.redo()
+
+
+def test_what_is_saved_follows_the_undo_of_a_restore(correcting, restored, state_folder):
+    layer, before = restored
+    (own,) = (s for s in saved_in(state_folder) if s.folder == correction_of(layer).folder)
+    assert own.restored
+    for turn, marked in ((correcting.undo, before), (correcting.redo, np.ones_like(before))):
+        turn()
+        own, _backup = saved_in(state_folder)  # the newest first
+        kept = autosave.restore(own)
+        np.testing.assert_array_equal(kept.labels, layer.data)
+        np.testing.assert_array_equal(kept.reviewed.mask(), marked)
+        assert bool(own.restored) == marked.all()  # else the backup would be offered no more
+
+
+def test_marks_made_after_a_restore_come_back_with_it(correcting, restored):
+    layer, before = restored
+    correcting.widget.review.unmark()
+    correcting.widget.review.mark_plane()
+    correcting.undo()
+    np.testing.assert_array_equal(reviewed_mask(layer), before)
+    assert correcting.status.endswith("since then comes back when you redo this.")
+    correcting.redo()
+    assert reviewed_mask(layer).all()
+
+
+def test_a_restore_may_be_undone_while_nobody_watches(correcting, restored):
+    layer, before = restored
+    correcting.add(np.ones((5, 5), np.int32))  # which is corrected now
+    layer.undo()
+    np.testing.assert_array_equal(reviewed_mask(layer), before)
+    layer.redo()
+    correcting.viewer.layers.selection.active = layer
+    correcting.wait()
+    assert correcting.widget.review.text.value.startswith("100 % of the image")
+    correcting.undo()
+    np.testing.assert_array_equal(reviewed_mask(layer), before)
+
+
+def test_restoring_marks_of_the_same_labels_adds_them(correcting, state_folder):
+    nothing, low, high = Reviewed((60, 100)), rectangle((2, 2), (9, 9)), rectangle((5, 5), (20, 9))
+    kept = nothing.with_polygons([((), low)])
+    folder = state_folder / "autosave" / "kept"
+    autosave.save(folder, "cells nuclei", Snapshot.of(field()), field(), kept)
+    layer = correcting.add(field(), name="cells nuclei")
+    correcting.widget._corrector.set_reviewed(nothing.with_polygons([((), high)]))
+    correcting.widget.restore_button.native.click()
+    correcting.wait()
+    both = nothing.with_polygons([((), low), ((), high)]).mask()
+    np.testing.assert_array_equal(reviewed_mask(layer), both)
+    correcting.undo()  # there is nothing to undo
+    np.testing.assert_array_equal(reviewed_mask(layer), both)
+    assert "undo" not in correcting.status
 
 
 def test_two_layers_that_restore_the_same_share_no_folder(correcting, crashed):

@@ -1,10 +1,15 @@
 """The docks of the plugin share one place, so that a round fits the screen of a laptop."""
 
 import pytest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QApplication, QScrollArea
 
 LAPTOP = (1366, 768)
 TITLES = ("Segment nuclei", "Correct nuclei", "Fine-tune")
+ALL = (*TITLES, "Segment a folder", "Models")
+LOW = 250
+"""Pixels: two docks below each other, and napari's own, fit the screen of a laptop."""
 
 
 @pytest.fixture
@@ -38,3 +43,87 @@ def test_a_dock_that_was_moved_away_is_left_there(viewer, qtbot):
 
     assert docks[1].isFloating()
     assert window.tabifiedDockWidgets(docks[0]) == [docks[2]]
+
+
+def settle():
+    for _ in range(5):
+        QApplication.processEvents()
+
+
+def open_dock(viewer, title):
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", title)
+    settle()
+    return dock, widget, widget.native.findChild(QScrollArea)
+
+
+@pytest.mark.parametrize("title", ALL)
+def test_a_dock_can_be_made_small(viewer, field, title):
+    viewer.add_image(field)
+    viewer.add_labels((field > 300).astype(int))
+    dock, _, scroll = open_dock(viewer, title)
+    window = dock.parent()
+
+    assert dock.minimumSizeHint().height() <= LOW
+    assert (window.width(), window.height()) == LAPTOP
+    window.resizeDocks([dock], [1], Qt.Orientation.Horizontal)
+    window.resize(LAPTOP[0], 1)
+    settle()
+    form, view = scroll.widget(), scroll.viewport()
+    assert scroll.verticalScrollBar().maximum() == max(0, form.height() - view.height())
+    assert form.width() == view.width() >= form.minimumSizeHint().width()
+    assert not scroll.horizontalScrollBar().isVisible()
+
+
+def test_docks_below_each_other_leave_the_window_as_it_is(viewer, field):
+    viewer.add_labels((field > 300).astype(int))
+    first, _, _ = open_dock(viewer, "Correct nuclei")
+    second, models, scroll = open_dock(viewer, "Models")
+    window = first.parent()
+
+    assert (window.width(), window.height()) == LAPTOP
+    assert not window.tabifiedDockWidgets(second)
+    assert scroll.verticalScrollBar().isVisible()
+    assert models.table.height() >= models.table.minimumHeight() > 100
+    scroll.ensureWidgetVisible(models.folder_button.native)
+    shown = models.folder_button.native.mapTo(scroll.viewport(), QPoint(0, 0)).y()
+    assert 0 <= shown <= scroll.viewport().height() - models.folder_button.native.height()
+
+
+@pytest.mark.parametrize("title", ["Segment nuclei", "Correct nuclei", "Fine-tune"])
+def test_a_form_with_room_does_not_scroll(viewer, title):
+    _, _, scroll = open_dock(viewer, title)
+    assert scroll.verticalScrollBar().maximum() == 0
+
+
+def turn_wheel(field):
+    middle = QPointF(field.rect().center())
+    event = QWheelEvent(
+        middle,
+        QPointF(field.mapToGlobal(field.rect().center())),
+        QPoint(),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(field, event)
+    return event.isAccepted()
+
+
+def test_the_wheel_is_left_to_the_form(viewer):
+    """Qt hands what a field ignores on to what it lies in, if it comes from a mouse."""
+    open_dock(viewer, "Models")
+    _, widget, scroll = open_dock(viewer, "Segment a folder")
+    bar, workers = scroll.verticalScrollBar(), widget.workers_field.native
+    assert bar.maximum() > 0
+    workers.setValue(5)
+    workers.clearFocus()
+    assert turn_wheel(scroll.viewport())
+    assert bar.value() > 0
+    assert not turn_wheel(workers)
+    assert workers.value() == 5
+    workers.setFocus()
+    assert turn_wheel(workers)
+    assert workers.value() == 4  # which is being edited
+    assert workers.focusPolicy() == Qt.FocusPolicy.StrongFocus  # else the wheel gives the focus

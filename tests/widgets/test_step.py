@@ -12,11 +12,12 @@ def labels():
     return np.arange(8, dtype=np.int32)
 
 
-def make(labels, steps, pixel, value):
+def make(labels, steps, pixel, value, turn=None):
     """Change one pixel, as a step."""
     old = labels[[pixel]]
     labels[pixel] = value
-    steps.add(Step(Edit((np.array([pixel]),), old, labels[[pixel]], (value,)), f"made {value}"))
+    edit = Edit((np.array([pixel]),), old, labels[[pixel]], (value,))
+    steps.add(Step(edit, f"made {value}", turn), labels)
 
 
 def test_every_undo_and_redo_says_which_step_it_was(labels):
@@ -68,7 +69,48 @@ def test_a_step_without_pixels_is_passed_over(labels):
     steps = Steps()
     make(labels, steps, 1, 10)
     nothing = np.zeros(0, np.int32)
-    steps.add(Step(Edit((nothing,), nothing, nothing, ()), "did nothing"))
+    steps.add(Step(Edit((nothing,), nothing, nothing, ()), "did nothing"), labels)
     assert steps.turned(labels) == ""
     labels[1] = 1
     assert steps.turned(labels) == "Undone: made 10"
+
+
+def test_what_else_a_step_changed_is_turned_however_old_it_is(labels):
+    steps, turns = Steps(), []
+
+    def turn():
+        turns.append(len(turns))
+        return "And more."
+
+    make(labels, steps, 0, 5, turn)
+    for value in range(10, 10 + MOST + 2):
+        make(labels, steps, 1, value)
+    for value in reversed(range(9, 9 + MOST + 2)):
+        labels[1] = value
+        steps.turned(labels)
+    assert turns == []
+    labels[0] = 0
+    assert steps.turned(labels) == "Undone: made 5 And more."
+    labels[0] = 5
+    assert steps.turned(labels) == "made 5 And more."
+    assert turns == [0, 1]
+
+
+def test_steps_undone_at_once_are_all_seen(labels):
+    steps, turns = Steps(), []
+    make(labels, steps, 1, 10, lambda: turns.append(1) or "")
+    make(labels, steps, 1, 20)  # of the same pixel
+    labels[1] = 1
+    assert steps.turned(labels) == "Undone: made 10"
+    labels[1] = 20
+    assert steps.turned(labels) == "made 20"
+    assert turns == [1, 1]
+
+
+def test_steps_in_another_array_are_forgotten(labels):
+    steps = Steps()
+    make(labels, steps, 1, 10)
+    other = np.arange(8, dtype=np.int32)
+    assert steps.turned(other) == ""
+    labels[1] = 1
+    assert steps.turned(labels) == ""

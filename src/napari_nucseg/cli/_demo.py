@@ -116,6 +116,7 @@ def _work_offscreen() -> tuple[str, bytes]:
     _wait(widget)
     found = _found(viewer, widget)
     _show_busiest_plane(viewer)
+    widget.native.resize(420, widget.native.sizeHint().height())  # what changed needs no scrolling
     application.processEvents()  # lays out what changed
     content = _draw(widget.native.grab(), _outlined(viewer), found)
     widget.close()

@@ -68,6 +68,14 @@ class Reviewed:
             )
         return Reviewed(self.shape, bits)
 
+    def with_region(self, other: "Reviewed") -> "Reviewed":
+        """Return this region with another one of the same labels added."""
+        bits = dict(self.bits)
+        for position in other.bits:
+            mask = self.plane(position) | other.plane(position)
+            bits[position] = None if mask.all() else np.packbits(mask)
+        return Reviewed(self.shape, bits)
+
     def plane(self, position: Position) -> AnyArray:
         """Return the mask (Y, X) of a plane, bool."""
         if position not in self.bits:

@@ -16,6 +16,7 @@ from napari_nucseg.widgets._link_form import LinkForm
 from napari_nucseg.widgets._look import align_labels, make_text, narrow, row
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values, show_channels
+from napari_nucseg.widgets._scroll import ScrolledForm
 
 SEPARATOR = "; "
 """Between several files in the field for the input."""
@@ -26,7 +27,7 @@ MAX_ERRORS = 1000
 MAX_WORKERS = 256
 
 
-class BatchForm(Container):
+class BatchForm(ScrolledForm):
     """All that the user sees of the batch widget.
 
     Attributes
@@ -46,8 +47,8 @@ class BatchForm(Container):
         self.errors.setReadOnly(True)
         self.errors.setMaximumBlockCount(MAX_ERRORS)
         self.errors.setVisible(False)
-        super().__init__(widgets=self._rows(), labels=False)
-        layout = self.native.layout()
+        super().__init__(self._rows())
+        layout = self.rows_layout
         layout.insertWidget(layout.count() - 1, self.table, 2)
         layout.insertWidget(layout.count() - 1, self.errors, 1)
         narrow([self.fields["model"]])

@@ -12,6 +12,7 @@ from napari_nucseg.widgets._doubt_list import DoubtList
 from napari_nucseg.widgets._layers import choices_of
 from napari_nucseg.widgets._look import make_text, narrow, renew_choices, row
 from napari_nucseg.widgets._review_form import ReviewForm
+from napari_nucseg.widgets._scroll import ScrolledForm
 
 PER_ROW = 3
 SPACING = 3
@@ -21,7 +22,7 @@ NEXT_ID, DELETE_SELECTED, REVIEW_PLANE, PREVIOUS, NEXT = "N", "Shift-D", "R", ",
 """Keys beside those of the tools."""
 
 
-class CorrectForm(Container):
+class CorrectForm(ScrolledForm):
     """Shows and chooses; knows nothing of labels.
 
     Parameters
@@ -69,7 +70,7 @@ class CorrectForm(Container):
         self.hint = Label(value=messages.DRAWING)
         self.counts = Label(label="Corrected", value="")
         self.status = Label(value="")
-        super().__init__(widgets=self._rows(), labels=False)
+        super().__init__(self._rows())
         self._polish()
 
     def _rows(self) -> list[Any]:
@@ -98,8 +99,8 @@ class CorrectForm(Container):
 
     def _polish(self) -> None:
         narrow([self.layer_box])
-        self.margins = (6, 4, 6, 4)
-        layout = self.native.layout()
+        layout = self.rows_layout
+        layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(SPACING)
         layout.setStretchFactor(self.doubts.native, 1)  # the table takes what height is left
         for text in (

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from napari_nucseg.linking.features import describe_labels
 from napari_nucseg.widgets import _correct_messages as messages
 from napari_nucseg.widgets._origin import find_source, same_source
 from napari_nucseg.widgets._results import RECORD
+from napari_nucseg.widgets._step import Steps
 
 Features = Mapping[str, AnyArray]
 """One row for each nucleus, see `linking.features.describe_nuclei`."""
@@ -47,6 +48,8 @@ class Correction:
         Where it is autosaved.
     restored : str
         Name of the folder whose corrections were restored, which stays as it is; or "".
+    steps : Steps
+        Here, as an undo may come while another layer is being corrected, or none.
     """
 
     predicted: Snapshot
@@ -55,6 +58,7 @@ class Correction:
     layer_id: str
     folder: Path
     restored: str = ""
+    steps: Steps = field(default_factory=Steps)
 
 
 def begin(layer: Labels, predicted: Snapshot) -> Correction:
@@ -83,10 +87,19 @@ def folders_in_use(layers: Any) -> dict[str, str]:
     return {state.folder.name: name for name, state in states.items() if state is not None}
 
 
+def reviewed_part(layer: Labels) -> Reviewed | None:
+    """Return what was marked as reviewed in a layer; None if nobody corrects it."""
+    state = correction_of(layer)
+    if state is None:
+        return None
+    state.steps.turned(layer.data)  # an undo that no widget saw, as it was closed
+    return state.reviewed
+
+
 def reviewed_mask(layer: Labels) -> AnyArray:
     """Return which pixels of a labels layer were marked as reviewed, bool, in its shape."""
-    state = correction_of(layer)
-    return np.zeros(layer.data.shape, bool) if state is None else state.reviewed.mask()
+    reviewed = reviewed_part(layer)
+    return np.zeros(layer.data.shape, bool) if reviewed is None else reviewed.mask()
 
 
 def check_layer(layer: Labels) -> None:

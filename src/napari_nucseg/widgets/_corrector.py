@@ -34,8 +34,9 @@ from napari_nucseg.widgets._correction import (
 )
 from napari_nucseg.widgets._deferred import Deferred, Work
 from napari_nucseg.widgets._messages import failed
+from napari_nucseg.widgets._restoration import Restoration
 from napari_nucseg.widgets._results import RECORD
-from napari_nucseg.widgets._step import Step, Steps
+from napari_nucseg.widgets._step import Step
 from napari_nucseg.widgets._worker import Task
 
 INLINE = 1 << 24
@@ -87,7 +88,6 @@ class Corrector:
         self._task: Task[Any] | None = None
         self._reading = False
         self._said = ""
-        self._steps = Steps()
         self._analysing = Deferred(
             parent, "counting corrections", self._analysis_work, self._analysed, restart=True
         )
@@ -211,9 +211,10 @@ class Corrector:
             self._saving.schedule(SAVE_SOON)
             self._tell(Step(edit, done(edit)))
 
-    def _tell(self, step: Step) -> None:
-        self._steps.add(step)
-        self._say(step.text, False)
+    def _tell(self, step: Step, more: str = "") -> None:
+        if self.state is not None:
+            self.state.steps.add(step, self.layer.data)
+        self._say(f"{step.text} {more}".strip(), False)
 
     def set_reviewed(self, reviewed: Reviewed) -> None:
         """Mark as reviewed."""
@@ -222,18 +223,24 @@ class Corrector:
             self._saving.schedule(SAVE_SOON)
 
     def restore(self, saved: Saved, done: Callable[[], str]) -> None:
-        """Bring saved corrections back, as one step of undo, and say what `done` returns."""
+        """Bring saved corrections back, as one step of undo, and say what `done` returns.
+
+        Where the labels are those that were saved, there is nothing to undo, and what was marked
+        as reviewed stays so.
+        """
 
         def use(found: tuple[Edit, Snapshot, Restored]) -> None:
             edit, predicted, restored = found
             state = self.state
             if state is None or not self._write(edit):
                 return
-            state.is_prediction &= state.predicted.fingerprint == predicted.fingerprint
-            state.predicted, state.reviewed = predicted, restored.reviewed
-            state.restored = saved.folder.name
+            marked = restored.reviewed
+            if edit.size == 0:
+                marked = marked.with_region(state.reviewed)
+            restoration = Restoration(state, predicted, marked, saved.folder.name)
+            more = restoration.turn()
             self.touched()
-            self._tell(Step(edit, done()))
+            self._tell(Step(edit, done(), restoration.turn), more if edit.size else "")
 
         if self.ready and self._writable():
             self._start(partial(read_saved, saved, self.layer.data), "restoring", use)
@@ -256,15 +263,25 @@ class Corrector:
         before, self._view = self._view, self._current_view()
         if before == self._view:
             self.touched()
-            text = self._steps.turned(self.layer.data)
-            if text:
-                self._say(text, False)
+            self._say_turned(self._turn())
+
+    def _turn(self) -> str:
+        """Follow an undo or a redo; return what to say of it, or ""."""
+        text = "" if self.state is None else self.state.steps.turned(self.layer.data)
+        if text:
+            self._saving.schedule(SAVE_SOON)
+        return text
+
+    def _say_turned(self, text: str) -> None:
+        if text:
+            self._say(text, False)
 
     def _replaced(self, _event: Any = None) -> None:
         """Read the layer again: its array is another one."""
         if self._task is not None:
             self._task.cancel()
-        self._steps.clear()
+        if self.state is not None:
+            self.state.steps.clear()
         self._saving.stop()  # a save would mix the old prediction with the new array
         self._read()
 
@@ -277,6 +294,7 @@ class Corrector:
 
     def _have_read(self, opened: Opened) -> None:
         self._reading = False
+        turned = self._turn()  # while nobody watched
         state = self.state
         record = self.layer.metadata.get(RECORD, {})
         predicted = record.get("fingerprint") == opened.copy.fingerprint
@@ -289,6 +307,7 @@ class Corrector:
             self._saving.schedule(SAVE_LATER)  # what was due may have been stopped
         self._analysing.schedule(0)
         self._opened(opened)
+        self._say_turned(turned)
 
     def _analysis_work(self) -> Work | None:
         state = self.state

@@ -51,7 +51,7 @@ class DockWatcher(QObject):
     def _share_place(self) -> None:
         """Put the dock behind the tab of another of this plugin's, the first time it is shown.
 
-        Below each other they would be taller than the screen of a laptop.
+        Below each other, each would show a part of its form.
         """
         dock = dock_of(self._widget) if isalive(self._widget) else None
         window = None if dock is None else dock.parent()

@@ -4,13 +4,12 @@ from typing import Any
 
 from magicgui.widgets import CheckBox, Container, Label, LineEdit, PushButton
 from magicgui.widgets.bases import ValueWidget
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 from napari_nucseg.finetune_params import ADVANCED, FineTuneParams
 from napari_nucseg.widgets._look import align_labels, make_text, narrow
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget
+from napari_nucseg.widgets._scroll import ScrolledForm
 from napari_nucseg.widgets._training_rows import RowsForm
 from napari_nucseg.widgets._training_view import TrainingView
 
@@ -26,7 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 RATE_DECIMALS = 6
 
 
-class FineTuneForm(Container):
+class FineTuneForm(ScrolledForm):
     """Shows and chooses; knows nothing of trainings.
 
     Parameters
@@ -69,12 +68,8 @@ class FineTuneForm(Container):
         )
         self.drop_button = PushButton(text="Discard it", tooltip="Delete the new model.")
         self.status = Label(value="")
-        super().__init__(widgets=[], labels=False)
-        self.margins = (0, 0, 0, 0)
-        self._inner = Container(widgets=self._parts(), labels=False)
-        self._inner.native.layout().addStretch(1)
-        self._scroll = Scroll(self._inner.native)
-        self.native.layout().addWidget(self._scroll)
+        super().__init__(self._parts())
+        self.rows_layout.addStretch(1)
         self._polish()
 
     def _parts(self) -> list[Any]:
@@ -133,7 +128,6 @@ class FineTuneForm(Container):
             box for row in self.rows.rows for box in (row.image_box, row.labels_box, row.region_box)
         ]
         align_labels([*boxes, *self.fields.values(), self.name_field])
-        self._scroll.updateGeometry()
 
     def show_offer(self, text: str) -> None:
         """Offer to go on with a training, or no longer."""
@@ -153,33 +147,6 @@ class FineTuneForm(Container):
         self.save_button.enabled = self.drop_button.enabled = not running
         self.segment_button.enabled = not running
         self.cancel_button.enabled = running
-
-
-class Scroll(QScrollArea):
-    """Lets a form be taller than the screen, never wider than its dock.
-
-    Parameters
-    ----------
-    form : QWidget
-    """
-
-    def __init__(self, form: QWidget) -> None:
-        super().__init__()
-        self.setWidget(form)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-    def sizeHint(self) -> QSize:
-        """Return the size of the form with a scroll bar."""
-        hint = self.widget().sizeHint()
-        return QSize(hint.width() + self.verticalScrollBar().sizeHint().width(), hint.height())
-
-    def minimumSizeHint(self) -> QSize:
-        """Return the smallest width at which nothing is cut off."""
-        hint = super().minimumSizeHint()
-        width = self.widget().minimumSizeHint().width()
-        return QSize(width + self.verticalScrollBar().sizeHint().width(), hint.height())
 
 
 def make_fields() -> dict[str, ValueWidget]:

@@ -12,6 +12,7 @@ from napari_nucseg.widgets._link_form import LinkForm
 from napari_nucseg.widgets._look import align_labels, make_text, narrow
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values
+from napari_nucseg.widgets._scroll import ScrolledForm
 from napari_nucseg.widgets._tracks import TracksButton
 
 SLIDERS = tuple(name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS)
@@ -20,7 +21,7 @@ LIVE_TITLE = "<b>Adjust the result</b> (without running again)"
 LARGE_TITLE = "<b>Settings</b> (press Run after changing them)"
 
 
-class SegmentForm(Container):
+class SegmentForm(ScrolledForm):
     """All that the user sees of the widget.
 
     Parameters
@@ -60,7 +61,8 @@ class SegmentForm(Container):
             tooltip="Copy the shell line that does the same to the clipboard.",
         )
         self.tracks_button = TracksButton(viewer)
-        super().__init__(widgets=self._rows(), labels=False)
+        super().__init__(self._rows())
+        self.rows_layout.addStretch(1)
         form = self.image_form
         narrow([form.image, form.axes, form.what, form.shapes, self.fields["model"]])
         make_text(self.status)

@@ -1,6 +1,8 @@
 """The last corrections, and which of them still stand."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from weakref import ref
 
 from napari_nucseg._types import LabelArray
 from napari_nucseg.correction.edit import Edit
@@ -19,14 +21,18 @@ class Step:
     edit : Edit
     text : str
         What was said about it.
+    turn : callable, optional
+        Called whenever the step was undone or done again, for what it changed beside the pixels;
+        returns what else is to be said. Steps that have it are never forgotten.
     """
 
     edit: Edit
     text: str
+    turn: Callable[[], str] | None = None
 
 
 class Steps:
-    """The steps that were made, in order, and how many of them stand.
+    """The steps that were made in an array, in order, and how many of them stand.
 
     napari does not tell of an undo, so it is seen from the pixels.
     """
@@ -34,15 +40,19 @@ class Steps:
     def __init__(self) -> None:
         self._steps: list[Step] = []
         self._standing = 0
+        self._labels: ref[LabelArray] | None = None
 
-    def add(self, step: Step) -> None:
+    def add(self, step: Step, labels: LabelArray) -> None:
         """Remember a new step; those that were undone cannot be done again.
 
         One without pixels is passed over: whether it stands cannot be seen.
         """
         if step.edit.size == 0:
             return
-        self._steps = [*self._steps[: self._standing], step][-MOST:]
+        self._forget_others(labels)
+        steps = [*self._steps[: self._standing], step]
+        old, new = steps[:-MOST], steps[-MOST:]
+        self._steps = [*(one for one in old if one.turn is not None), *new]
         self._standing = len(self._steps)
 
     def clear(self) -> None:
@@ -50,11 +60,51 @@ class Steps:
         self._steps, self._standing = [], 0
 
     def turned(self, labels: LabelArray) -> str:
-        """Return what to say of a step undone, or done again, since this was asked; else ``""``."""
-        if self._standing and self._steps[self._standing - 1].edit.is_current(labels):
-            self._standing -= 1
-            return messages.undone(self._steps[self._standing].text)
-        if self._standing < len(self._steps) and self._steps[self._standing].edit.is_made(labels):
-            self._standing += 1
-            return self._steps[self._standing - 1].text
+        """Return what to say of steps undone, or done again, since this was asked; else ``""``.
+
+        Of several, which napari may draw at once, it is what there is to say of the last.
+        """
+        self._forget_others(labels)
+        below = self._undone_to(labels)
+        if below is not None:
+            back = self._steps[below : self._standing][::-1]
+            self._standing = below
+            more = [step.turn() for step in back if step.turn is not None]
+            return _joined(messages.undone(back[-1].text), more)
+        above = self._redone_to(labels)
+        if above is not None:
+            again = self._steps[self._standing : above]
+            self._standing = above
+            more = [step.turn() for step in again if step.turn is not None]
+            return _joined(again[-1].text, more)
         return ""
+
+    def _undone_to(self, labels: LabelArray) -> int | None:
+        """Return how many steps stand after an undo; None if there was none."""
+        for place in reversed(range(self._standing)):
+            edit = self._steps[place].edit
+            if edit.is_current(labels):
+                return place
+            if edit.is_made(labels):
+                return None
+        return None
+
+    def _redone_to(self, labels: LabelArray) -> int | None:
+        """Return how many steps stand after a redo; None if there was none."""
+        for place in range(self._standing, len(self._steps)):
+            edit = self._steps[place].edit
+            if edit.is_made(labels):
+                return place + 1
+            if edit.is_current(labels):
+                return None
+        return None
+
+    def _forget_others(self, labels: LabelArray) -> None:
+        """Forget the steps in another array; napari forgets them as well."""
+        if self._labels is None or self._labels() is not labels:
+            self.clear()
+            self._labels = ref(labels)
+
+
+def _joined(text: str, more: list[str]) -> str:
+    return " ".join([text, *(one for one in more if one)])

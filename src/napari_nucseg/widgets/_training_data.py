@@ -16,7 +16,7 @@ from napari_nucseg.training.finetune.folder import read_rows
 from napari_nucseg.training.finetune.rows import Row, make_row
 from napari_nucseg.training.finetune.start import create_job
 from napari_nucseg.widgets import _finetune_messages as messages
-from napari_nucseg.widgets._correction import correction_of, drawn_polygons, plane_position
+from napari_nucseg.widgets._correction import drawn_polygons, plane_position, reviewed_part
 from napari_nucseg.widgets._image_fit import Fit, find_fit
 from napari_nucseg.widgets._layers import full_resolution
 
@@ -136,8 +136,8 @@ def _region(
         if not inside:
             raise InputError(messages.nothing_drawn(region.name))
         return nothing, inside
-    state = correction_of(labels)
-    return nothing if state is None else state.reviewed, []
+    reviewed = reviewed_part(labels)
+    return nothing if reviewed is None else reviewed, []
 
 
 def source_rows(source: Source, cancelled: CancelCheck) -> Iterator[Row]:

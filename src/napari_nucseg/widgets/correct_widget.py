@@ -58,7 +58,8 @@ class CorrectWidget(CorrectForm):
 
     def __init__(self, napari_viewer: Any) -> None:
         self._corrector: Corrector | None = None
-        self._saved: Saved | None = None
+        self._found: Saved | None = None
+        self._saved: Saved | None = None  # what was found, while it is offered
         self._copying: Task[AnyArray] | None = None
         self._picked = 0
         self._shut = False
@@ -147,6 +148,7 @@ class CorrectWidget(CorrectForm):
         if layer is self.layer and layer is not None:
             return
         self._detach()
+        self._found = self._saved = None
         self.enable(False)
         self.show_warning("")
         self.show_offer("")
@@ -193,22 +195,15 @@ class CorrectWidget(CorrectForm):
         corrector = self._corrector
         if corrector is None or corrector.state is None or not isalive(self.native):
             return
-        layer, state = corrector.layer, corrector.state
-        model = str(layer.metadata.get(RECORD, {}).get("model", ""))
-        self.reference.value = messages.reference(state.is_prediction, model)
+        layer = corrector.layer
         mismatch = image_mismatch(layer, self._viewer.layers)
         warning = messages.scattered(opened.scattered) if opened.scattered else ""
         texts = [text for text in (warning, mismatch) if text]
         self.show_warning("\n".join(texts), separate=bool(opened.scattered))
         if mismatch:
             show_warning(mismatch)
-        saved = opened.saved
-        own = (state.folder.name, state.restored)
-        self._saved = saved if saved is not None and saved.folder.name not in own else None
-        same = saved is not None and saved.fingerprint == state.predicted.fingerprint
-        self.show_offer(
-            "" if self._saved is None else messages.offer(self._saved, same, self._holder())
-        )
+        self._found = opened.saved
+        self._show_origin()
         taken = self._keys.bind(layer)
         self.enable(True)
         self.status.value = " ".join(map(messages.key_taken, taken))
@@ -359,6 +354,7 @@ class CorrectWidget(CorrectForm):
 
     def _analysed(self, analysis: Analysis) -> None:
         if isalive(self.native):
+            self._show_origin()  # which an undo may have changed
             self.counts.value = messages.changes(analysis.changes)
             self.doubts.fill(analysis.doubts)
             self.review.show_state()
@@ -377,15 +373,25 @@ class CorrectWidget(CorrectForm):
             return
 
         def done() -> str:
-            self._saved = None
-            self.show_offer("")
-            if self._corrector is not None and self._corrector.state is not None:
-                model = str(self._corrector.layer.metadata.get(RECORD, {}).get("model", ""))
-                text = messages.reference(self._corrector.state.is_prediction, model)
-                self.reference.value = text
+            self._show_origin()
             return messages.restored(saved)
 
         self._corrector.restore(saved, done)
+
+    def _show_origin(self) -> None:
+        """Show what corrections are counted against, and offer what was saved unless it is here."""
+        corrector = self._corrector
+        if corrector is None or corrector.state is None:
+            return
+        layer, state, found = corrector.layer, corrector.state, self._found
+        model = str(layer.metadata.get(RECORD, {}).get("model", ""))
+        self.reference.value = messages.reference(state.is_prediction, model)
+        own = (state.folder.name, state.restored)
+        self._saved = found if found is not None and found.folder.name not in own else None
+        same = found is not None and found.fingerprint == state.predicted.fingerprint
+        self.show_offer(
+            "" if self._saved is None else messages.offer(self._saved, same, self._holder())
+        )
 
     def _holder(self) -> str:
         """Return the name of the open layer that has the offered corrections; or ""."""
@@ -395,7 +401,8 @@ class CorrectWidget(CorrectForm):
     def discard(self) -> None:
         """Delete the offered corrections, unless a layer is open with them."""
         holder = self._holder()
-        saved, self._saved = self._saved, None
+        saved = self._saved
+        self._found = self._saved = None
         self.show_offer("")
         if holder:
             self.status.value = messages.not_discarded(holder)

@@ -20,6 +20,7 @@ from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._look import make_text
 from napari_nucseg.widgets._model_choice import RegistryWatch
 from napari_nucseg.widgets._models_table import ModelsTable
+from napari_nucseg.widgets._scroll import ScrolledForm
 from napari_nucseg.widgets._worker import Task
 
 ZIP = "Models (*.zip)"
@@ -28,7 +29,7 @@ Work = Callable[[CancelCheck], str]
 """Does something to models and returns the name of the one to choose then."""
 
 
-class ModelsWidget(Container):
+class ModelsWidget(ScrolledForm):
     """Lists the bundled models and the user's; imports, exports, renames and removes them.
 
     What asks the user (`ask_zip`, `ask_target`, `ask_name`, `confirm_removal`) and what opens a
@@ -63,9 +64,9 @@ class ModelsWidget(Container):
             text="Open folder", tooltip="Show the files of the chosen model, or all your models."
         )
         self.status = Label(value="")
-        super().__init__(widgets=self._rows(), labels=False)
-        self.native.layout().insertWidget(0, self.table, 2)
-        self.native.layout().insertWidget(1, self.details, 1)
+        super().__init__(self._rows())
+        self.rows_layout.insertWidget(0, self.table, 2)
+        self.rows_layout.insertWidget(1, self.details, 1)
         make_text(self.status)
         self._connect()
         self._watch = RegistryWatch(self.native, self._registry_changed)
