@@ -1,4 +1,4 @@
-"""Measure what docs/large.md claims: `python benchmarks/large.py blocks|memory|cost|workers|kill`.
+"""Measure what docs/large.md claims: `python benchmarks/large.py blocks|tissue|memory|...`.
 
 Images are generated OME-Zarr: a few fields of nuclei, flipped and placed at random, with empty
 glass between them. They are kept in `--folder` for the next measurement.
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs="+", help="height and width of the images")
     parser.add_argument("--workers", type=int, default=2, help="0: threads of one process")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "nucseg-large")
+    parser.add_argument("--data", type=Path, help="images/ and labels/, for tissue")
     parser.add_argument("--source", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--target", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -189,6 +190,66 @@ def measure_blocks(arguments: argparse.Namespace) -> None:
             print(f"| {' | '.join(cells)} |", flush=True)
 
 
+def measure_tissue(arguments: argparse.Namespace) -> None:
+    """Compare blocks with the whole, and both with the truth, on a mosaic of real images."""
+    import zarr
+
+    from napari_nucseg import segment, segment_large
+    from napari_nucseg.evaluation import match
+
+    image, true = make_mosaic(arguments.data)
+    source = arguments.folder / "mosaic.zarr"
+    shutil.rmtree(source, ignore_errors=True)
+    zarr.save_array(str(source), image, zarr_format=2)
+    axes = "YXS" if image.ndim == 3 else "YX"
+    whole = segment(image, axes)
+    diameter = f"{whole.diameter}"
+    shape = " x ".join(str(length) for length in image.shape)
+    print(f"{arguments.data.name}, {shape}; F1 at IoU 0.5 against {true.max():,} true nuclei\n")
+    print("| block | overlap | nuclei | F1 of the truth | same, IoU 0.5 | same, IoU 0.95 |")
+    print("| --- " * 6 + "|")
+    right = match(true, whole.labels, 0.5).f1
+    print(f"| at once | | {whole.count:,} | {right:.3f} | | |")
+    for block, overlap in ((None, None), (512, None), (512, 256)):
+        target = arguments.folder / "tissue.ome.zarr"
+        result = segment_large(
+            source,
+            target,
+            axes=axes,
+            diameter=diameter,
+            block=block,
+            overlap=overlap,
+            overwrite=True,
+        )
+        labels = zarr.open_group(target, mode="r")["0"][...].astype(np.int32)
+        cells = (
+            f"{result.record['block']}",
+            f"{result.record['overlap']}",
+            f"{result.count:,}",
+            f"{match(true, labels, 0.5).f1:.3f}",
+            *(f"{match(whole.labels, labels, iou).f1:.4f}" for iou in (0.5, 0.95)),
+        )
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def make_mosaic(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return images of one size side by side, as many rows as columns, and their labels."""
+    from napari_nucseg.training.dataset import load_folder
+
+    items = load_folder(folder)
+    side = int(len(items) ** 0.5)
+    labels, count = [], 0
+    for item in items[: side**2]:
+        labels.append(np.where(item.labels > 0, item.labels + count, 0))
+        count = max(count, int(labels[-1].max()))
+
+    def joined(tiles: list[np.ndarray]) -> np.ndarray:
+        rows = [np.concatenate(tiles[i : i + side], axis=1) for i in range(0, side**2, side)]
+        return np.concatenate(rows)
+
+    return np.squeeze(joined([item.image for item in items[: side**2]])), joined(labels)
+
+
 def count_seams(labels: np.ndarray, grid: Any) -> Any:
     """Count on labels of the whole image where seams would be."""
     from napari_nucseg.large.seams import SeamCounts
@@ -285,6 +346,7 @@ def measure_kill(arguments: argparse.Namespace) -> None:
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "blocks": measure_blocks,
+    "tissue": measure_tissue,
     "memory": measure_memory,
     "cost": measure_cost,
     "workers": measure_workers,
