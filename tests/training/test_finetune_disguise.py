@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from finetune_data import Parrot, reviewed_row
+from skimage.draw import disk
 
 from napari_nucseg.model.config import ModelConfig, NetworkConfig
 from napari_nucseg.training.finetune import disguise
@@ -72,6 +73,28 @@ def test_the_random_state_alone_decides():
     second.view(SIZE, 1.0, rng(5))
 
     np.testing.assert_array_equal(first.view(SIZE, 1.0, rng(3)), second.view(SIZE, 1.0, rng(3)))
+
+
+def test_nuclei_of_fluorescence_become_the_darker_part_of_tissue():
+    image = np.full((SIZE, SIZE, 3), -1.0, np.float32)
+    nucleus = disk((32, 32), 12)
+    image[nucleus] = 0.8
+    for seed in range(10):
+        tissue = disguise._as_tissue(image, rng(seed))
+        red = tissue[..., 0]
+        assert red[nucleus].mean() < red[:8].mean() - 0.1  # haematoxylin swallows red
+
+
+def test_dark_nuclei_mostly_become_bright():
+    image = np.full((SIZE, SIZE, 3), 0.7, np.float32)
+    image[20:40, 20:40] = -0.5
+
+    def is_bright(seed):
+        grey = disguise._as_fluorescence(image, rng(seed))[..., 0]
+        return grey[30, 30] > grey[0, 0]
+
+    bright = sum(is_bright(seed) for seed in range(100))
+    assert 65 <= bright <= 95
 
 
 @pytest.mark.parametrize("change", [0.5, 1.0, 2.0])

@@ -23,16 +23,8 @@ from napari_nucseg.training.augmentation import (
 )
 from napari_nucseg.training.copy_paste import paste_nuclei
 from napari_nucseg.training.dataset import Item
-from napari_nucseg.training.other_stain import as_fluorescence, as_tissue
 from napari_nucseg.training.recipes import Recipe
 from napari_nucseg.training.targets import make_targets
-
-OF_DARK = 0.6
-"""Part of that share at which dark nuclei, of which there are fewer, come as fluorescence."""
-
-AS_USED_SPREAD = 0.2
-"""Natural logarithm of how far windows are rescaled from the scale at which nuclei are segmented,
-as standard deviation."""
 
 
 class TrainingBatches:
@@ -87,9 +79,6 @@ class TrainingBatches:
             donor = random_view(image, item.labels, scale, recipe.size, rng, recipe.augmentation)
             view = paste_nuclei(view, donor, rng)
         color = item.image.shape[-1] == 3
-        if rng.random() < recipe.other_stain * (OF_DARK if color else 1.0):
-            drawn = as_fluorescence(view.image, rng) if color else as_tissue(view.image, rng)
-            view, color = View(drawn, view.labels, view.valid), not color
         changed = random_intensity(view.image, color, rng, recipe.augmentation)
         return View(changed, view.labels, view.valid)
 
@@ -152,15 +141,9 @@ def _centre_view(image: FloatArray, item: Item, recipe: Recipe) -> View:
 
 
 def _random_scale(diameter: float, recipe: Recipe, rng: Generator) -> float:
-    """Draw the scale at which nuclei are segmented, or one that brings them to one diameter.
-
-    Small nuclei are segmented at native scale (`ModelConfig.scale_for`); at the second scale alone
-    hardly any would be seen as small as that.
-    """
+    """Draw the scale that brings the nuclei to a diameter around the training diameter."""
     if diameter <= 0:
         return float(np.exp(rng.uniform(-0.5, 0.5)))
-    if rng.random() < recipe.as_used:
-        return float(recipe.model.scale_for(diameter) * np.exp(rng.normal(0, AS_USED_SPREAD)))
     low, high = recipe.diameters
     wanted = np.exp(rng.normal(np.log(recipe.model.diameter), 0.38))
     return float(np.clip(np.clip(wanted, low, high) / diameter, 0.25, 4.0))

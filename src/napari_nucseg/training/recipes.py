@@ -46,11 +46,6 @@ class Recipe(BaseModel):
     """Extra weight of nuclei that touch others in the offset loss."""
     copy_paste: float = Field(default=0.0, ge=0, le=1)
     """Share of windows into which touching nuclei are pasted."""
-    other_stain: float = Field(default=0.0, ge=0, le=1)
-    """Share of windows that are drawn in the look of another stain."""
-    as_used: float = Field(default=0.0, ge=0, le=1)
-    """Share of windows at about the scale at which nuclei are segmented; else nuclei come to about
-    the training diameter."""
     empty_share: float = Field(default=0.02, ge=0, le=0.5)
     """Share of generated windows without a nucleus."""
     blend: float = Field(default=1.0, gt=0, le=1)
@@ -161,8 +156,6 @@ def _standard(model_name: str, seed: int) -> Recipe:
         frozen_epochs=2,
         average=0.995,
         copy_paste=0.3,
-        other_stain=0.25,
-        as_used=0.6,
         touching_offset=3.0,
         empty_share=0.03,
         seed=seed,

@@ -14,7 +14,9 @@ from functools import cache
 
 import numpy as np
 from numpy.random import Generator
+from skimage.color import hed2rgb
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg._types import FloatArray
 from napari_nucseg.inference.maps import PlaneInput
 from napari_nucseg.model.config import ModelConfig
@@ -25,7 +27,9 @@ from napari_nucseg.training.finetune.examination import (
     prepare_row,
 )
 from napari_nucseg.training.finetune.rows import Row
-from napari_nucseg.training.other_stain import as_fluorescence, as_tissue
+
+TURNED = 0.8
+"""Share of views of dark nuclei that are turned so that these are bright."""
 
 SMALLEST = 8
 """Height and width, in pixels, of the smallest image that is used."""
@@ -83,7 +87,7 @@ class Disguise:
         part = _cut_out(source, size / scale, step, rng)
         nothing = np.zeros(part.shape[:2], np.int32)
         image = random_view(part, nothing, scale * step, size, rng, 1.0).image
-        other = as_tissue(image, rng) if source.bright else as_fluorescence(image, rng)
+        other = _as_tissue(image, rng) if source.bright else _as_fluorescence(image, rng)
         return random_intensity(other, source.bright, rng, 1.0)
 
     def _prepare(self, number: int) -> _Source:
@@ -106,3 +110,36 @@ def _cut_out(source: _Source, length: float, step: int, rng: Generator) -> Float
     reach = math.ceil(0.75 * length)  # of a view that lies partly outside, that part is mirrored
     place = np.array([rng.integers(n) for n in source.row.image.shape[:2]])
     return normalized_part(source.row, source.prepared, box_around(place, reach, step))
+
+
+def _as_fluorescence(image: FloatArray, rng: Generator) -> FloatArray:
+    """Mix the colours to grey, mostly turned so that dark nuclei are bright."""
+    grey = _positive(image) @ rng.dirichlet((2.0, 2.0, 2.0))
+    if rng.random() < TURNED:
+        grey = 1 - grey
+    return _normalized(np.repeat(grey[..., None], 3, axis=-1))
+
+
+def _as_tissue(image: FloatArray, rng: Generator) -> FloatArray:
+    """Take brightness for haematoxylin, on eosin that follows a blurred, shifted copy of it.
+
+    The dyes are mixed by colour deconvolution run backwards (Ruifrok and Johnston, 2001).
+    """
+    nuclei = _positive(image).mean(axis=-1) ** np.exp(rng.normal(0, 0.3))
+    blurred = cv2.GaussianBlur(
+        nuclei.astype(np.float32), (0, 0), float(np.exp(rng.uniform(0.0, 3.0)))
+    )
+    ground = np.roll(blurred, tuple(rng.integers(0, len(blurred), 2)), (0, 1))
+    haematoxylin = rng.uniform(0.06, 0.2) * nuclei + rng.uniform(0.0, 0.02)
+    eosin = rng.uniform(0.0, 0.12) * ground + rng.uniform(0.0, 0.06)
+    third = np.full_like(eosin, rng.uniform(0.0, 0.01))
+    return _normalized(hed2rgb(np.stack([haematoxylin, eosin, third], axis=-1)))
+
+
+def _positive(image: FloatArray) -> FloatArray:
+    """Return a normalised image on a scale of 0 to 1."""
+    return np.clip((image + 1) / 2, 0, 1)
+
+
+def _normalized(image: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(2 * image - 1, np.float32)
