@@ -267,6 +267,27 @@ def test_probabilities_that_no_run_wrote_are_not_removed(images, output, table):
     assert table()[0]["message"].startswith(left)
 
 
+def test_a_map_that_changed_after_its_labels_is_not_removed(images, output, table):
+    segment_batch(images / "a.tif", output, diameter=14, probabilities=True)
+    map_file = output / "a_probability.tif"
+    map_file.write_text("mine")
+    later = (output / "a_labels.tif").stat().st_mtime + 60
+    os.utime(map_file, (later, later))
+    segment_batch(images / "a.tif", output, diameter=14, overwrite=True)
+    assert map_file.read_text() == "mine"
+    assert f"{map_file} was left" in table()[0]["message"]
+
+
+def test_a_key_that_does_not_tell_of_maps_removes_none(images, output):
+    segment_batch(images / "a.tif", output, diameter=14, probabilities=True)
+    record, summary = output / "parameters.json", output / "summary.csv"
+    (key,) = json.loads(record.read_text())
+    for file in (record, summary):  # as of a version whose keys did not depend on maps
+        file.write_text(file.read_text().replace(key, "0123abcd"))
+    segment_batch(images / "a.tif", output, diameter=14, overwrite=True)
+    assert (output / "a_probability.tif").exists()
+
+
 def test_probabilities_of_labels_that_cannot_be_replaced_stay(images, output, monkeypatch):
     segment_batch(images / "a.tif", output, diameter=14, probabilities=True)
     before = {path.name: path.read_bytes() for path in output.glob("a_*")}

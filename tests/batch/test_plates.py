@@ -12,6 +12,7 @@ from plates import WELLS, field_image, write_plate
 from napari_nucseg import segment, segment_batch
 from napari_nucseg.batch.outcome import Status
 from napari_nucseg.errors import ReadError, WriteError
+from napari_nucseg.io.earlier import remove_bare_plate
 from napari_nucseg.io.plate import is_plate, list_fields, read_ome
 from napari_nucseg.io.plate_field import read_field, write_field
 
@@ -94,6 +95,14 @@ def test_probabilities_go_with_the_labels_they_were_of(plate, output):
     shutil.rmtree(plate / "B/3/0")  # so that this field fails, and keeps what it has
     segment_batch(plate, output, diameter=14, overwrite=True)
     assert [place for place in FIELDS if (maps / "/".join(place)).exists()] == [("B/3", "0")]
+
+
+def test_a_plate_with_an_array_of_zeros_stays(tmp_path):
+    plate = tmp_path / "maps.zarr"
+    zarr.open_group(plate, mode="w").create_array("A/1/0/0", shape=(4, 4), dtype="float32")
+    assert not [path for path in plate.rglob("*") if path.is_file() and path.name != "zarr.json"]
+    remove_bare_plate(plate)
+    assert plate.exists()
 
 
 @pytest.mark.parametrize("other", [[], ["notes.txt"]])

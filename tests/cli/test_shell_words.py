@@ -32,6 +32,7 @@ def test_every_parameter_has_an_option(run, name):
         ("If so, pass axes, such as 'ZYX'.", "If so, pass --axes, such as 'ZYX'."),
         ("the axes Y and X; model and channels stay", None),
         ("channels/a.tif is empty.", None),
+        ("/data/second pass overlap.tif is empty.", None),
         ("model/link_depth: no such folder", None),
         ("--channels: expected a whole number", None),
         ("models: there are none", None),

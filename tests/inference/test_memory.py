@@ -24,7 +24,7 @@ class Dark:
         return np.zeros(lengths, np.uint8)
 
 
-BLOCKS = "use segment_large, which works in blocks"
+BLOCKS = "segment_large works in blocks"
 
 
 def test_labels_that_do_not_fit():
@@ -40,3 +40,11 @@ def test_labels_that_do_not_fit():
 def test_a_plane_that_does_not_fit(use):
     with pytest.raises(InputError, match=BLOCKS):
         use(Dark(9000, 9000), "YX", diameter=14)
+
+
+def test_a_callback_without_memory_says_so_itself():
+    def progress(done, total, message):
+        raise MemoryError("of the callback")
+
+    with pytest.raises(MemoryError, match="of the callback"):
+        segment(np.zeros((1200, 1200), np.uint8), "YX", diameter=14, progress=progress)

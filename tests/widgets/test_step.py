@@ -107,6 +107,19 @@ def test_steps_undone_at_once_are_all_seen(labels):
     assert turns == [1, 1]
 
 
+def test_steps_of_different_pixels_undone_at_once_are_all_seen(labels):
+    steps, turns = Steps(), []
+    make(labels, steps, 1, 10, lambda: turns.append(1) or "")
+    make(labels, steps, 2, 20)
+    make(labels, steps, 3, 30)
+    labels[1:4] = 1, 2, 3
+    assert steps.turned(labels) == "Undone: made 10"
+    labels[1:3] = 10, 20
+    assert steps.turned(labels) == "made 20"
+    assert turns == [1, 1]
+    assert steps.turned(labels) == ""
+
+
 def test_steps_in_another_array_are_forgotten(labels):
     steps = Steps()
     make(labels, steps, 1, 10)

@@ -58,11 +58,19 @@ def with_what_came_along(item: Item, results: Results, record: ParameterRecord) 
     row = results.of_labels(item)
     if row is None:
         return item
-    mapped = record.made_with(row["parameters"], "probabilities")
+    mapped = record.made_with(row["parameters"], "probabilities") and _is_older(item)
     tracked = record.made_with(row["parameters"], "link_time")
     if isinstance(item, FileItem):
         return replace(item, mapped=mapped, tracked=tracked)
     return replace(item, mapped=mapped) if isinstance(item, FieldItem) else item
+
+
+def _is_older(item: Item) -> bool:
+    """Tell whether probabilities are no newer than their labels, which are written after them."""
+    maps, labels = _status_of(item.probability), _status_of(item.labels)
+    if maps is None or labels is None or not S_ISREG(maps.st_mode):
+        return True  # a folder's time is not that of what lies in it
+    return maps.st_mtime <= labels.st_mtime
 
 
 def _in_the_way(item: Item, params: SegmentParams) -> str:

@@ -54,10 +54,7 @@ class ParameterRecord:
             "pixel_size": work.pixel_size,
             "parameters": work.params.model_dump(mode="json"),
         }
-        # With the same labels, but whether probabilities came with them is to be known later.
-        keyed = {**_effective(self._now), "probabilities": work.params.probabilities}
-        text = json.dumps(keyed, sort_keys=True)
-        self.key = hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+        self.key = _key(self._now)
         self._overwrite = work.overwrite
         self.read()
 
@@ -86,8 +83,12 @@ class ParameterRecord:
         return f"made with other parameters ({'; '.join(changes) or 'of another version'})"
 
     def made_with(self, key: str, switch: str) -> bool:
-        """Tell whether results were made with a parameter on; no if it is unknown."""
-        return self._known.get(key, {}).get("parameters", {}).get(switch) is True
+        """Tell whether results were made with a parameter on; no if it is unknown.
+
+        So it is of entries of before keys told whether there were probabilities.
+        """
+        run = self._known.get(key)
+        return run is not None and _key(run) == key and run["parameters"].get(switch) is True
 
     def write(self) -> None:
         """Add the parameters of this run.
@@ -118,6 +119,13 @@ def _read(path: Path, *, overwrite: bool) -> dict[str, Any]:
         f"{path} is not a record of parameters that napari-nucseg wrote; choose another --output, "
         "or --overwrite."
     )
+
+
+def _key(run: Mapping[str, Any]) -> str:
+    # With the same labels, but whether probabilities came with them is to be known later.
+    keyed = {**_effective(run), "probabilities": run["parameters"].get("probabilities")}
+    text = json.dumps(keyed, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
 def _effective(run: Mapping[str, Any]) -> dict[str, Any]:

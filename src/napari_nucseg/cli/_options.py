@@ -9,6 +9,8 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from napari_nucseg.errors import InputError
+from napari_nucseg.io.place import given_place
 from napari_nucseg.params import Params, SegmentParams, bounds_of, build_params
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -21,11 +23,10 @@ def option_name(field: str) -> str:
 
 def place(text: str) -> Path:
     """Return the path of an option for results; BadParameter if it is empty."""
-    if not text.strip():
-        raise typer.BadParameter(
-            f"it is empty ({text!r}); expected a path; '.' is the current folder."
-        )
-    return Path(text)
+    try:
+        return given_place(text, "it", "a path; '.' is the current folder")
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def read_options(params: type[Params], options: Mapping[str, Any]) -> Params:

@@ -31,5 +31,5 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(rf"^{name}(?=: | needs | must | ')"),
         re.compile(rf"(?<!\S)({name})='([^'\s]*)'"),
-        re.compile(rf"(?<=\bpass ){name}(?=[\s,;.])"),
+        re.compile(rf"(?<=\bpass ){name}(?=[\s,;]|\.(?:\s|$))"),
     )

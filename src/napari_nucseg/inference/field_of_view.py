@@ -61,6 +61,12 @@ class FieldOfView:
         )
         return cls(window, region[window])
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the window."""
+        rows, columns = self.window
+        return rows.stop - rows.start, columns.stop - columns.start
+
     def keep_inside(self, labels: LabelArray) -> LabelArray:
         """Remove labels of the window whose centre lies outside the region; renumber the rest."""
         if self.region is None or not labels.any():

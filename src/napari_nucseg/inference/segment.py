@@ -161,7 +161,7 @@ def segment(
     job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
     field_of_view = FieldOfView.of(region, job)
     watch.lap("prepare")
-    with memory_needed(job, source.dtype):
+    with memory_needed(job, source.dtype, field_of_view.shape):
         labels = np.zeros(job.planes.output_shape, np.int32)
         shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []

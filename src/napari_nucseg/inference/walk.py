@@ -52,16 +52,17 @@ def predict_planes(
         tiles_done(before + done, total)
 
     for index in job.planes.iterate():
-        with memory_needed(job, source.dtype):
-            maps = predict_plane(
-                job.planes.read(source, index, (rows, columns)),
-                job.prepared,
-                job.engine,
-                tile=job.tile,
-                halo=job.halo,
-                cancelled=cancelled,
-                tile_done=tile_done,
-            )
+        with memory_needed(job, source.dtype, shape):
+            plane = job.planes.read(source, index, (rows, columns))
+        maps = predict_plane(
+            plane,
+            job.prepared,
+            job.engine,
+            tile=job.tile,
+            halo=job.halo,
+            cancelled=cancelled,
+            tile_done=tile_done,
+        )
         yield index, maps
         before += tiles
         tiles_done(before, total)

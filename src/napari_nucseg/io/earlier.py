@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from napari_nucseg.io.leftovers import PARTIAL, hidden_beside
-from napari_nucseg.io.plate import METADATA, is_zarr
+from napari_nucseg.io.plate import METADATA, V3_METADATA, is_zarr
 
 
 def remove_earlier(path: Path, *, of_labels: bool) -> str:
@@ -39,10 +39,18 @@ def remove_earlier(path: Path, *, of_labels: bool) -> str:
 
 def remove_bare_plate(plate: Path) -> None:
     """Remove a plate of which only metadata are left; one that holds anything else stays."""
-    if not is_zarr(plate):
+    try:
+        if is_zarr(plate) and all(map(_is_bare, plate.rglob("*"))):
+            shutil.rmtree(plate, ignore_errors=True)
+    except OSError:  # what cannot be looked into stays
         return
-    if all(path.is_dir() or path.name in METADATA for path in plate.rglob("*")):
-        shutil.rmtree(plate, ignore_errors=True)
+
+
+def _is_bare(path: Path) -> bool:
+    """Tell whether a part of a plate holds no pixels; an array of zeros has no chunks."""
+    if path.name == V3_METADATA:
+        return '"array"' not in path.read_text(errors="replace")
+    return path.is_dir() or path.name in METADATA
 
 
 def _remove(path: Path) -> None:

@@ -125,6 +125,8 @@ def _cells(state: Outcome | str) -> tuple[str, str, str]:
 
 def _remark(state: Outcome) -> str:
     """Return what a cell has room for of what is said of a skipped image."""
-    if state.lacking:
-        return f" (no {' and '.join(state.lacking)})"
-    return " (other parameters)" if state.remark else " (newer image)" if state.newer else ""
+    if state.remark:
+        return " (other parameters)"
+    if state.newer:
+        return " (newer image)"
+    return f" (no {' and '.join(state.lacking)})" if state.lacking else ""

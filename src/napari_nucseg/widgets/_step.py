@@ -81,23 +81,25 @@ class Steps:
 
     def _undone_to(self, labels: LabelArray) -> int | None:
         """Return how many steps stand after an undo; None if there was none."""
+        below = None  # a step that later ones have written over is neither undone nor made
         for place in reversed(range(self._standing)):
             edit = self._steps[place].edit
-            if edit.is_current(labels):
-                return place
             if edit.is_made(labels):
-                return None
-        return None
+                break
+            if edit.is_current(labels):
+                below = place
+        return below
 
     def _redone_to(self, labels: LabelArray) -> int | None:
         """Return how many steps stand after a redo; None if there was none."""
+        above = None
         for place in range(self._standing, len(self._steps)):
             edit = self._steps[place].edit
-            if edit.is_made(labels):
-                return place + 1
             if edit.is_current(labels):
-                return None
-        return None
+                break
+            if edit.is_made(labels):
+                above = place + 1
+        return above
 
     def _forget_others(self, labels: LabelArray) -> None:
         """Forget the steps in another array; napari forgets them as well."""
