@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QObject, QSize, QTimer
-from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 MARK = "napari_nucseg"
 """Qt property of the docks of this plugin."""
@@ -28,7 +28,6 @@ class DockWatcher(QObject):
         super().__init__()
         self._widget, self._closed, self._shown = widget, closed, shown
         self._docked = False
-        self._sizes: dict[int, QSize] = {}  # by id: nothing here may keep a window alive
         widget.installEventFilter(self)
         widget.destroyed.connect(closed)
 
@@ -38,8 +37,6 @@ class DockWatcher(QObject):
             docked = dock_of(self._widget) is not None
             if self._docked and not docked:
                 self._closed()
-            if docked and not self._docked:
-                self._sizes = {id(window): window.size() for window in _main_windows()}
             self._docked = docked
         elif event.type() == QEvent.Type.Show:
             if self._docked:
@@ -65,22 +62,7 @@ class DockWatcher(QObject):
             if window.dockWidgetArea(other) == area and not dock.isFloating():
                 window.tabifyDockWidget(other, dock)
                 dock.raise_()
-                QTimer.singleShot(0, self._shrink)
                 return
-
-    def _shrink(self) -> None:
-        """Give the window its size back; it had grown for two docks below each other."""
-        dock = dock_of(self._widget) if isalive(self._widget) else None
-        window = None if dock is None else dock.parent()
-        size = self._sizes.pop(id(window), None)
-        if size is None or not isinstance(window, QMainWindow):
-            return
-        if not window.isMaximized() and not window.isFullScreen():
-            window.resize(size)
-
-
-def _main_windows() -> list[QMainWindow]:
-    return [one for one in QApplication.topLevelWidgets() if isinstance(one, QMainWindow)]
 
 
 def dock_of(widget: Any) -> QDockWidget | None:
