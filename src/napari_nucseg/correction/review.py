@@ -60,7 +60,7 @@ class Reviewed:
                 continue  # beside the image; the others may lie on it
             mask = Reviewed(self.shape, bits).plane(position)
             mask[window] |= inside
-            bits[position] = None if mask.all() else np.packbits(mask)
+            bits[position] = _packed(mask)
             added = True
         if not added:
             raise InputError(
@@ -73,7 +73,7 @@ class Reviewed:
         bits = dict(self.bits)
         for position in other.bits:
             mask = self.plane(position) | other.plane(position)
-            bits[position] = None if mask.all() else np.packbits(mask)
+            bits[position] = _packed(mask)
         return Reviewed(self.shape, bits)
 
     def plane(self, position: Position) -> AnyArray:
@@ -160,3 +160,8 @@ def unpack(shape: tuple[int, ...], arrays: Mapping[str, AnyArray]) -> Reviewed:
             raise ValueError("a reviewed plane has no mask")
         bits[tuple(position)] = part
     return Reviewed(shape, bits)
+
+
+def _packed(mask: AnyArray) -> AnyArray | None:
+    """Return the bits of a plane's mask; None if all of it was reviewed."""
+    return None if mask.all() else np.packbits(mask)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from napari_nucseg._types import CancelCheck
+from napari_nucseg._types import AnyArray, CancelCheck
 from napari_nucseg.inference.job import SegmentJob
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.inference.memory import memory_needed
@@ -51,11 +51,13 @@ def predict_planes(
     def tile_done(done: int) -> None:
         tiles_done(before + done, total)
 
-    for index in job.planes.iterate():
+    def read(index: tuple[int, ...]) -> AnyArray:  # kept by nobody while the maps are used
         with memory_needed(job, source.dtype, shape):
-            plane = job.planes.read(source, index, (rows, columns))
+            return job.planes.read(source, index, (rows, columns))
+
+    for index in job.planes.iterate():
         maps = predict_plane(
-            plane,
+            read(index),
             job.prepared,
             job.engine,
             tile=job.tile,
