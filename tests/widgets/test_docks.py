@@ -95,6 +95,39 @@ def test_a_form_with_room_does_not_scroll(viewer, title):
     assert scroll.verticalScrollBar().maximum() == 0
 
 
+def place(field, scroll):
+    """Return top and bottom of a field in what is seen of a form."""
+    top = field.mapTo(scroll.viewport(), QPoint(0, 0)).y()
+    return top, top + field.height()
+
+
+def test_what_a_run_found_is_seen_without_scrolling(viewer, stack):
+    viewer.add_image(stack, axis_labels=("z", "y", "x"))
+    viewer.window.resize(800, 600)  # napari's own default is little higher
+    _, widget, scroll = open_dock(viewer, "Segment nuclei")
+    widget.fields["link_depth"].value = True
+    widget.progress.visible = True
+    widget.status.value = "82 linked nuclei of 665 outlines in 1.0 s (model nuclei)"
+    settle()
+    assert scroll.verticalScrollBar().maximum() > 0
+    for row in (widget.run_button, widget.progress, widget.status):
+        top, bottom = place(row.native, scroll)
+        assert 0 <= top < bottom <= scroll.viewport().height()
+
+
+def test_sliders_stay_where_they_are_when_the_status_changes(viewer, field):
+    viewer.add_image(field)
+    _, widget, scroll = open_dock(viewer, "Segment nuclei")
+    slider = widget.fields["foreground_threshold"].native
+    places = []
+    two_lines = "123 nuclei in 0.4 s (model nuclei, diameter 28.9 px, estimated)"
+    for text in ("", "1 nucleus", two_lines):
+        widget.status.value = text
+        settle()
+        places.append(place(slider, scroll))
+    assert len(set(places)) == 1
+
+
 def turn_wheel(field):
     middle = QPointF(field.rect().center())
     event = QWheelEvent(

@@ -45,6 +45,17 @@ def make_text(label: Label) -> None:
     text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
 
 
+def keep_room(label: Label, lines: int) -> None:
+    """Let a text be at least so many lines high, so that what lies below seldom moves."""
+    text = label.native
+    text.ensurePolished()  # the font comes with napari's style sheet
+    text.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+    current = text.text()
+    text.setText("\n" * (lines - 1))
+    text.setMinimumHeight(text.sizeHint().height())  # with the padding of the style sheet
+    text.setText(current)
+
+
 def row(*widgets: Any) -> Container:
     """Return widgets side by side."""
     made = Container(widgets=widgets, layout="horizontal", labels=False)

@@ -9,13 +9,16 @@ from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.widgets._image_form import ImageForm
 from napari_nucseg.widgets._large_form import LargeForm
 from napari_nucseg.widgets._link_form import LinkForm
-from napari_nucseg.widgets._look import align_labels, make_text, narrow
+from napari_nucseg.widgets._look import align_labels, keep_room, make_text, narrow
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values
 from napari_nucseg.widgets._scroll import ScrolledForm
 from napari_nucseg.widgets._tracks import TracksButton
 
 SLIDERS = tuple(name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS)
+
+STATUS_LINES = 2
+"""Room that the status always has: what lies below it must not move while a slider is dragged."""
 
 LIVE_TITLE = "<b>Adjust the result</b> (without running again)"
 LARGE_TITLE = "<b>Settings</b> (press Run after changing them)"
@@ -86,11 +89,11 @@ class SegmentForm(ScrolledForm):
             self.large_form,
             buttons,
             self.progress,
+            self.status,  # above what may need to be scrolled
+            self.tracks_button,
             self._live_title,
             live,
             self._link,
-            self.status,
-            self.tracks_button,
             self.copy_button,
         ]
 
@@ -120,5 +123,6 @@ class SegmentForm(ScrolledForm):
         self._link.offer(self.image_form.stacked)
 
     def align(self) -> None:
-        """Give all labels one width."""
+        """Give all labels one width, and the status its room."""
         align_labels([*self.image_form, self.large_form.target_field, *self.fields.values()])
+        keep_room(self.status, STATUS_LINES)
