@@ -45,6 +45,50 @@ def test_parameters_are_recorded(images, output, table):
     assert SegmentParams(**made["parameters"]) == SegmentParams(diameter="14")
 
 
+def diameters(table):
+    """Return the diameter and whether it was estimated, by name of the file."""
+    return {Path(r["file"]).name: (r["diameter"], r["diameter_estimated"]) for r in table()}
+
+
+def test_the_diameter_that_was_used_is_in_the_table(images, output, table, field):
+    run(images / "a.tif", output, diameter="7.25")
+    found = segment(np.roll(field, 10, axis=0))
+    assert found.job.estimated
+    run(images / "b.tif", output)
+    estimated = (f"{found.diameter:.2f}", "yes")
+    assert diameters(table) == {"a.tif": ("7.25", "no"), "b.tif": estimated}
+    run(images, output, diameter="14")  # what is skipped was made with what it was made with
+    wanted = {"a.tif": ("7.25", "no"), "b.tif": estimated, "c.tif": ("14.00", "no")}
+    assert diameters(table) == wanted
+
+
+def test_the_diameter_of_labels_that_cannot_be_replaced_stays(images, output, table):
+    image = images / "a.tif"
+    pixels = image.read_bytes()
+    run(image, output, diameter="14")
+    image.write_text("no pixels")
+    assert run(image, output, diameter="20", overwrite=True)[0].counts == {Status.FAILED: 1}
+    assert diameters(table) == {"a.tif": ("14.00", "no")}
+    image.write_bytes(pixels)
+    assert run(image, output, diameter="20")[0].counts == {Status.SKIPPED: 1}
+    assert diameters(table) == {"a.tif": ("14.00", "no")}
+    run(image, output, diameter="20", overwrite=True)
+    assert diameters(table) == {"a.tif": ("20.00", "no")}
+
+
+def test_diameters_that_an_earlier_version_did_not_note(images, output, table):
+    run(images / "a.tif", output, diameter="14")
+    path = output / "summary.csv"
+    path.write_text(
+        path.read_text().replace("diameter,diameter_estimated,", "", 1).replace("14.00,no,", "", 1)
+    )
+    assert "14.00" not in path.read_text()
+    batch, _ = run(images, output, diameter="14")
+    assert batch.counts == {Status.SKIPPED: 1, Status.OK: 2}
+    given = ("14.00", "no")
+    assert diameters(table) == {"a.tif": ("", ""), "b.tif": given, "c.tif": given}
+
+
 def test_results_of_other_parameters_are_named(images, output, table):
     run(images, output, diameter="14")
     os.remove(output / "b_labels.tif")

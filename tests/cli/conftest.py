@@ -58,7 +58,8 @@ def rows(output) -> Callable[[], dict[str, dict[str, str]]]:
     def read() -> dict[str, dict[str, str]]:
         with open(output / "summary.csv", newline="", encoding="utf-8") as file:
             table = list(csv.DictReader(file))
-        columns = ["file", "nuclei", "seconds", "status", "message", "parameters", "labels"]
+        columns = ["file", "nuclei", "diameter", "diameter_estimated", "seconds", "status"]
+        columns += ["message", "parameters", "labels"]
         assert all(list(row) == columns for row in table)
         by_name = {Path(row["file"]).name: row for row in table}
         assert len(by_name) == len(table)

@@ -338,7 +338,7 @@ class Batch:
                 seconds=outcome.seconds,
                 status=status,
                 message=outcome.message,
-                parameters=self._key(row, outcome),
+                **self._made_with(row, outcome),
                 labels=labels_name(item) if lie_there else "",
                 place=item.place,
             )
@@ -351,13 +351,14 @@ class Batch:
         self.newer += outcome.newer
         self.lacking.update(outcome.lacking)
 
-    def _key(self, row: Row | None, outcome: Outcome) -> str:
-        """Return the key of the parameters that the labels which lie there were made with."""
-        if outcome.status is Status.OK:
-            return "" if outcome.found else self.record.key
-        if row is None or outcome.died:  # it may have written before it died
-            return ""
-        return row["parameters"]
+    def _made_with(self, row: Row | None, outcome: Outcome) -> dict[str, str]:
+        """Return the cells that say what the labels which lie there were made with."""
+        names = ("parameters", "diameter", "diameter_estimated")
+        if outcome.status is Status.OK and not outcome.found:
+            return dict(zip(names, (self.record.key, *outcome.describe_diameter()), strict=True))
+        if row is None or outcome.found or outcome.died:  # it may have written before it died
+            return dict.fromkeys(names, "")
+        return {name: row[name] for name in names}
 
     def _look_up(self, item: Item) -> Outcome | None:
         """Return the outcome for an image that has results; None if it is to be segmented."""

@@ -44,6 +44,10 @@ class Outcome:
         Another process made the result, perhaps with other parameters.
     traceback : str
         Of an error that nobody foresaw.
+    diameter : float or None
+        Typical diameter that was used, in pixels.
+    diameter_estimated : bool
+        It was estimated from the image.
     """
 
     status: Status
@@ -57,6 +61,8 @@ class Outcome:
     died: bool = False
     found: bool = False
     traceback: str = ""
+    diameter: float | None = None
+    diameter_estimated: bool = False
 
     @classmethod
     def unforeseen(cls, error: BaseException, seconds: float = 0.0) -> "Outcome":
@@ -77,6 +83,12 @@ class Outcome:
         notes = (self._describe_lacking(), self.remark, newer)
         remarks = "".join(f", {note}" for note in notes if note)
         return f"{self.status}: {self.message}{remarks}"
+
+    def describe_diameter(self) -> tuple[str, str]:
+        """Return the diameter in pixels, and whether it was estimated; empty if it is unknown."""
+        if self.diameter is None:
+            return "", ""
+        return f"{self.diameter:.2f}", "yes" if self.diameter_estimated else "no"
 
     def _describe_lacking(self) -> str:
         if not self.lacking:

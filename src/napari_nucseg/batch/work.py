@@ -106,7 +106,14 @@ def segment_item(
         return _failed(error, time.perf_counter() - start)
     seconds = time.perf_counter() - start
     messages = (*image.messages, *result.messages, remark)
-    return Outcome(Status.OK, result.count, seconds, " ".join(filter(None, messages)))
+    return Outcome(
+        Status.OK,
+        result.count,
+        seconds,
+        " ".join(filter(None, messages)),
+        diameter=result.diameter,
+        diameter_estimated=result.job.estimated,
+    )
 
 
 def _noting(call: Callable[P, T], raised: list[Exception]) -> Callable[P, T]:

@@ -9,7 +9,13 @@ from pathlib import Path
 from napari_nucseg.errors import ReadError
 from napari_nucseg.io.atomic import atomic_file, write_error
 
-COLUMNS = ("file", "nuclei", "seconds", "status", "message", "parameters", "labels")
+COLUMNS = (
+    *("file", "nuclei", "diameter", "diameter_estimated"),
+    *("seconds", "status", "message", "parameters", "labels"),
+)
+
+LATER = ("diameter", "diameter_estimated")
+"""Those that tables of earlier versions lack."""
 
 PLACE = ("plate", "well", "field")
 """Further columns, after ``file``, of a table with fields of plates."""
@@ -21,8 +27,8 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
     Returns
     -------
     list of dict
-        With all of `COLUMNS` and `PLACE`, which are empty in a table of files. A file of 0 bytes,
-        as a power cut may leave it, has no rows.
+        With all of `COLUMNS` and `PLACE`; `PLACE` is empty in a table of files, `LATER` in one of
+        an earlier version. A file of 0 bytes, as a power cut may leave it, has no rows.
 
     Raises
     ------
@@ -38,7 +44,7 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
     if not lines:
         return []
     header, *rows = lines
-    if tuple(header) not in (COLUMNS, _columns(plates=True)):
+    if tuple(header) not in _headers():
         raise ReadError(
             f"{path} is another table, or one of another version: expected the columns "
             f"{', '.join(COLUMNS)}."
@@ -101,6 +107,8 @@ class Summary:
         nuclei: int | None,
         seconds: float,
         status: str,
+        diameter: str = "",
+        diameter_estimated: str = "",
         message: str = "",
         parameters: str = "",
         labels: str = "",
@@ -116,6 +124,10 @@ class Summary:
         seconds : float
         status : str
             A word such as ``ok`` or ``failed``.
+        diameter : str
+            Typical diameter that the labels were made with, in pixels; empty if it is unknown.
+        diameter_estimated : str
+            Whether it was estimated from the image, ``yes`` or ``no``.
         message : str
             Why it failed.
         parameters : str
@@ -134,6 +146,8 @@ class Summary:
         cells |= {
             "file": str(file),
             "nuclei": "" if nuclei is None else str(nuclei),
+            "diameter": diameter,
+            "diameter_estimated": diameter_estimated,
             "seconds": f"{seconds:.3f}",
             "status": status,
             "message": message,
@@ -154,6 +168,12 @@ class Summary:
 def _columns(*, plates: bool) -> tuple[str, ...]:
     """Return the header."""
     return (COLUMNS[0], *PLACE, *COLUMNS[1:]) if plates else COLUMNS
+
+
+def _headers() -> list[tuple[str, ...]]:
+    """Return the headers of tables that can be read."""
+    now = (_columns(plates=False), _columns(plates=True))
+    return [*now, *(tuple(name for name in header if name not in LATER) for header in now)]
 
 
 def _line(cells: Iterable[str]) -> bytes:
