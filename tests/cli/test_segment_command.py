@@ -71,7 +71,7 @@ def test_other_pixels_are_other_parameters(run, image, output):
     arguments = ("segment", image, "--output", output, "--pixel-size", "0.5")
     run(*arguments)
     assert "other parameters" not in run(*arguments).stderr
-    remark = "made with other parameters (pixel_size Y=0.5,X=0.5, now as stated)"
+    remark = "made with other parameters (--pixel-size Y=0.5,X=0.5, now as stated)"
     assert remark in run(*arguments[:-2]).stderr
 
 

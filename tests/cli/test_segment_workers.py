@@ -33,7 +33,7 @@ def test_what_other_parameters_made_is_said(run, image, output):
     run("segment", image, "--output", output)
     result = run("segment", image, "--output", output, "--min-size", 9, "--channels", 0)
     first, last = result.stderr.splitlines()
-    changes = "(min_size 0, now 9; channels all, now 0)"
+    changes = "(--min-size 0, now 9; --channels all, now 0)"
     assert first.endswith(f"_labels.tif exists already, made with other parameters {changes}")
     assert "1 of these made with other parameters" in last
 

@@ -30,6 +30,11 @@ def test_every_parameter_has_an_option(run, name):
         ),
         ("pixel_size must map axes", "--pixel-size must map axes"),
         ("If so, pass axes, such as 'ZYX'.", "If so, pass --axes, such as 'ZYX'."),
+        (
+            "made with others (axes YX, now as stated; version 1, now 2; min_size 0, now 9)",
+            "made with others (--axes YX, now as stated; version 1, now 2; --min-size 0, now 9)",
+        ),
+        ("An image (axes ZYX, 3 planes), now and then; model and channels stay", None),
         ("the axes Y and X; model and channels stay", None),
         ("channels/a.tif is empty.", None),
         ("/data/second pass overlap.tif is empty.", None),

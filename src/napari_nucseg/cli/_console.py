@@ -74,7 +74,8 @@ class BatchProgress:
     def finish(self, item: "Item", outcome: "Outcome") -> None:
         """Write the line of a file."""
         self._done += 1
-        said = replace(outcome, message=in_shell_words(outcome.message)).describe()
+        message, remark = in_shell_words(outcome.message), in_shell_words(outcome.remark)
+        said = replace(outcome, message=message, remark=remark).describe()
         line = f"[{self._done}/{self._n_files}] {item.source}: {said}"
         if self._bars is None:
             typer.echo(line, err=True)

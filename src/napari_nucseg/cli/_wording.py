@@ -15,11 +15,12 @@ def in_shell_words(message: str) -> str:
     """Return a message of the library that names options, such as ``--link-depth``.
 
     Only where a parameter is surely meant: at the beginning, as in ``channels: the image has 2``,
-    with a value, as in ``engine='litert'``, and after "pass". Paths and other words stay.
+    with a value, as in ``engine='litert'``, after "pass", and where it changed, as in
+    ``(min_size 0, now 9)``. Paths and other words stay.
     """
-    first, valued, passed = _patterns()
+    first, valued, passed, changed = _patterns()
     message = valued.sub(lambda found: f"{option_name(found[1])} {found[2]}", message)
-    for pattern in (first, passed):
+    for pattern in (first, passed, changed):
         message = pattern.sub(lambda found: option_name(found[0]), message)
     return message
 
@@ -32,4 +33,5 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(rf"^{name}(?=: | needs | must | ')"),
         re.compile(rf"(?<!\S)({name})='([^'\s]*)'"),
         re.compile(rf"(?<=\bpass ){name}(?=[\s,;]|\.(?:\s|$))"),
+        re.compile(rf"(?:(?<=\()|(?<=; )){name}(?= [^;()]+, now )"),
     )
