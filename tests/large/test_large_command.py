@@ -11,7 +11,7 @@ import tifffile
 from stores import content_of, read_labels
 from typer.testing import CliRunner
 
-from napari_nucseg import segment_large
+from napari_nucseg import segment_batch, segment_large
 from napari_nucseg.cli import make_app
 from napari_nucseg.io.lazy import open_lazily
 
@@ -75,6 +75,41 @@ def test_tracks_lie_beside_the_labels(tmp_path, field, name):
         "cells_tracks.txt was left, as it is not known to be of the earlier labels" in told.stderr
     )
     assert tracks.read_text() == "1 0 1 0\n"
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_probabilities_of_a_batch_go_with_the_labels_they_were_of(source, tmp_path, named):
+    output = tmp_path / "results"
+    maps, labels = output / "image_probability.ome.zarr", output / "image_labels.ome.zarr"
+    segment_batch(source, output, diameter=18, probabilities=True)
+    assert maps.is_dir()
+    assert run(source, "--output", labels if named else output, "--overwrite").exit_code == 0
+    assert not list(output.glob("*probability*"))
+    assert not list(output.glob(".*"))
+    maps.mkdir()  # nothing that came with the labels
+    told = run(source, "--output", labels, "--overwrite")
+    assert told.exit_code == 0
+    assert f"{maps} was left, as it is not known to be of the earlier labels" in told.stderr
+    segment_batch(source, output, diameter=18, overwrite=True)  # nor is it of those of blocks
+    assert maps.is_dir()
+
+
+def test_probabilities_stay_unless_they_are_of_labels_that_were_replaced(source, tmp_path):
+    segment_batch(source, tmp_path, diameter=18, probabilities=True)
+    maps, labels = tmp_path / "image_probability.ome.zarr", tmp_path / "image_labels.ome.zarr"
+    assert run(source, "--output", labels).exit_code == 1  # not replaced
+    assert run(source, "--output", tmp_path / "other_labels.ome.zarr", "--overwrite").exit_code == 0
+    (tmp_path / "summary.csv").write_text("my,table\n1,2\n")
+    (tmp_path / "parameters.json").write_text("{")
+    assert run(source, "--output", labels, "--overwrite").exit_code == 0  # nothing is known
+    assert maps.is_dir()
+
+
+def test_probabilities_that_are_the_image_stay(source, tmp_path):
+    segment_batch(source, tmp_path, diameter=18, probabilities=True)
+    maps, labels = tmp_path / "image_probability.ome.zarr", tmp_path / "image_labels.ome.zarr"
+    assert run(maps, "--output", labels, "--overwrite").exit_code == 0
+    assert maps.is_dir()
 
 
 def test_what_exists_is_replaced_only_if_asked_for(source, target):

@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QApplication
 
-from napari_nucseg import segment_large
+from napari_nucseg import segment_batch, segment_large
 from napari_nucseg.axes import Planes
 from napari_nucseg.errors import WriteError
 from napari_nucseg.inference import job, samples
@@ -395,6 +395,21 @@ def test_tracks_lie_beside_the_labels(bench, tmp_path, large_field, notices):
     line[line.index("--output") + 1] = str(tmp_path / "shell.ome.zarr")
     make_app()(line[1:], standalone_mode=False)
     assert (tmp_path / "shell_tracks.txt").read_text() == tracks.read_text()
+
+
+def test_probabilities_of_a_batch_go_with_the_labels_they_were_of(
+    bench, source, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(rule, "LAZY_PLANE", 10**6)
+        segment_batch(source, tmp_path, diameter=18, probabilities=True)
+    assert (tmp_path / "slide_probability.ome.zarr").is_dir()
+    add(bench, source)
+    bench.set(diameter="18")
+    bench.widget.large_form.target_field.value = tmp_path / "slide_labels.ome.zarr"
+    bench.widget.large_form.overwrite.value = True
+    bench.run()
+    assert not list(tmp_path.glob("*probability*"))
 
 
 def test_labels_stay_when_their_tracks_cannot_be_written(bench, tmp_path, large_field, monkeypatch):

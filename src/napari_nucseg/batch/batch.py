@@ -1,6 +1,5 @@
 """A batch: many images, segmented with the same parameters into one folder."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -31,13 +30,13 @@ from napari_nucseg.batch.tracebacks import Tracebacks
 from napari_nucseg.batch.work import Work, load_network
 from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
 from napari_nucseg.counted import counted
-from napari_nucseg.errors import InputError, ReadError, WriteError
+from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.io.earlier import remove_bare_plate
 from napari_nucseg.io.leftovers import clear_leftovers
 from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.pixel_size import check_pixel_size
 from napari_nucseg.io.place import given_place
-from napari_nucseg.io.summary import Summary, read_rows
+from napari_nucseg.io.summary import Summary
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.params import SegmentParams, check_whole
 
@@ -132,7 +131,7 @@ class Batch:
                 f"Results of a batch go to a folder; {output} names an OME-Zarr, which holds the "
                 "labels of one image only."
             )
-        results = _read_results(output / SUMMARY, overwrite=overwrite)
+        results = Results.read(output / SUMMARY, overwrite=overwrite)
         items = find_items(inputs, output, results.stems(output))
         model = load_network(params)
         prepare_output(output)
@@ -189,7 +188,7 @@ class Batch:
             # Another run may have ended since the plan was made.
             self._clear_leftovers()
             self.record.read()
-            self.results = _read_results(self.summary, overwrite=self.work.overwrite)
+            self.results = Results.read(self.summary, overwrite=self.work.overwrite)
             self._run(workers, scheduler, started, tiles, finished, cancelled)
             self._clear_leftovers()  # of workers that died meanwhile
         finally:
@@ -371,15 +370,3 @@ class Batch:
 def _as_it_is(client: "Client") -> Iterator["Client"]:
     """Yield the user's own client, which stays open."""
     yield client
-
-
-def _read_results(path: Path, *, overwrite: bool) -> Results:
-    """Read what earlier runs left."""
-    if not os.path.exists(path):  # nor can it be told: whoever writes there will say so
-        return Results()
-    try:
-        return Results(read_rows(path))
-    except ReadError as error:
-        if overwrite:
-            return Results()
-        raise WriteError(f"{error} Choose another --output, or --overwrite.") from error

@@ -5,11 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
 
-from napari_nucseg.batch.items import FieldItem, FileItem, Item, count_nuclei, missing_results
+from napari_nucseg.batch.items import (
+    FieldItem,
+    FileItem,
+    Item,
+    ZarrItem,
+    count_nuclei,
+    missing_results,
+)
 from napari_nucseg.batch.outcome import Outcome, Status
-from napari_nucseg.batch.record import ParameterRecord
+from napari_nucseg.batch.record import EarlierRuns, ParameterRecord
 from napari_nucseg.batch.results import Results, Row
-from napari_nucseg.io.plate import metadata_file
+from napari_nucseg.io.plate import metadata_file, read_record
 from napari_nucseg.params import SegmentParams
 
 
@@ -53,16 +60,29 @@ def look_up(
     )
 
 
-def with_what_came_along(item: Item, results: Results, record: ParameterRecord) -> Item:
+def with_what_came_along(item: Item, results: Results, record: EarlierRuns) -> Item:
     """Return an item that knows what the labels which lie there were written with."""
     row = results.of_labels(item)
     if row is None:
         return item
-    mapped = record.made_with(row["parameters"], "probabilities") and _is_older(item)
+    mapped = maps_came_along(item, results, record)
     tracked = record.made_with(row["parameters"], "link_time")
     if isinstance(item, FileItem):
         return replace(item, mapped=mapped, tracked=tracked)
     return replace(item, mapped=mapped) if isinstance(item, FieldItem) else item
+
+
+def maps_came_along(item: Item, results: Results, record: EarlierRuns) -> bool:
+    """Tell whether probabilities that lie there are known to have come with the labels there."""
+    row = results.of_labels(item)
+    if row is None or _made_in_blocks(item):
+        return False
+    return record.made_with(row["parameters"], "probabilities") and _is_older(item)
+
+
+def _made_in_blocks(item: Item) -> bool:
+    """Tell whether `segment_large` put the labels there since, of which the row does not tell."""
+    return isinstance(item, ZarrItem) and "seams" in read_record(item.labels)
 
 
 def _is_older(item: Item) -> bool:

@@ -21,14 +21,54 @@ _NO_EFFECT = ("probabilities", "model")
 """Parameters that do not change labels; the model's hash stands for the model."""
 
 
-class ParameterRecord:
-    """The parameters of this run, and those of earlier ones by the key in the summary.
+class EarlierRuns:
+    """The parameters of earlier runs, by the key in the summary.
 
     Parameters
     ----------
     path : Path
         Of the JSON file: an object that maps keys to ``version``, ``model``, ``model_sha256``,
         ``axes``, ``pixel_size`` and ``parameters``.
+    overwrite : bool
+        Whether a file that is not one of ours is taken for none, as it is to be replaced.
+
+    Raises
+    ------
+    WriteError
+        The file is not one of ours, and is not to be replaced.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool) -> None:
+        self.path = path
+        self._overwrite = overwrite
+        self.read()
+
+    def read(self) -> None:
+        """Read the parameters of earlier runs, also those that ended since.
+
+        Raises
+        ------
+        WriteError
+            The file is not one of ours, and is not to be replaced.
+        """
+        self._known = _read(self.path, overwrite=self._overwrite)
+
+    def made_with(self, key: str, switch: str) -> bool:
+        """Tell whether results were made with a parameter on; no if it is unknown.
+
+        So it is of entries of before keys told whether there were probabilities.
+        """
+        run = self._known.get(key)
+        return run is not None and _key(run) == key and run["parameters"].get(switch) is True
+
+
+class ParameterRecord(EarlierRuns):
+    """The parameters of this run, and those of earlier ones.
+
+    Parameters
+    ----------
+    path : Path
+        See `EarlierRuns`.
     work : Work
         What is done; its `overwrite` says whether a file that cannot be read is replaced.
     model : ModelFolder
@@ -45,7 +85,7 @@ class ParameterRecord:
     """
 
     def __init__(self, path: Path, work: Work, model: ModelFolder) -> None:
-        self.path = path
+        super().__init__(path, overwrite=work.overwrite)
         self._now: dict[str, Any] = {
             "version": napari_nucseg.__version__,
             "model": model.name,
@@ -55,18 +95,6 @@ class ParameterRecord:
             "parameters": work.params.model_dump(mode="json"),
         }
         self.key = _key(self._now)
-        self._overwrite = work.overwrite
-        self.read()
-
-    def read(self) -> None:
-        """Read the parameters of earlier runs, also those that ended since.
-
-        Raises
-        ------
-        WriteError
-            The file is not one of ours, and is not to be replaced.
-        """
-        self._known = _read(self.path, overwrite=self._overwrite)
 
     def difference(self, key: str) -> str:
         """Return what was different in an earlier run, ``""`` if nothing was or it is unknown."""
@@ -81,14 +109,6 @@ class ParameterRecord:
             if name in then and then[name] != now[name]
         ]
         return f"made with other parameters ({'; '.join(changes) or 'of another version'})"
-
-    def made_with(self, key: str, switch: str) -> bool:
-        """Tell whether results were made with a parameter on; no if it is unknown.
-
-        So it is of entries of before keys told whether there were probabilities.
-        """
-        run = self._known.get(key)
-        return run is not None and _key(run) == key and run["parameters"].get(switch) is True
 
     def write(self) -> None:
         """Add the parameters of this run.

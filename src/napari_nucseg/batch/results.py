@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from napari_nucseg.batch.items import FieldItem, Item
+from napari_nucseg.errors import ReadError, WriteError
 from napari_nucseg.io.inputs import LABELS_SUFFIX, PLATE_LABELS_SUFFIX, ZARR_LABELS_SUFFIX
+from napari_nucseg.io.summary import read_rows
 
 Row = dict[str, str]
 
@@ -32,6 +34,30 @@ class Results:
         for row in rows:
             self.add(row)
         self.superseded = False
+
+    @classmethod
+    def read(cls, path: Path, *, overwrite: bool) -> "Results":
+        """Read a table; there need not be one.
+
+        Parameters
+        ----------
+        path : Path
+        overwrite : bool
+            Whether another table there is taken for none, as it is to be replaced.
+
+        Raises
+        ------
+        WriteError
+            There is another table, and it is not to be replaced.
+        """
+        if not os.path.exists(path):  # nor can it be told: whoever writes there will say so
+            return cls()
+        try:
+            return cls(read_rows(path))
+        except ReadError as error:
+            if overwrite:
+                return cls()
+            raise WriteError(f"{error} Choose another --output, or --overwrite.") from error
 
     @property
     def rows(self) -> list[Row]:

@@ -57,6 +57,7 @@ def segment_one(
     **arguments
         More of `segment_large`.
     """
+    from napari_nucseg.batch.replaced import ReplacedMaps
     from napari_nucseg.inference.engine import make_engine
     from napari_nucseg.io.writing import prepare_output
     from napari_nucseg.large.segment_large import segment_large
@@ -72,12 +73,15 @@ def segment_one(
         output = prepare_output(output) / f"{image_stem(Path(inputs[0]))}{LABELS}.ome.zarr"
     overwrite = arguments["overwrite"]
     of_earlier = check_tracks(output, params, overwrite=overwrite)
+    earlier_maps = ReplacedMaps.beside(output, Path(inputs[0]).expanduser())
     try:
         with blocks_progress() as progress:
             result = segment_large(inputs[0], output, params=params, progress=progress, **arguments)
     except KeyboardInterrupt as error:
         typer.echo("Stopped. Finished blocks are kept; the same command goes on.", err=True)
         raise typer.Exit(code=INTERRUPTED) from error
+    if overwrite:
+        result = earlier_maps.remove(result)
     result = write_large_tracks(result, params, overwrite=overwrite, of_earlier=of_earlier)
     for message in result.messages:
         typer.echo(message, err=True)

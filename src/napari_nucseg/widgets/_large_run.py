@@ -8,6 +8,7 @@ from typing import Any
 from napari.layers import Labels, Layer
 
 from napari_nucseg._types import CancelCheck, Progress
+from napari_nucseg.batch.replaced import ReplacedMaps
 from napari_nucseg.errors import WriteError
 from napari_nucseg.io.lazy import LazyArray, LazyImage
 from napari_nucseg.io.ngff import Placement
@@ -67,6 +68,7 @@ class LargeRun:
         prepare_output(target.parent)
         check_target(target, overwrite=overwrite)  # before a layer comes and goes
         self._of_earlier = check_tracks(target, request.params, overwrite=overwrite)
+        self._earlier_maps = ReplacedMaps.beside(target, source_path(request.source))
         self._viewer, self.request = viewer, request
         self.target, self._overwrite = target, overwrite
         self._progressed, self._time = progressed, BlocksLeft()
@@ -134,6 +136,8 @@ class LargeRun:
             cancelled=cancelled,
             block_done=self.growing.show,
         )
+        if self._overwrite:
+            result = self._earlier_maps.remove(result)
         try:
             return write_large_tracks(
                 result, params, overwrite=self._overwrite, of_earlier=self._of_earlier
