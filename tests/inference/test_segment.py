@@ -259,16 +259,17 @@ LEFT_OUT = "All {} nuclei are less certain than 1 and were left out; lower Certa
 def test_where_certainty_leaves_no_nuclei_their_number_is_told(coarse, region):
     stack = np.stack([coarse, np.zeros_like(coarse), coarse[::-1]])
     region = None if not region else np.arange(coarse.size).reshape(coarse.shape) < 90 * 224
-    options = {"region": region, "min_size": 100, "drop_border": True, **DIAMETER}
+    options = {"region": region, "min_size": 20, "drop_border": True, **DIAMETER}
     every = segment(stack, "ZYX", certainty=0, keep_maps=True, **options)
     assert every.count > 3
     assert every.messages == ()
+    total = relabel(every, drop_border=False).count
 
     fresh = segment(stack, "ZYX", certainty=1, **options)
     changed = relabel(every, certainty=1)
 
     assert fresh.count == changed.count == 0
-    assert fresh.messages == changed.messages == (LEFT_OUT.format(every.count),)
+    assert fresh.messages == changed.messages == (LEFT_OUT.format(total),)
     assert relabel(changed, certainty=0.7).messages == ()
 
 
@@ -307,7 +308,7 @@ def test_where_the_minimum_size_leaves_no_nuclei_their_number_is_told(coarse, ce
 
     assert fresh.count == changed.count == 0
     assert fresh.messages == changed.messages
-    total = segment(stack, "ZYX", **{**options, "certainty": 0}).count
+    total = relabel(every, certainty=0, drop_border=False).count
     assert fresh.messages == (
         f"{total} outlines were found, but all were smaller than Minimum size 5,000; lower it to "
         "keep them.",
@@ -375,8 +376,36 @@ def test_where_the_border_cuts_all_nuclei_their_number_is_told():
     assert relabel(every, drop_border=True).messages == fresh.messages
 
 
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"certainty": 1}, LEFT_OUT.format(4)),
+        (
+            {"min_size": 5000, "certainty": 1},
+            "4 outlines were found, but all were smaller than Minimum size 5,000; lower it to keep "
+            "them.",
+        ),
+    ],
+)
+def test_what_is_cut_and_left_out_for_something_else_too_is_told(limit, message):
+    fresh = segment(cut_nuclei(), drop_border=True, keep_maps=True, **limit, **DIAMETER)
+    assert (fresh.count, fresh.messages) == (0, (message,))
+    lowered = relabel(fresh, certainty=0.7, min_size=0)
+    assert lowered.messages[0].startswith("All 4 nuclei are cut by the border")
+
+
+def test_each_outline_is_left_out_once():
+    params = SegmentParams(min_size=40, drop_border=True)
+    areas = np.array([30, 50, 60, 70])
+    assert LeftOut.of(areas, params, cut=1) == LeftOut(small=1, uncertain=2, cut=1)
+    assert LeftOut.of(areas, params, cut=4) == LeftOut(small=1, uncertain=0, cut=4)
+
+
 def test_sentences_about_the_border():
     params = SegmentParams(min_size=40, drop_border=True)
+    for uncertain, which in ((1, "1 nucleus is"), (1234, "1,234 nuclei are")):
+        first, _ = LeftOut(uncertain=uncertain, cut=2).describe(params)
+        assert first.startswith(f"{which} less certain than 0.7")
     assert LeftOut(cut=1).describe(params) == (
         "The only nucleus is cut by the border of the image and was left out; turn off Drop border "
         "to keep it.",

@@ -170,15 +170,23 @@ def test_an_empty_result_is_explained_as_for_the_whole(source, target, field, li
     assert result.messages == expected.messages
 
 
-def test_nuclei_that_the_border_cuts_are_counted_once_in_blocks(target):
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({}, "All 4 nuclei are cut by the border of the image"),
+        ({"certainty": 1.0}, "All 4 nuclei are less certain than 1"),
+        ({"min_size": 5000}, "4 outlines were found, but all were smaller"),
+    ],
+)
+def test_nuclei_that_the_border_cuts_are_counted_once_in_blocks(target, limit, message):
     rows, columns = np.ogrid[:128, :128]
     centres = ((0, 64), (64, 127), (127, 20), (32, 0))  # three where blocks meet
     distances = [np.hypot(rows - y, columns - x) for y, x in centres]
     noise = np.random.default_rng(1).normal(0, 2, (128, 128))
     image = 20 + 100 / (1 + np.exp(np.min(distances, axis=0) - 10)) + noise
-    options = {"diameter": 20, "drop_border": True}
+    options = {"diameter": 20, "drop_border": True, **limit}
     expected = segment(image, **options)
-    assert expected.messages[0].startswith("All 4 nuclei are cut by the border of the image")
+    assert expected.messages[0].startswith(message)
 
     result = segment_large(image, target, block=64, overlap=64, **options)
 

@@ -17,16 +17,16 @@ from napari_nucseg.params import SegmentParams
 
 @dataclass(frozen=True)
 class LeftOut:
-    """How many outlines were left out, of a result that has none.
+    """How many outlines were left out, of a result that has none: each by one rule, the first.
 
     Attributes
     ----------
     small : int
         Smaller than Minimum size.
     uncertain : int
-        Large enough, so less certain than Certainty.
+        Large enough, but less certain than Certainty.
     cut : int
-        Cut by the border of the image, and left out for nothing else.
+        Large and certain enough, but cut by the border of the image.
     """
 
     small: int = 0
@@ -35,9 +35,19 @@ class LeftOut:
 
     @classmethod
     def of(cls, areas: AnyArray, params: SegmentParams, cut: int = 0) -> "LeftOut":
-        """Tell by their areas, in pixels, why the outlines of `find_left_out` were left out."""
+        """Tell why the outlines of `find_left_out` were left out.
+
+        Parameters
+        ----------
+        areas : array (n,)
+            Their areas in pixels.
+        params : SegmentParams
+        cut : int
+            How many of them `count_cut` gives.
+        """
         small = int(np.sum(areas < params.min_size))
-        return cls(small, len(areas) - small, cut)
+        # Outlines may differ by a few pixels where those beside them are there as well.
+        return cls(small, max(0, len(areas) - small - cut), cut)
 
     def __add__(self, other: "LeftOut") -> "LeftOut":
         return LeftOut(
@@ -60,17 +70,16 @@ class LeftOut:
             text = f"1 outline{where} was found, but it was {size}; lower it to keep the outline."
         elif total == 1:
             one = "outline" if linked else "nucleus"
-            text = f"The only {one} is {certainty} and was left out; lower Certainty to keep it."
+            which = f"1 {one}" if self.cut else f"The only {one}"
+            text = f"{which} is {certainty} and was left out; lower Certainty to keep it."
         elif total == self.small:
             text = (
                 f"{total:,} outlines{where} were found, but all were {size}; lower it to keep them."
             )
         elif total == self.uncertain:
             many = f"outlines{where}" if linked else "nuclei"
-            text = (
-                f"All {total:,} {many} are {certainty} and were left out; lower Certainty to keep "
-                "them."
-            )
+            which = f"{total:,} {many}" if self.cut else f"All {total:,} {many}"
+            text = f"{which} are {certainty} and were left out; lower Certainty to keep them."
         else:
             text = (
                 f"{total:,} outlines{where} were found and left out: {self.small:,} as {size}, "
@@ -134,7 +143,7 @@ def count_cut(
 def find_left_out(
     maps: PlaneMaps, network: NetworkConfig, params: SegmentParams, diameter: float
 ) -> LabelArray:
-    """Return the outlines that a plane would have if neither of the two limits mattered.
+    """Return the outlines that a plane would have if no limit and no border mattered.
 
     Specks below the automatic minimum size stay away, unless a smaller one was asked for. It takes
     as long as finding nuclei, so it is asked only where nothing was found.
@@ -151,8 +160,8 @@ def find_left_out(
     -------
     array (Y, X), int32
     """
-    limits = {"certainty": 0.0, "min_size": _least_size(params, diameter)}
-    every = outline_params(params).model_copy(update=limits)
+    least = _least_size(params, diameter)
+    every = params.model_copy(update={"certainty": 0.0, "min_size": least, "drop_border": False})
     return find_instances(maps, network, every, diameter)
 
 

@@ -106,7 +106,10 @@ class Run:
         """Return the nuclei whose centre lies in a block, or close to it."""
         plan = self.plan
         labels = find_instances(maps, self._model.config.network, self._params, plan.diameter)
-        return self._keep(labels, block, plan.tolerance)
+        nuclei = self._owned(labels, block, plan.tolerance)
+        if drops_cut(plan.request.params):
+            nuclei = nuclei.take(~nuclei.at_border(self._grid.shape))
+        return nuclei
 
     def _left_out(self, maps: PlaneMaps, block: Block) -> LeftOut:
         """Return what limits left out of a block in which nothing was found."""
@@ -114,23 +117,18 @@ class Run:
         network = self._model.config.network
         if not may_leave_out(maps, params, diameter):
             return LeftOut()
-        every = find_left_out(maps, network, self._params, diameter)
-        nuclei = self._keep(every, block, 0.0)
+        nuclei = self._owned(find_left_out(maps, network, params, diameter), block, 0.0)
         areas = np.array([nuclei.area(i) for i in range(len(nuclei))])
 
         def count(labels: LabelArray) -> int:
-            return Nuclei.of(labels, block.outer, self._grid.shape).count_in(block.inner)
+            return len(self._owned(labels, block, 0.0))
 
-        cut = count_cut(maps, network, params, diameter, count)
-        return LeftOut.of(areas, self._params, cut)
+        return LeftOut.of(areas, params, count_cut(maps, network, params, diameter, count))
 
-    def _keep(self, labels: LabelArray, block: Block, tolerance: float) -> Nuclei:
-        """Return the nuclei whose centre lies in a block, and not at a border that drops them."""
+    def _owned(self, labels: LabelArray, block: Block, tolerance: float) -> Nuclei:
+        """Return the nuclei whose centre lies in a block, or closer to it than `tolerance`."""
         nuclei = Nuclei.of(labels, block.outer, self._grid.shape)
-        keep = nuclei.owned_by(block.inner, tolerance)
-        if drops_cut(self.plan.request.params):
-            keep &= ~nuclei.at_border(self._grid.shape)
-        return nuclei.take(keep)
+        return nuclei.take(nuclei.owned_by(block.inner, tolerance))
 
     def count(self, index: int) -> None:
         """Count what nuclei of neighbouring planes share in a column, and keep it."""
