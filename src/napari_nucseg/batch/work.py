@@ -1,10 +1,9 @@
 """What is done with one image, in whatever process."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
 
 import numpy as np
 
@@ -15,15 +14,13 @@ from napari_nucseg.batch.items import Item, count_nuclei, missing_results
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.cluster import share_cores
 from napari_nucseg.errors import Cancelled, DiskFull, NucsegError
+from napari_nucseg.inference.callbacks import noting
 from napari_nucseg.inference.engine import make_engine
 from napari_nucseg.inference.segment import segment
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import SegmentParams
 from napari_nucseg.preprocessing.tiling import STRIDE
 from napari_nucseg.registry import find_model
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 _stopped: set[str] = set()
 """Runs that this process was told to stop."""
@@ -93,8 +90,8 @@ def segment_item(
             image.axes,
             params=work.params,
             pixel_size=image.pixel_size,
-            progress=progress and _noting(progress, raised),
-            cancelled=cancelled and _noting(cancelled, raised),
+            progress=progress and noting(progress, raised),
+            cancelled=cancelled and noting(cancelled, raised),
         )
         remark = item.write(result, image, overwrite=work.overwrite)
     except Cancelled:
@@ -114,19 +111,6 @@ def segment_item(
         diameter=result.diameter,
         diameter_estimated=result.job.estimated,
     )
-
-
-def _noting(call: Callable[P, T], raised: list[Exception]) -> Callable[P, T]:
-    """Return the same function, which adds the errors that it raises to a list."""
-
-    def noting(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return call(*args, **kwargs)
-        except Exception as error:
-            raised.append(error)
-            raise
-
-    return noting
 
 
 def _failed(error: Exception, seconds: float) -> Outcome:

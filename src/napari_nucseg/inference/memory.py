@@ -1,12 +1,13 @@
 """The memory that an image takes at once, and what is said where it is lacking."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from napari_nucseg._opencv import cv2
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.job import SegmentJob
 
@@ -15,11 +16,13 @@ _PIXEL, _HALF = 4, 2
 
 
 @contextmanager
-def memory_needed(job: SegmentJob, dtype: DTypeLike, window: tuple[int, int]) -> Iterator[None]:
+def memory_needed(
+    job: SegmentJob,
+    dtype: DTypeLike,
+    window: tuple[int, int],
+    raised: Collection[Exception] = (),
+) -> Iterator[None]:
     """Turn the want of memory within into InputError: how much it takes, and what takes less.
-
-    For the places only where results are allocated or a plane is read: not around callbacks, whose
-    errors are their own.
 
     Parameters
     ----------
@@ -28,17 +31,44 @@ def memory_needed(job: SegmentJob, dtype: DTypeLike, window: tuple[int, int]) ->
         Of the image.
     window : tuple of int
         Height and width of what is read of a plane.
+    raised : collection of Exception
+        What the caller's own functions raised within, see `callbacks.noting`: it stays as it is.
     """
+
+    def describe() -> str:
+        size = " x ".join(str(length) for length in job.planes.output_shape)
+        return (
+            f": at once, its {size} pixels ({job.planes.output_axes}) take at least "
+            f"{_amount(_bytes_at_once(job, dtype, window))}"
+        )
+
+    with _memory(describe, raised):
+        yield
+
+
+@contextmanager
+def memory_to_begin(raised: Collection[Exception] = ()) -> Iterator[None]:
+    """Do the same while the image is only measured, before it is known how much it will take."""
+    with _memory(lambda: "", raised):
+        yield
+
+
+@contextmanager
+def _memory(describe: Callable[[], str], raised: Collection[Exception]) -> Iterator[None]:
     try:
         yield
-    except MemoryError as error:
-        size = " x ".join(str(length) for length in job.planes.output_shape)
+    except (MemoryError, cv2.error) as error:
+        if error in raised or not _is_want_of_memory(error):
+            raise
         raise InputError(
-            f"The image does not fit into memory: at once, its {size} pixels "
-            f"({job.planes.output_axes}) take at least "
-            f"{_gigabytes(_bytes_at_once(job, dtype, window))}; segment_large works in blocks "
-            "(in the shell: segment --output NAME.ome.zarr)."
+            f"The image does not fit into memory{describe()}; segment_large works in blocks (in "
+            "the shell: segment --output NAME.ome.zarr)."
         ) from error
+
+
+def _is_want_of_memory(error: Exception) -> bool:
+    """Tell whether memory was lacking, for which OpenCV has an error of its own."""
+    return isinstance(error, MemoryError) or getattr(error, "code", None) == cv2.Error.StsNoMem
 
 
 def _bytes_at_once(job: SegmentJob, dtype: DTypeLike, window: tuple[int, int]) -> int:
@@ -54,5 +84,7 @@ def _bytes_at_once(job: SegmentJob, dtype: DTypeLike, window: tuple[int, int]) -
     return math.prod(shape) * _PIXEL * results + plane + network * (3 * _PIXEL + maps * _HALF)
 
 
-def _gigabytes(count: int) -> str:
+def _amount(count: int) -> str:
+    if count < 100e6:
+        return f"{count / 1e6:.1f} MB"
     return f"{count / 1e9:,.0f} GB" if count >= 10e9 else f"{count / 1e9:.1f} GB"

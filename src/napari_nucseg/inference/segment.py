@@ -13,13 +13,14 @@ import napari_nucseg
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray, Progress
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.inference.callbacks import noting
 from napari_nucseg.inference.empty_planes import EmptyPlanes
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps
-from napari_nucseg.inference.memory import memory_needed
+from napari_nucseg.inference.memory import memory_needed, memory_to_begin
 from napari_nucseg.inference.walk import predict_planes
 from napari_nucseg.io.arrays import checked_array
 from napari_nucseg.linking.stack import check_linking
@@ -156,14 +157,32 @@ def segment(
     watch = _Stopwatch()
     params = choose_params(SegmentParams, params, options)
     source = as_array(image)
+    raised: list[Exception] = []
+    progress = progress and noting(progress, raised)
+    cancelled = cancelled and noting(cancelled, raised)
     if cancelled is not None and cancelled():
         raise Cancelled("Segmenting was cancelled.")
-    job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
-    field_of_view = FieldOfView.of(region, job)
+    with memory_to_begin(raised):
+        job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
+        field_of_view = FieldOfView.of(region, job)
     watch.lap("prepare")
-    with memory_needed(job, source.dtype, field_of_view.shape):
-        labels = np.zeros(job.planes.output_shape, np.int32)
-        shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
+    with memory_needed(job, source.dtype, field_of_view.shape, raised):
+        return _segment(source, job, field_of_view, watch, keep_maps, progress, cancelled)
+
+
+def _segment(
+    source: Any,
+    job: SegmentJob,
+    field_of_view: FieldOfView,
+    watch: "_Stopwatch",
+    keep_maps: bool,
+    progress: Progress | None,
+    cancelled: CancelCheck | None,
+) -> SegmentationResult:
+    """Do what a job says; see `segment`."""
+    params = job.params
+    labels = np.zeros(job.planes.output_shape, np.int32)
+    shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
     count, empty = 0, EmptyPlanes(job, params, field_of_view, cancelled)
 
