@@ -8,6 +8,7 @@ from napari_nucseg.io.writing import prepared_output
 from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.training.dataset import load_folder, split_by_group
+from napari_nucseg.training.generated import generated_samples
 from napari_nucseg.training.recipes import Recipe
 from napari_nucseg.training.trainer import STATE, Trainer
 
@@ -70,7 +71,8 @@ def train(
         else:
             trainer.start(encoder_weights, parent)
         trainer.run(progress, cancelled)
-        hashes = export_network(trainer.network, recipe.model, output)
+        samples = generated_samples(recipe.model)
+        hashes = export_network(trainer.network, recipe.model, output, samples)
         # Imported late: matplotlib is needed at the end only.
         from napari_nucseg.training.report import write_report
 

@@ -22,6 +22,7 @@ from napari_nucseg.training.finetune.messages import Scores
 from napari_nucseg.training.finetune.plan import Plan
 from napari_nucseg.training.finetune.recalibration import Recalibration
 from napari_nucseg.training.finetune.target import check_space
+from napari_nucseg.training.generated import generated_samples
 
 
 def export_candidate(network: keras.Model, config: ModelConfig, folder: Path) -> ModelFolder:
@@ -36,7 +37,7 @@ def export_candidate(network: keras.Model, config: ModelConfig, folder: Path) ->
     check_space(folder)
     try:
         with _write_errors(folder):
-            export_network(network, config, folder)
+            export_network(network, config, folder, generated_samples(config))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -1,0 +1,96 @@
+"""Conversion of a network to a `.tflite` file, in float32 or in eight bits.
+
+In eight bits a network is three times as fast on a CPU, with the same accuracy: `docs/model.md`
+says what each part of it brings. Weights have a step for each output channel, activations one for
+each tensor, which is found on samples (Jacob et al., "Quantization and Training of Neural Networks
+for Efficient Integer-Arithmetic-Only Inference", CVPR 2018). The steps do not depend on the image,
+so tiles give what the whole gives.
+"""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from napari_nucseg._types import FloatArray
+from napari_nucseg.model.config import NetworkConfig
+from napari_nucseg.model.equalize import equalize
+from napari_nucseg.model.folded import fold_network
+
+FLOAT_LAYERS = ("Conv1", "expanded_conv")
+"""Beginnings of the names of the first layers, which stay in float32: a few percent of the work,
+and without them more than a third of the error is gone."""
+
+MAPS = "StatefulPartitionedCall"
+"""Beginning of the converter's name of the joined maps, which stay in float32, too: one step would
+have to serve probabilities and offsets alike."""
+
+
+def convert(network: keras.Model) -> bytes:
+    """Return the `.tflite` file, in float32, of a network that takes any size."""
+    import tensorflow as tf
+
+    with _saved(network) as folder:
+        return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+
+
+def quantize(network: keras.Model, config: NetworkConfig, samples: FloatArray) -> bytes:
+    """Return the `.tflite` file, in eight bits, of a network that takes any size.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Made by `build_network` for `config`; its decoder must be ``separable``.
+    config : NetworkConfig
+    samples : array (n, Y, X, 3), float32
+        Normalised images such as the network will see: what goes beyond the values that they bring
+        about within the network is cut off. Y and X are multiples of 32.
+    """
+    import tensorflow as tf
+
+    def each() -> Iterator[list[FloatArray]]:
+        for sample in samples:
+            yield [sample[None]]
+
+    folded = fold_network(network, config)
+    equalize(folded, config, samples)
+    with _saved(folded) as folder, warnings.catch_warnings():
+        # Of an interpreter that the debugger makes, too, and that is not used here.
+        warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated")
+        plain = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = each
+        # The debugger is what TensorFlow offers for quantizing some layers only.
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter,
+            debug_dataset=each,
+            debug_options=tf.lite.experimental.QuantizationDebugOptions(
+                denylisted_nodes=_float_tensors(plain)
+            ),
+        )
+        return bytes(debugger.get_nondebug_quantized_model())
+
+
+def _float_tensors(content: bytes) -> list[str]:
+    """Return the names of the tensors of a converted network that are to stay in float32."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content)
+    names = [str(tensor["name"]) for tensor in interpreter.get_tensor_details()]
+    return [
+        name
+        for name in names
+        if name.startswith(MAPS) or any(f"/{layer}" in name for layer in FLOAT_LAYERS)
+    ]
+
+
+@contextmanager
+def _saved(network: keras.Model) -> Iterator[str]:
+    """Yield a folder with the graph for one tile of any size, which the converter reads."""
+    signature = [keras.InputSpec(shape=(1, None, None, 3), dtype="float32", name="image")]
+    with tempfile.TemporaryDirectory() as folder:
+        network.export(folder, format="tf_saved_model", input_signature=signature, verbose=False)
+        yield folder
