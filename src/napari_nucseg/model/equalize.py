@@ -22,7 +22,11 @@ BESIDE_IMAGE = 3.0
 """Range of the channels that are joined with the image, which reaches from -1.5 to 1.5: both then
 have about 170 of the 255 steps."""
 
-BATCH = 8
+TINY = 1e-12
+"""Instead of zero, where a network was not trained yet."""
+
+BATCH = 2
+"""More at a time take memory that a fine-tuning has not."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +118,16 @@ def _factors(folded: keras.Model, joint: Joint, ranges: AnyArray) -> AnyArray:
     if isinstance(folded.get_layer(joint.readers[0]), keras.layers.DepthwiseConv2D):
         beside_image = kernels[0].shape[2] > len(ranges)
         return (BESIDE_IMAGE if beside_image else 1.0) / ranges
-    weights = [np.abs(kernel).max(axis=(0, 1, 3)) / np.abs(kernel).max() for kernel in kernels]
+    weights = [
+        np.abs(kernel).max(axis=(0, 1, 3)) / max(float(np.abs(kernel).max()), TINY)
+        for kernel in kernels
+    ]
     factors = np.sqrt(_at_least(np.max(weights, axis=0)) / ranges)
     return factors / np.exp(np.log(factors).mean())
 
 
 def _at_least(values: AnyArray) -> AnyArray:
-    return np.maximum(values, max(LEAST * float(values.max()), 1e-12))
+    return np.maximum(values, max(LEAST * float(values.max()), TINY))
 
 
 def _kernel(folded: keras.Model, name: str) -> AnyArray:

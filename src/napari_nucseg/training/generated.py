@@ -41,7 +41,8 @@ SAMPLES, SIZE = 24, 256
 
 
 SAMPLES_SEED = 4
-"""Of eight seeds the one with which eight bits change fewest pixels of the bundled masks."""
+"""Of eight seeds the one with which eight bits change fewest pixels of the bundled model's masks of
+its 69 validation images."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,6 +75,10 @@ def write_report(
         "Calibration error of the foreground probability, on these validation images: "
         f"{measured.error:.4f}.\n"
     )
+    if trainer.recipe.model.network.decoder == "separable":
+        scores += (
+            "These are figures of the float32 weights; `model.tflite` computes in eight bits.\n"
+        )
     scores += "\n" + _split_text(training, validation) + "\n"
     write_text(output / SCORES, scores)
     draw_curves(history, best, output / CURVE)

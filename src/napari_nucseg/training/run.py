@@ -71,7 +71,8 @@ def train(
         else:
             trainer.start(encoder_weights, parent)
         trainer.run(progress, cancelled)
-        samples = generated_samples(recipe.model)
+        in_eight_bits = recipe.model.network.decoder == "separable"
+        samples = generated_samples(recipe.model) if in_eight_bits else None
         hashes = export_network(trainer.network, recipe.model, output, samples)
         # Imported late: matplotlib is needed at the end only.
         from napari_nucseg.training.report import write_report

@@ -18,7 +18,7 @@ from napari_nucseg.widgets._tracks import TracksButton
 SLIDERS = tuple(name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS)
 
 STATUS_LINES = 2
-"""Room that the status always has: what lies below it must not move while a slider is dragged."""
+"""Room that the status always has: what lies below seldom moves while a slider is dragged."""
 
 LIVE_TITLE = "<b>Adjust the result</b> (without running again)"
 LARGE_TITLE = "<b>Settings</b> (press Run after changing them)"

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError, NucsegError
-from napari_nucseg.model.folder import CONFIG
+from napari_nucseg.model.folder import CARD
 from napari_nucseg.training.finetune.job import CANDIDATE, read_spec
 from napari_nucseg.training.finetune.messages import Message, Preview
 from napari_nucseg.training.finetune.process import FineTuneProcess, Outcome, Status
@@ -19,8 +19,8 @@ from napari_nucseg.training.finetune.start import FineTuneResult, settle
 from napari_nucseg.widgets import _finetune_messages as messages
 from napari_nucseg.widgets._held_out_picture import draw_picture
 
-GRACE = 20.0
-"""Seconds after which a child that was asked to stop is killed."""
+GRACE = 40.0
+"""Seconds after which a child that was asked to stop is killed: exporting a model takes half."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,7 @@ class TrainingRun:
             error = str(reason)
         finally:
             self.active.remove(self)
-            # os.path, as nothing may raise here: the widget waits for the end
-            unsaved = self.job if os.path.isfile(self.job / CANDIDATE / CONFIG) else None
+            # Its card is written once it was compared: one that was not is made again by a resume.
+            # os.path, as nothing may raise here: the widget waits for the end.
+            unsaved = self.job if os.path.isfile(self.job / CANDIDATE / CARD) else None
             self._relay.ended.emit(Ending(result, error, outcome.status, unsaved))

@@ -55,7 +55,7 @@ models", CVPR 2022; see `docs/finetune.md`)."""
 WARM_UP = 10
 """Steps in which the learning rate rises."""
 
-SAVING_SECONDS = 12.0
+SAVING_SECONDS = 25.0
 """What export and comparison take, for the time left."""
 
 Report = Callable[[Message], None]
