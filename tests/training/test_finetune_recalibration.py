@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from napari_nucseg.params import SegmentParams
 from napari_nucseg.training.calibration import reliability
 from napari_nucseg.training.finetune import recalibration
 from napari_nucseg.training.finetune.messages import Scores
 from napari_nucseg.training.finetune.recalibration import (
+    CERTAIN,
     HALF_TRUSTED,
     MOST_LOST,
     TEMPERATURE,
@@ -149,12 +151,36 @@ def test_pixels_of_one_kind_calibrate_nothing(network, value):
 
 
 def test_the_temperature_comes_after_the_calibration(network):
+    true, said = drawn(1.2)
+
+    text = recalibrated(network, area_of(true), result_of(said))
+
+    assert weights(network)[0] / 2 == pytest.approx(1 / 1.2 / TEMPERATURE, abs=0.04)
+    assert "calibrated on the held-out pixels and drawn towards even odds" in text
+
+
+def test_no_temperature_where_all_nuclei_were_made_less_certain_already(network):
     true, said = drawn(3.0)
 
     text = recalibrated(network, area_of(true), result_of(said))
 
-    assert weights(network)[0] / 2 == pytest.approx(1 / 3 / TEMPERATURE, abs=0.03)
-    assert "calibrated on the held-out pixels and drawn towards even odds" in text
+    assert weights(network)[0] / 2 == pytest.approx(1 / 3, abs=0.03)
+    assert text == "Probabilities were calibrated on the held-out pixels."
+
+
+@pytest.mark.parametrize("shift", [-0.8, -0.65, -0.55])
+def test_a_temperature_goes_as_far_as_what_is_certain_stays_certain(network, shift):
+    random = np.random.default_rng(3)
+    said = random.uniform(0.05, 0.95, (200, 200))
+    true = random.random(said.shape) < expit(logit(said) + shift)
+
+    done = recalibrate(network, [area_of(true)], result_of(said), scores_of(0.0))
+
+    assert done.shift == pytest.approx(shift, abs=0.06)
+    assert 1.0 < done.temperature < TEMPERATURE
+    at_the_limit = done.slope * logit(CERTAIN) + done.shift
+    certainty = SegmentParams().certainty
+    assert expit(at_the_limit / done.temperature) == pytest.approx(certainty, abs=1e-6)
 
 
 @pytest.mark.parametrize(("lost", "used"), [(MOST_LOST - 0.01, True), (MOST_LOST + 0.01, False)])
