@@ -19,8 +19,9 @@ from napari_nucseg.training.finetune.start import FineTuneResult, settle
 from napari_nucseg.widgets import _finetune_messages as messages
 from napari_nucseg.widgets._held_out_picture import draw_picture
 
-GRACE = 40.0
-"""Seconds after which a child that was asked to stop is killed: exporting a model takes half."""
+GRACE = 5.0
+"""Seconds after which a child that was asked to stop is killed; what is lost is made again by a
+resume."""
 
 
 @dataclass(frozen=True)

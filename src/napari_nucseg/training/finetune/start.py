@@ -200,7 +200,7 @@ def run_process(
     InputError
         Another process is at work in it.
     TrainingError, Cancelled
-        See `finetune`. A KeyboardInterrupt cancels; a second one stops the child.
+        See `finetune`. A KeyboardInterrupt cancels; a second one kills the child, whose checkpoint stays.
     """
     spec = read_spec(job)
     told: SimpleQueue[Message] = SimpleQueue()
@@ -297,7 +297,7 @@ def _follow(
                 process.cancel()
         except KeyboardInterrupt:
             if asked:
-                process.stop()
+                process.kill()
             else:
                 process.cancel()
             asked = True
