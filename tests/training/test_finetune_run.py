@@ -389,7 +389,7 @@ def test_a_full_disk_at_any_stage_leaves_all_as_it_was(stage, done, monkeypatch)
     elif stage == "saving":
         monkeypatch.setattr(store, "copy_file", full_disk)
     else:
-        monkeypatch.setattr(saving, "export_network", lambda n, c, f: half_written(f, stage))
+        monkeypatch.setattr(saving, "export_network", lambda n, c, f, s: half_written(f, stage))
     before = (done / CHECKPOINT).stat().st_size if (done / CHECKPOINT).exists() else None
 
     with pytest.raises(WriteError, match=r"No space left|the disk is full|has 0 MB left"):
