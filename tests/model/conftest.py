@@ -18,16 +18,26 @@ def small_config():
 
 
 @pytest.fixture(scope="session")
-def small_network():
-    """Return the standard architecture, narrow, with batch-norm statistics that are not trivial."""
-    keras.utils.set_random_seed(0)
-    network = build_network(SMALL)
-    rng = np.random.default_rng(0)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.moving_mean.assign(rng.normal(0, 0.1, layer.moving_mean.shape))
-            layer.moving_variance.assign(rng.uniform(0.2, 1.0, layer.moving_variance.shape))
-    return network
+def random_network():
+    """Build networks with random weights and batch-norm statistics that are not trivial."""
+
+    def build(config):
+        keras.utils.set_random_seed(0)
+        network = build_network(config)
+        rng = np.random.default_rng(0)
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.moving_mean.assign(rng.normal(0, 0.1, layer.moving_mean.shape))
+                layer.moving_variance.assign(rng.uniform(0.2, 1.0, layer.moving_variance.shape))
+        return network
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def small_network(random_network):
+    """Return the standard architecture, narrow."""
+    return random_network(SMALL)
 
 
 @pytest.fixture(scope="session")

@@ -639,34 +639,93 @@ def test_weights_that_are_no_numbers(tmp_path, refuse, number):
     refuse(pack(tmp_path, edit_weights(spoil)), where)
 
 
-@NOT_FINITE
-def test_a_network_whose_weights_are_no_numbers(tmp_path, refuse, number):
-    with h5py.File(bundled_folder() / "nuclei" / WEIGHTS) as file:
-        bias = file[BIAS][()].tobytes()  # the same in both files
+def edit_network(change):
+    """Return a change of a model folder that edits the network in its `model.tflite`."""
 
-    def spoil(folder):
+    def edit(folder):
         set_config(folder)
-        content = (folder / LITERT).read_bytes()
-        assert content.count(bias) == 1
-        spoilt = np.array([number, 0], np.float32).tobytes()
-        (folder / LITERT).write_bytes(content.replace(bias, spoilt))
+        network = schema.ModelT.InitFromPackedBuf((folder / LITERT).read_bytes())
+        change(network)
+        (folder / LITERT).write_bytes(packed(network))
+
+    return edit
+
+
+def packed(network) -> bytes:
+    builder = flatbuffers.Builder(0)
+    builder.Finish(network.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def first_convolution(network):
+    """Return the operator of the first convolution, whose weights are FLOAT32."""
+    codes = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in network.operatorCodes]
+    graph = network.subgraphs[0]
+    convolution = next(
+        operator
+        for operator in graph.operators
+        if codes[operator.opcodeIndex] == schema.BuiltinOperator.CONV_2D
+    )
+    kinds = {graph.tensors[i].type for i in convolution.inputs}
+    assert kinds == {schema.TensorType.FLOAT32}
+    return convolution
+
+
+def constant(network, index):
+    """Return the numbers of a FLOAT32 tensor, to look at and to change."""
+    buffer = network.buffers[network.subgraphs[0].tensors[index].buffer]
+    buffer.data = np.array(buffer.data, np.uint8)
+    return buffer.data.view(np.float32)
+
+
+@NOT_FINITE
+@pytest.mark.parametrize("part", [1, 2], ids=["kernel", "bias"])
+def test_a_network_whose_weights_are_no_numbers(tmp_path, refuse, part, number):
+    def spoil(network):
+        constant(network, first_convolution(network).inputs[part])[1] = number
 
     where = r"changed\.zip/model\.tflite holds weights that are NaN or infinite"
-    refuse(pack(tmp_path, spoil), where)
+    refuse(pack(tmp_path, edit_network(spoil)), where)
 
 
-def halve_last_bias(content: bytes, bias: bytes, number: float) -> bytes:
-    """Return a network whose last bias is `number`, a FLOAT16 that becomes a FLOAT32 at the start.
+SCALES = "holds scales of weights that are NaN or infinite"
+
+
+@NOT_FINITE
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [(True, SCALES), (False, "")],  # LiteRT itself may refuse those, or crash
+    ids=["weights", "activations"],
+)
+def test_a_network_whose_scales_are_no_numbers(tmp_path, refuse, weights, said, number):
+    def spoil(network):
+        tensors = [
+            tensor
+            for tensor in network.subgraphs[0].tensors
+            if tensor.type == schema.TensorType.INT8
+            and (network.buffers[tensor.buffer].data is not None) == weights
+        ]
+        quantization = tensors[len(tensors) // 2].quantization
+        quantization.scale = np.array(quantization.scale, np.float32)
+        quantization.scale[-1] = number
+        (tmp_path / LITERT).write_bytes(packed(network))
+
+    path = pack(tmp_path, edit_network(spoil))
+    with pytest.raises(ModelError, match=SCALES):
+        check_numbers(tmp_path / LITERT)
+    refuse(path, rf"was not imported: .*changed\.zip/model\.tflite .*{said}")
+
+
+def halve_first_bias(network, number: float) -> None:
+    """Make the first bias, with `number` in it, a FLOAT16 that becomes a FLOAT32 at the start.
 
     This is how converters write networks of half the size.
     """
-    network = schema.ModelT.InitFromPackedBuf(content)
     graph = network.subgraphs[0]
-    (where,) = (
-        i for i, b in enumerate(network.buffers) if b.data is not None and bytes(b.data) == bias
-    )
-    (target,) = (i for i, tensor in enumerate(graph.tensors) if tensor.buffer == where)
-    network.buffers[where].data = np.array([number, 0], np.float16).view(np.uint8)
+    target = first_convolution(network).inputs[2]
+    bias = constant(network, target).astype(np.float16)
+    bias[0] = number
+    network.buffers[graph.tensors[target].buffer].data = bias.view(np.uint8)
     half = copy.copy(graph.tensors[target])
     half.name, half.type = b"half", schema.TensorType.FLOAT16
     graph.tensors.append(half)
@@ -680,26 +739,11 @@ def halve_last_bias(content: bytes, bias: bytes, number: float) -> bytes:
     operator.opcodeIndex = len(network.operatorCodes) - 1
     operator.inputs, operator.outputs = [len(graph.tensors) - 1], [target]
     graph.operators.insert(0, operator)
-    return packed(network)
-
-
-def packed(network) -> bytes:
-    builder = flatbuffers.Builder(0)
-    builder.Finish(network.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 @pytest.mark.parametrize("number", [np.nan, -np.inf, 0.0])
 def test_a_network_whose_half_weights_are_no_numbers(tmp_path, refuse, own_models, number):
-    with h5py.File(bundled_folder() / "nuclei" / WEIGHTS) as file:
-        bias = file[BIAS][()].tobytes()
-
-    def spoil(folder):
-        set_config(folder)
-        content = (folder / LITERT).read_bytes()
-        (folder / LITERT).write_bytes(halve_last_bias(content, bias, number))
-
-    path = pack(tmp_path, spoil)
+    path = pack(tmp_path, edit_network(lambda network: halve_first_bias(network, number)))
     if np.isfinite(number):  # the network itself can run
         assert import_model(path).name == "changed"
     else:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from napari_nucseg import finetune, segment
 from napari_nucseg.cli import make_app
 from napari_nucseg.errors import InputError
+from napari_nucseg.evaluation import match
 from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.model.folder import open_model
 from napari_nucseg.model.network import build_network
@@ -94,11 +95,13 @@ def test_python_makes_the_same_model(from_shell, data, small_parent, tmp_path):
     for found, expected in zip(weights(result.folder), weights(from_shell[0]), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
     image = rows[0][0]
-    labels = [
+    found, expected = (
         segment(image, model=str(folder), diameter=16).labels
         for folder in (result.folder, from_shell[0])
-    ]
-    np.testing.assert_array_equal(*labels)
+    )
+    # Those digits decide about the steps of eight bits, and these about single pixels.
+    assert found.max() == expected.max()
+    assert match(expected, found, 0.95).f1 == 1 or np.mean(found == expected) > 0.999
 
 
 def test_a_child_that_is_killed_leaves_all_as_it_was_and_can_be_resumed(

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from finetune_data import reviewed_row, write_data, write_job
 
+from litert_steps import INT8, step_types, types_of
 from napari_nucseg import segment
 from napari_nucseg.errors import Cancelled, DatasetError, ModelError, NameTaken, WriteError
 from napari_nucseg.model.config import ModelConfig
@@ -19,6 +20,7 @@ from napari_nucseg.model.folder import WEIGHTS, open_model
 from napari_nucseg.model.network import build_network, encoder_layers
 from napari_nucseg.registry import models_folder, read_provenance, save_model, store
 from napari_nucseg.registry.user_models import user_names
+from napari_nucseg.training import generated
 from napari_nucseg.training.finetune import checkpoint, run, saving, tuner, windows
 from napari_nucseg.training.finetune.checkpoint import load_checkpoint
 from napari_nucseg.training.finetune.examination import MARGIN
@@ -37,10 +39,12 @@ STEPS = 5
 
 @pytest.fixture(scope="module", autouse=True)
 def little():
-    """Make epochs and windows small."""
+    """Make epochs, windows, and what eight bits are fitted to small."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tuner, "STEPS", STEPS)
         patch.setattr(windows, "SIZE", 64)
+        patch.setattr(generated, "SAMPLES", 4)
+        patch.setattr(generated, "SIZE", 64)
         yield
 
 
@@ -171,6 +175,13 @@ def test_the_new_model_segments(trained):
     result = segment(image, model=trained[2].candidate, diameter=16)
 
     assert result.labels.shape == image.shape
+
+
+def test_the_new_model_computes_in_eight_bits(trained):
+    types = step_types(Path(trained[2].candidate))
+
+    assert types_of(types, "/decoder_") == {INT8}
+    assert list(types.values()).count(INT8) > 0.8 * len(types)
 
 
 def test_weights_change_and_batch_statistics_stay(trained, small_parent):
@@ -389,7 +400,7 @@ def test_a_full_disk_at_any_stage_leaves_all_as_it_was(stage, done, monkeypatch)
     elif stage == "saving":
         monkeypatch.setattr(store, "copy_file", full_disk)
     else:
-        monkeypatch.setattr(saving, "export_network", lambda n, c, f: half_written(f, stage))
+        monkeypatch.setattr(saving, "export_network", lambda n, c, f, s: half_written(f, stage))
     before = (done / CHECKPOINT).stat().st_size if (done / CHECKPOINT).exists() else None
 
     with pytest.raises(WriteError, match=r"No space left|the disk is full|has 0 MB left"):

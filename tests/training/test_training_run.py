@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from small_data import random_field, write_folder
 
+from litert_steps import INT8, step_types, types_of
 from napari_nucseg import segment
 from napari_nucseg.errors import Cancelled, DatasetError, ModelError, WriteError
 from napari_nucseg.model.config import NetworkConfig
 from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import open_model
 from napari_nucseg.model.network import build_network, encoder_layers
-from napari_nucseg.training import run
+from napari_nucseg.training import generated, run
 from napari_nucseg.training.dataset import load_folder, split_by_group
 from napari_nucseg.training.recipes import Recipe, make_recipe
 from napari_nucseg.training.trainer import STATE, Trainer
@@ -62,6 +63,15 @@ def _state(output):
     return json.loads((output / run.CHECKPOINTS / STATE).read_text())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def little():
+    """Fit eight bits to few small windows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generated, "SAMPLES", 4)
+        patch.setattr(generated, "SIZE", 64)
+        yield
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp("data") / "disks")
@@ -106,6 +116,13 @@ def test_the_model_folder_segments(trained):
     assert result.record["model"] == "tiny"
     assert result.probabilities is not None
     assert np.isfinite(result.probabilities).all()
+
+
+def test_the_model_folder_computes_in_eight_bits(trained):
+    types = step_types(trained[0])
+
+    assert types_of(types, "/decoder_") == {INT8}
+    assert list(types.values()).count(INT8) > 0.8 * len(types)
 
 
 def test_a_finished_training_is_not_overwritten(trained, data):
