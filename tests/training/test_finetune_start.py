@@ -463,27 +463,28 @@ class Child:
         pass
 
     def wait(self, timeout):
-        if "stop" in self.asked:
+        if "kill" in self.asked:
             return Outcome(Status.CANCELLED, "The training was stopped.")
         raise KeyboardInterrupt
 
     def cancel(self):
         self.asked.append("cancel")
 
-    def stop(self):
-        self.asked.append("stop")
+    def kill(self):
+        self.asked.append("kill")
 
 
-def test_ctrl_c_cancels_and_the_second_one_stops(data, params, monkeypatch):
-    children = []
+def test_ctrl_c_cancels_and_says_so_and_the_second_one_ends_it(data, params, monkeypatch):
+    children, told = [], []
     monkeypatch.setattr(
         start, "FineTuneProcess", lambda *args: children.append(Child(*args)) or children[0]
     )
 
     with pytest.raises(Cancelled, match="was stopped"):
-        finetune(data, "new", params=params)
+        finetune(data, "new", params=params, on_message=told.append)
 
-    assert children[0].asked == ["cancel", "stop"]
+    assert children[0].asked == ["cancel", "kill"]
+    assert [message.text for message in told if message.type == "log"] == [start.STOPPING]
 
 
 @pytest.fixture

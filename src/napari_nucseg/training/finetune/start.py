@@ -24,7 +24,7 @@ from napari_nucseg.training.finetune.job import (
     write_spec,
 )
 from napari_nucseg.training.finetune.lock import check_free, job_lock
-from napari_nucseg.training.finetune.messages import Message, Scores
+from napari_nucseg.training.finetune.messages import Log, Message, Scores
 from napari_nucseg.training.finetune.plan import make_plan
 from napari_nucseg.training.finetune.process import FineTuneProcess, Outcome, Status
 from napari_nucseg.training.finetune.rows import Row, make_row
@@ -43,6 +43,11 @@ Data = str | os.PathLike[str] | Sequence[Any]
 _DATA = "a folder or a sequence of (image, labels) or (image, labels, reviewed)"
 
 POLL_SECONDS = 0.1
+
+STOPPING = (
+    "Stopping after this batch; what was learnt is compared then. Ctrl-C again ends it at once; "
+    "--resume then goes on."
+)
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,8 @@ def run_process(
     InputError
         Another process is at work in it.
     TrainingError, Cancelled
-        See `finetune`. A KeyboardInterrupt cancels; a second one kills the child, whose checkpoint stays.
+        See `finetune`. A KeyboardInterrupt cancels; a second one kills the child, whose checkpoint
+        stays.
     """
     spec = read_spec(job)
     told: SimpleQueue[Message] = SimpleQueue()
@@ -298,9 +304,11 @@ def _follow(
         except KeyboardInterrupt:
             if asked:
                 process.kill()
-            else:
-                process.cancel()
+                continue
             asked = True
+            process.cancel()
+            if on_message is not None:
+                on_message(Log(text=STOPPING))
 
 
 def _next(told: SimpleQueue[Message], seconds: float) -> Message | None:
