@@ -123,7 +123,8 @@ def _factors(folded: keras.Model, joint: Joint, ranges: AnyArray) -> AnyArray:
         for kernel in kernels
     ]
     factors = np.sqrt(_at_least(np.max(weights, axis=0)) / ranges)
-    return factors / np.exp(np.log(factors).mean())
+    # Of range 1 as well: LiteRT runs no step that changes the scale more than 256 times.
+    return factors / max(float((factors * ranges).max()), TINY)
 
 
 def _at_least(values: AnyArray) -> AnyArray:
