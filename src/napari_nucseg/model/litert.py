@@ -4,7 +4,8 @@ In eight bits the bundled network was three times as fast on an AMD EPYC, and as
 `docs/model.md` says what each part of it brings. Weights have a step for each output channel,
 activations one for each tensor, which is found on samples (Jacob et al., "Quantization and Training
 of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018). The steps do not
-depend on the image, so tiles give what the whole gives.
+depend on the image, so tiles give what the whole gives, but for roundings that carry on what lies
+beyond their halo.
 """
 
 import tempfile
