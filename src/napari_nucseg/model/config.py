@@ -54,6 +54,11 @@ class NetworkConfig(Frozen):
         return self
 
     @property
+    def in_eight_bits(self) -> bool:
+        """Whether its LiteRT file computes in eight bits, see `model.litert.quantize`."""
+        return self.decoder == "separable"
+
+    @property
     def skips(self) -> tuple[str, ...]:
         """Names of the encoder layers that the decoder sees, from fine to coarse."""
         return SKIP_LAYERS[: len(self.decoder_widths)]

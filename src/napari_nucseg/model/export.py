@@ -38,10 +38,10 @@ def export_network(
     plain = build_network(config.network)
     plain.set_weights(network.get_weights())
     plain.save_weights(folder / WEIGHTS)
-    if samples is None or config.network.decoder != "separable":
-        content = convert(plain)
-    else:
+    if samples is not None and config.network.in_eight_bits:
         content = quantize(plain, config.network, samples)
+    else:
+        content = convert(plain)
     (folder / LITERT).write_bytes(content)
     write_config(folder, config)
     return write_hashes(folder)

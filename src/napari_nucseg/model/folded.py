@@ -42,11 +42,10 @@ def fold_network(network: keras.Model, config: NetworkConfig) -> keras.Model:
     image, skips = encoder.input, encoder.outputs
     features = skips[-1]
     weights: Weights = {}
-    last = len(config.decoder_widths) - 1
     for level, width in enumerate(config.decoder_widths[:-1]):
         weights |= _block_weights(network, f"decoder_{level}", width)
         features = _block(features, skips[-2 - level], width, f"decoder_{level}")
-    width = config.decoder_widths[last]
+    width = config.decoder_widths[-1]
     weights |= _last_weights(network, width)
     features = _last_block(features, image, width)
     outputs = []

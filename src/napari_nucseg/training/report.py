@@ -75,7 +75,7 @@ def write_report(
         "Calibration error of the foreground probability, on these validation images: "
         f"{measured.error:.4f}.\n"
     )
-    if trainer.recipe.model.network.decoder == "separable":
+    if trainer.recipe.model.network.in_eight_bits:
         scores += (
             "These are figures of the float32 weights; `model.tflite` computes in eight bits.\n"
         )

@@ -71,8 +71,7 @@ def train(
         else:
             trainer.start(encoder_weights, parent)
         trainer.run(progress, cancelled)
-        in_eight_bits = recipe.model.network.decoder == "separable"
-        samples = generated_samples(recipe.model) if in_eight_bits else None
+        samples = generated_samples(recipe.model) if recipe.model.network.in_eight_bits else None
         hashes = export_network(trainer.network, recipe.model, output, samples)
         # Imported late: matplotlib is needed at the end only.
         from napari_nucseg.training.report import write_report
