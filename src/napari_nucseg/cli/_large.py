@@ -58,14 +58,14 @@ def segment_one(
         More of `segment_large`.
     """
     from napari_nucseg.batch.replaced import ReplacedMaps
-    from napari_nucseg.inference.engine import make_engine
+    from napari_nucseg.inference.engine import start_engine
     from napari_nucseg.io.writing import prepare_output
     from napari_nucseg.large.segment_large import segment_large
     from napari_nucseg.large.tracks import LABELS, check_tracks, write_large_tracks
     from napari_nucseg.registry import find_model
 
     with native_messages_hidden():
-        make_engine(find_model(params.model), params.engine)  # greets; fails before anything else
+        start_engine(find_model(params.model), params.engine)  # fails before anything else
     if output.suffix == SUFFIX:
         output = output.expanduser().absolute()
         prepare_output(output.parent)

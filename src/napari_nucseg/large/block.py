@@ -14,7 +14,7 @@ from napari_nucseg._types import AnyArray, LabelArray
 from napari_nucseg.axes import Planes
 from napari_nucseg.cluster import share_cores
 from napari_nucseg.errors import ModelError, ReadError, WorkerError
-from napari_nucseg.inference.engine import make_engine
+from napari_nucseg.inference.engine import start_engine
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.left_out import (
     LeftOut,
@@ -67,7 +67,7 @@ class Run:
                 f"{self._model.hashes[LITERT][:12]}..."
             )
         # One for all threads: its memory is the largest part, and it keeps all cores busy.
-        self._engine = make_engine(self._model, plan.request.params.engine)
+        self._engine = start_engine(self._model, plan.request.params.engine)
         # What touches the border of a block need not touch that of the image.
         self._params = plan.request.params.model_copy(update={"drop_border": False})
         self._any_found = False
