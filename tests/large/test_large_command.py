@@ -45,6 +45,12 @@ def test_nothing_but_progress_and_the_result_is_written(source, target, workers)
     assert last.endswith(f"see {target}.")
 
 
+def test_remarks_name_the_options(source, target):
+    said = run(source, "--output", target, "--min-size", "9000").stderr
+    assert "all are smaller than --min-size 9,000; lower --min-size to keep them." in said
+    assert "try --diameter 'auto'." in said
+
+
 def test_the_pixel_size_is_that_of_python(source, target):
     assert run(source, "--output", target, "--pixel-size", "Y=0.25,X=0.5").exit_code == 0
     assert open_lazily(target).placement.pixel_size == {"Y": 0.25, "X": 0.5}
