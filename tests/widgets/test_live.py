@@ -193,7 +193,9 @@ def test_a_removed_image_gives_its_memory_back(bench, field):
     assert image() is None
 
 
-def test_removed_labels_give_the_maps_back(bench, field):
+@pytest.mark.parametrize("place", ["docked_bench", "windowless_bench"])
+def test_removed_labels_give_the_maps_back(request, place, field):
+    bench = request.getfixturevalue(place)
     bench.viewer.add_image(field, name="cells")
     labels = bench.run()
     result = weakref.ref(bench.widget._live.shown.result)
