@@ -9,7 +9,7 @@ from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.widgets._image_form import ImageForm
 from napari_nucseg.widgets._large_form import LargeForm
 from napari_nucseg.widgets._link_form import LinkForm
-from napari_nucseg.widgets._look import align_labels, keep_room, make_text, narrow
+from napari_nucseg.widgets._look import align_labels, keep_room, make_steady_text, narrow
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values
 from napari_nucseg.widgets._scroll import ScrolledForm
@@ -17,8 +17,8 @@ from napari_nucseg.widgets._tracks import TracksButton
 
 SLIDERS = tuple(name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS)
 
-STATUS_LINES = 2
-"""Room that the status always has: what lies below seldom moves while a slider is dragged."""
+STATUS_LINES = 4
+"""What was found and why nuclei are missing; a longer text scrolls."""
 
 LIVE_TITLE = "<b>Adjust the result</b> (without running again)"
 LARGE_TITLE = "<b>Settings</b> (press Run after changing them)"
@@ -68,7 +68,8 @@ class SegmentForm(ScrolledForm):
         self.rows_layout.addStretch(1)
         form = self.image_form
         narrow([form.image, form.axes, form.what, form.shapes, self.fields["model"]])
-        make_text(self.status)
+        make_steady_text(self.status, STATUS_LINES)
+        keep_room(self.progress)
         for box in (form.image, form.axes, form.what):
             box.changed.connect(self.offer)
         self.offer()
@@ -90,10 +91,10 @@ class SegmentForm(ScrolledForm):
             buttons,
             self.progress,
             self.status,  # above what may need to be scrolled
-            self.tracks_button,
             self._live_title,
             live,
             self._link,
+            self.tracks_button,  # it comes and goes
             self.copy_button,
         ]
 
@@ -123,6 +124,5 @@ class SegmentForm(ScrolledForm):
         self._link.offer(self.image_form.stacked)
 
     def align(self) -> None:
-        """Give all labels one width, and the status its room."""
+        """Give all labels one width."""
         align_labels([*self.image_form, self.large_form.target_field, *self.fields.values()])
-        keep_room(self.status, STATUS_LINES)
