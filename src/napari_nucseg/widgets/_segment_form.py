@@ -21,6 +21,8 @@ STATUS_LINES = 4
 """What was found and why nuclei are missing; a longer text scrolls."""
 
 LIVE_TITLE = "<b>Adjust the result</b> (without running again)"
+UPDATING_TITLE = "<b>Updating the result ...</b>"
+"""Not a bar that moves without end: without a GPU, drawing it can double the time of an update."""
 LARGE_TITLE = "<b>Settings</b> (press Run after changing them)"
 
 
@@ -44,6 +46,7 @@ class SegmentForm(ScrolledForm):
     def __init__(self, viewer: Any) -> None:
         self.image_form = ImageForm(viewer)
         self._link, self.large_form = LinkForm(), LargeForm()
+        self._updating = False
         self.fields = {
             "channels": self.image_form.channels,
             "model": field_widget("model", choices=model_choices(), widget_type="ComboBox"),
@@ -120,8 +123,17 @@ class SegmentForm(ScrolledForm):
         reason = self.image_form.reason_for_blocks
         self.large_form.offer(self.image_form.image.value, reason)
         self.fields["probabilities"].visible = reason is None
-        self._live_title.value = LIVE_TITLE if reason is None else LARGE_TITLE
+        self._show_title()
         self._link.offer(self.image_form.stacked)
+
+    def show_updating(self, updating: bool) -> None:
+        """Show that the result is being adjusted, or no longer."""
+        self._updating = updating
+        self._show_title()
+
+    def _show_title(self) -> None:
+        live = UPDATING_TITLE if self._updating else LIVE_TITLE
+        self._live_title.value = live if self.image_form.reason_for_blocks is None else LARGE_TITLE
 
     def align(self) -> None:
         """Give all labels one width."""
