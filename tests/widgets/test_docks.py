@@ -3,7 +3,10 @@
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QScrollArea
+from qtpy.QtWidgets import QAbstractButton, QApplication, QScrollArea, QScrollBar
+
+from napari_nucseg.widgets._scroll import FIELDS
+from napari_nucseg.widgets._segment_form import STATUS_LINES
 
 LAPTOP = (1366, 768)
 TITLES = ("Segment nuclei", "Correct nuclei", "Fine-tune")
@@ -115,17 +118,78 @@ def test_what_a_run_found_is_seen_without_scrolling(viewer, stack):
         assert 0 <= top < bottom <= scroll.viewport().height()
 
 
-def test_sliders_stay_where_they_are_when_the_status_changes(viewer, field):
+LONG = "The new model is better on what was held out, and was saved as 'nuclei-tuned-1'. " * 5
+
+
+def places(scroll):
+    """Return where everything lies that is dragged, clicked or typed into."""
+    settle()
+    fields = [one for kind in (QAbstractButton, *FIELDS) for one in scroll.findChildren(kind)]
+    shown = [one for one in fields if one.isVisible() and not isinstance(one, QScrollBar)]
+    return {one: place(one, scroll) for one in shown}
+
+
+@pytest.mark.parametrize("title", ALL)
+def test_nothing_moves_when_the_status_changes(viewer, field, title):
     viewer.add_image(field)
-    _, widget, scroll = open_dock(viewer, "Segment nuclei")
-    slider = widget.fields["foreground_threshold"].native
-    places = []
-    two_lines = "123 nuclei in 0.4 s (model nuclei, diameter 28.9 px, estimated)"
-    for text in ("", "1 nucleus", two_lines):
+    _, widget, scroll = open_dock(viewer, title)
+    if title == "Fine-tune":
+        widget.show_end(segment=True, save=True)
+    before = places(scroll)
+    for text in ("1 nucleus", LONG, ""):
         widget.status.value = text
+        assert places(scroll) == before
+
+
+def test_no_tool_moves_when_the_hint_changes(viewer, field):
+    viewer.add_labels((field > 300).astype(int))
+    _, widget, scroll = open_dock(viewer, "Correct nuclei")
+    before = places(scroll)
+    for text in ("", LONG):
+        widget.hint.value = text
+        assert places(scroll) == before
+
+
+@pytest.mark.parametrize("title", ["Segment nuclei", "Segment a folder", "Fine-tune"])
+def test_nothing_moves_when_the_bar_comes_and_goes(viewer, field, title):
+    viewer.add_image(field)
+    _, widget, scroll = open_dock(viewer, title)
+    bar = widget.view.progress if title == "Fine-tune" else widget.progress
+    below = widget.view.curves if title == "Fine-tune" else widget.status.native
+    below.show()
+    before = places(scroll), place(below, scroll)
+    for visible in (True, False):
+        bar.visible = visible
+        assert (places(scroll), place(below, scroll)) == before
+
+
+def test_no_slider_moves_when_tracks_can_be_shown(viewer, stack):
+    viewer.add_image(stack, axis_labels=("t", "y", "x"))
+    _, widget, scroll = open_dock(viewer, "Segment nuclei")
+    widget.fields["link_time"].value = True
+    settle()
+    sliders = [slider.native for slider in widget.fields.values() if slider.visible]
+    before = [place(slider, scroll) for slider in sliders]
+    widget.tracks_button.visible = True
+    settle()
+    assert [place(slider, scroll) for slider in sliders] == before
+
+
+def test_a_long_status_can_be_read_to_its_end(viewer):
+    _, widget, _ = open_dock(viewer, "Segment nuclei")
+    text = widget.status.native
+    room = text.parentWidget().parentWidget()
+    bar = room.verticalScrollBar()
+    for lines in range(1, STATUS_LINES + 1):
+        widget.status.value = "\n".join("nucleus" for _ in range(lines))
         settle()
-        places.append(place(slider, scroll))
-    assert len(set(places)) == 1
+        assert bar.maximum() == 0
+    widget.status.value = LONG
+    settle()
+    assert bar.isVisible()
+    assert text.width() == room.viewport().width()
+    assert text.height() == text.heightForWidth(text.width())
+    assert bar.maximum() == text.height() - room.viewport().height() > 0
 
 
 def turn_wheel(field):

@@ -6,12 +6,14 @@ import weakref
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QObject
 
 from napari_nucseg import relabel, segment
 from napari_nucseg.inference.engine import LiteRTEngine
 from napari_nucseg.params import SegmentParams
-from napari_nucseg.widgets import _live, segment_widget
-from napari_nucseg.widgets._image_form import SHAPES
+from napari_nucseg.widgets import _busy_sign, _live, segment_widget
+from napari_nucseg.widgets._image_form import SHAPES, ImageForm
+from napari_nucseg.widgets._segment_form import LARGE_TITLE, UPDATING_TITLE
 
 CHANGES = [
     {"foreground_threshold": 0.8},
@@ -26,6 +28,21 @@ CHANGES = [
 @pytest.fixture
 def bench(windowless_bench):
     return windowless_bench
+
+
+@pytest.fixture
+def slow_updates(monkeypatch):
+    """Let updates wait; returns (has begun, may go on)."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait_and_relabel(*args, **options):
+        begun.set()
+        go_on.wait(60)
+        return relabel(*args, **options)
+
+    monkeypatch.setattr(_live, "relabel", wait_and_relabel)
+    yield begun, go_on
+    go_on.set()
 
 
 def forbid_network(monkeypatch):
@@ -141,15 +158,8 @@ def test_locked_labels_are_left_alone(bench, field):
     assert bench.status.startswith("'cells nuclei' is locked, so the sliders no longer change it")
 
 
-def test_labels_edited_during_an_update_are_left_alone(bench, field, monkeypatch):
-    begun, go_on = threading.Event(), threading.Event()
-
-    def wait_and_relabel(*args, **options):
-        begun.set()
-        go_on.wait(60)
-        return relabel(*args, **options)
-
-    monkeypatch.setattr(_live, "relabel", wait_and_relabel)
+def test_labels_edited_during_an_update_are_left_alone(bench, field, slow_updates):
+    begun, go_on = slow_updates
     bench.viewer.add_image(field)
     labels = bench.run()
     bench.set(min_size=250)
@@ -193,7 +203,9 @@ def test_a_removed_image_gives_its_memory_back(bench, field):
     assert image() is None
 
 
-def test_removed_labels_give_the_maps_back(bench, field):
+@pytest.mark.parametrize("place", ["docked_bench", "windowless_bench"])
+def test_removed_labels_give_the_maps_back(request, place, field):
+    bench = request.getfixturevalue(place)
     bench.viewer.add_image(field, name="cells")
     labels = bench.run()
     result = weakref.ref(bench.widget._live.shown.result)
@@ -201,3 +213,87 @@ def test_removed_labels_give_the_maps_back(bench, field):
     assert bench.status.startswith("'cells nuclei' was removed, so the sliders have nothing")
     gc.collect()
     assert result() is None
+
+
+@pytest.fixture
+def updating_bench(docked_bench, field, slow_updates):
+    """A widget that says that an update is under way."""
+    bench = docked_bench
+    bench.viewer.add_image(field, name="cells")
+    bench.run()
+    assert not says_updating(bench)
+    bench.set(min_size=250)
+    bench.qtbot.waitUntil(lambda: says_updating(bench))
+    return bench
+
+
+def says_updating(bench):
+    return bench.widget._live_title.value == UPDATING_TITLE
+
+
+def test_an_update_that_takes_long_is_seen_to_be_under_way(updating_bench, slow_updates):
+    bench, before = updating_bench, updating_bench.status
+    begun, go_on = slow_updates
+    assert begun.is_set()
+    go_on.set()
+    bench.qtbot.waitUntil(lambda: not says_updating(bench))
+    bench.wait()
+    assert bench.status != before
+
+
+def test_a_slider_that_was_moved_back_leaves_no_sign(updating_bench, slow_updates):
+    bench, live = updating_bench, updating_bench.widget._live
+    update = live._task
+    bench.set(min_size=0)
+    bench.qtbot.waitUntil(lambda: update.cancelled)
+    slow_updates[1].set()
+    bench.qtbot.waitUntil(lambda: not says_updating(bench))
+    bench.wait()
+    assert live.shown.result.record["parameters"]["min_size"] == 0
+
+
+def test_the_sign_goes_with_the_labels(updating_bench):
+    updating_bench.viewer.layers.remove("cells nuclei")
+    assert not says_updating(updating_bench)
+
+
+def test_the_sign_goes_when_run_is_pressed(updating_bench, slow_updates):
+    updating_bench.widget.run()
+    assert not says_updating(updating_bench)
+    slow_updates[1].set()
+    updating_bench.wait()
+
+
+def test_the_sign_keeps_the_title_of_an_image_that_is_cut_into_blocks(updating_bench, monkeypatch):
+    bench = updating_bench
+    monkeypatch.setattr(ImageForm, "reason_for_blocks", "it is large")
+    bench.widget.offer()
+    bench.viewer.layers.remove("cells nuclei")
+    assert bench.widget._live_title.value == LARGE_TITLE
+
+
+def test_a_quick_update_shows_no_sign(bench, field, monkeypatch):
+    bench.viewer.add_image(field)
+    bench.run()
+    live = bench.widget._live
+    live._sign._timer.setInterval(60_000)  # whatever this machine takes is quick
+    signs, due = [], []
+    monkeypatch.setattr(live._sign, "_show", signs.append)
+    monkeypatch.setattr(live, "_show", lambda _: due.append(live._sign.due))
+    bench.set(min_size=250)
+    bench.wait()
+    assert due == [False]
+    assert signs == []
+
+
+def test_a_sign_stays_between_two_slow_updates(qtbot):
+    signs = []
+    parent = QObject()
+    sign = _busy_sign.BusySign(parent, signs.append)
+    sign.set(True)
+    qtbot.waitUntil(lambda: signs == [True])
+    sign.set(False)
+    sign.set(True)
+    assert not sign.due
+    sign.remove()
+    assert signs == [True, False]

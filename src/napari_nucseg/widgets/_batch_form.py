@@ -13,7 +13,7 @@ from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.widgets._batch_run import BatchRequest
 from napari_nucseg.widgets._batch_table import BatchTable
 from napari_nucseg.widgets._link_form import LinkForm
-from napari_nucseg.widgets._look import align_labels, narrow, row
+from napari_nucseg.widgets._look import align_labels, keep_room, make_steady_text, narrow, row
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values, show_channels
 from napari_nucseg.widgets._scroll import ScrolledForm
@@ -26,6 +26,8 @@ MAX_ERRORS = 1000
 """Failed images that are listed; the summary has all."""
 
 MAX_WORKERS = 256
+
+STATUS_LINES = 2
 
 
 class BatchForm(ScrolledForm):
@@ -53,6 +55,8 @@ class BatchForm(ScrolledForm):
         layout.insertWidget(layout.count() - 1, self.table, 2)
         layout.insertWidget(layout.count() - 1, self.errors, 1)
         narrow([self.fields["model"]])
+        make_steady_text(self.status, STATUS_LINES)
+        keep_room(self.progress)
 
     def _make_fields(self) -> None:
         self.input_field = LineEdit(

@@ -10,7 +10,7 @@ from napari_nucseg.widgets import _correct_messages as messages
 from napari_nucseg.widgets._correct_tools import TOOLS
 from napari_nucseg.widgets._doubt_list import DoubtList
 from napari_nucseg.widgets._layers import choices_of
-from napari_nucseg.widgets._look import make_text, narrow, renew_choices, row
+from napari_nucseg.widgets._look import make_steady_text, make_text, narrow, renew_choices, row
 from napari_nucseg.widgets._review_form import ReviewForm
 from napari_nucseg.widgets._scroll import ScrolledForm
 from napari_nucseg.widgets._status import StatusLine
@@ -18,6 +18,8 @@ from napari_nucseg.widgets._status import StatusLine
 PER_ROW = 3
 SPACING = 3
 """Pixels between rows: all of them must fit on the screen of a laptop."""
+
+HINT_LINES, STATUS_LINES = 2, 3
 
 NEXT_ID, DELETE_SELECTED, REVIEW_PLANE, PREVIOUS, NEXT = "N", "Shift-D", "R", ",", "."
 """Keys beside those of the tools."""
@@ -108,10 +110,11 @@ class CorrectForm(ScrolledForm):
             self.reference,
             self.offer,
             self.warning,
-            self.hint,
             self.counts,
         ):
             make_text(text)
+        make_steady_text(self.hint, HINT_LINES)
+        make_steady_text(self.status, STATUS_LINES)
         for button in self.tools.values():
             button.native.setCheckable(True)
         for field in (*self.buttons(), self.layer_box, self.review.shapes):

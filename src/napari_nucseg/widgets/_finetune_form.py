@@ -6,7 +6,7 @@ from magicgui.widgets import CheckBox, Container, Label, LineEdit, PushButton
 from magicgui.widgets.bases import ValueWidget
 
 from napari_nucseg.finetune_params import ADVANCED, FineTuneParams
-from napari_nucseg.widgets._look import align_labels, make_text, narrow
+from napari_nucseg.widgets._look import align_labels, make_steady_text, make_text, narrow
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget
 from napari_nucseg.widgets._scroll import ScrolledForm
@@ -24,6 +24,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 """How fields look that would look otherwise by their type."""
 
 RATE_DECIMALS = 6
+
+STATUS_LINES = 4
+"""Which model is better, and where it was saved."""
 
 
 class FineTuneForm(ScrolledForm):
@@ -99,6 +102,7 @@ class FineTuneForm(ScrolledForm):
         narrow([self.fields["model"]])
         self.fields["learning_rate"].native.setDecimals(RATE_DECIMALS)
         make_text(self.offer)
+        make_steady_text(self.status, STATUS_LINES)
         self.rows.add_button.changed.connect(self.align)
         self.until_box.changed.connect(self._until_changed)
         self.fields["epochs"].changed.connect(self._epochs_changed)

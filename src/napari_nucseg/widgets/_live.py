@@ -10,6 +10,7 @@ from napari_nucseg._types import AnyArray, CancelCheck, Progress
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, SegmentationResult, relabel
 from napari_nucseg.params import parse_diameter
 from napari_nucseg.registry import find_model
+from napari_nucseg.widgets._busy_sign import BusySign
 from napari_nucseg.widgets._image_form import Request
 from napari_nucseg.widgets._layers import expand, full_resolution
 from napari_nucseg.widgets._results import Kind, Looked, Written
@@ -99,6 +100,8 @@ class LiveUpdates:
         Called in the main thread with what is to be shown.
     report : callable
         Called in the main thread with a task that failed.
+    show_updating : callable
+        Called in the main thread with whether an update is under way that takes long.
     """
 
     def __init__(
@@ -109,12 +112,14 @@ class LiveUpdates:
         may_update: Callable[[Shown], bool],
         show: Callable[[Shown], None],
         report: Callable[[Task[Any]], None],
+        show_updating: Callable[[bool], None],
     ) -> None:
         self._values = values
         self._look_at = look_at
         self._may_update = may_update
         self._show = show
         self._report = report
+        self._sign = BusySign(parent, show_updating)
         self._shown: Shown | None = None
         self._task: Task[Shown] | None = None
         self._timer = QTimer(parent)
@@ -141,6 +146,7 @@ class LiveUpdates:
         """Let the sliders act on nothing, and give the maps back."""
         self._shown = None
         self._timer.stop()
+        self._sign.remove()
         if self._task is not None:
             self._task.cancel()
 
@@ -160,6 +166,7 @@ class LiveUpdates:
         wanted = dict(self._values())
         made_with = shown.result.record["parameters"]
         if all(made_with[name] == wanted[name] for name in LIVE_PARAMETERS):
+            self._sign.set(False)
             return
         look = self._look_at(shown)
 
@@ -169,11 +176,13 @@ class LiveUpdates:
 
         self._task = Task(work, f"adjusting the nuclei of '{shown.request.name}'", self._finished)
         self._task.start()
+        self._sign.set(True)
 
     def _finished(self, task: Task[Shown]) -> None:
         self._task = None
         if self._shown is None or task.cancelled:
             return
+        self._sign.set(False)
         if task.result is None:
             self._report(task)
         elif not self._may_update(task.result):

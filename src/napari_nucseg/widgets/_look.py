@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, Label
+from magicgui.widgets import ComboBox, Container, Label, ProgressBar
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy
+
+from napari_nucseg.widgets._text_room import TextRoom
 
 COMBO_LENGTH = 12
 """Characters that a combo box shows at least; a long layer name must not widen the dock."""
@@ -45,15 +47,19 @@ def make_text(label: Label) -> None:
     text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
 
 
-def keep_room(label: Label, lines: int) -> None:
-    """Let a text be at least so many lines high, so that what lies below seldom moves."""
+def make_steady_text(label: Label, lines: int) -> None:
+    """Make a label, which is in its row, a text with room for so many lines, whatever it says."""
+    make_text(label)
     text = label.native
-    text.ensurePolished()  # the font comes with napari's style sheet
-    text.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-    current = text.text()
-    text.setText("\n" * (lines - 1))
-    text.setMinimumHeight(text.sizeHint().height())  # with the padding of the style sheet
-    text.setText(current)
+    layout = text.parentWidget().layout()
+    layout.insertWidget(layout.indexOf(text), TextRoom(text, lines))
+
+
+def keep_room(bar: ProgressBar) -> None:
+    """Let what lies below a bar stay where it is when the bar comes and goes."""
+    policy = bar.native.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    bar.native.setSizePolicy(policy)
 
 
 def row(*widgets: Any) -> Container:

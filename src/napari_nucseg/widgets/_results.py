@@ -206,8 +206,9 @@ class ResultLayers:
         elif kind == "probability" and self._is_shown(source):
             place = layers.index(self._made["labels"][source].layer)  # the labels stay on top
         make = Labels if kind == "labels" else Image
-        layers.insert(place, make(data, metadata={RECORD: record}, **geometry, **look))
-        return layers[place]
+        layer = make(data, metadata={RECORD: record}, **geometry, **look)
+        layers.insert(place, layer)
+        return layer  # layers[place] would be a proxy in a plugin's dock, which no event names
 
 
 def _replace(layer: Layer, data: AnyArray, geometry: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.widgets._image_form import ImageForm
 from napari_nucseg.widgets._large_form import LargeForm
 from napari_nucseg.widgets._link_form import LinkForm
-from napari_nucseg.widgets._look import align_labels, keep_room, narrow
+from napari_nucseg.widgets._look import align_labels, keep_room, make_steady_text, narrow
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values
 from napari_nucseg.widgets._scroll import ScrolledForm
@@ -18,10 +18,13 @@ from napari_nucseg.widgets._tracks import TracksButton
 
 SLIDERS = tuple(name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS)
 
-STATUS_LINES = 2
-"""Room that the status always has: what lies below seldom moves while a slider is dragged."""
+STATUS_LINES = 3
+"""What was found and why nuclei are missing; a longer text scrolls."""
 
 LIVE_TITLE = "<b>Adjust the result</b> (without running again)"
+UPDATING_TITLE = "<b>Updating the result ...</b>"
+"""Not a bar that moves without end: without a GPU, drawing it can double the time of an update."""
+
 LARGE_TITLE = "<b>Settings</b> (press Run after changing them)"
 
 
@@ -45,6 +48,7 @@ class SegmentForm(ScrolledForm):
     def __init__(self, viewer: Any) -> None:
         self.image_form = ImageForm(viewer)
         self._link, self.large_form = LinkForm(), LargeForm()
+        self._updating = False
         self.fields = {
             "channels": self.image_form.channels,
             "model": field_widget("model", choices=model_choices(), widget_type="ComboBox"),
@@ -69,6 +73,8 @@ class SegmentForm(ScrolledForm):
         self.rows_layout.addStretch(1)
         form = self.image_form
         narrow([form.image, form.axes, form.what, form.shapes, self.fields["model"]])
+        make_steady_text(self.status, STATUS_LINES)
+        keep_room(self.progress)
         for box in (form.image, form.axes, form.what):
             box.changed.connect(self.offer)
         self.offer()
@@ -88,12 +94,12 @@ class SegmentForm(ScrolledForm):
             main,
             self.large_form,
             buttons,
-            self.progress,
             self.status,  # above what may need to be scrolled
-            self.tracks_button,
+            self.progress,
             self._live_title,
             live,
             self._link,
+            self.tracks_button,  # it comes and goes
             self.copy_button,
         ]
 
@@ -119,10 +125,18 @@ class SegmentForm(ScrolledForm):
         reason = self.image_form.reason_for_blocks
         self.large_form.offer(self.image_form.image.value, reason)
         self.fields["probabilities"].visible = reason is None
-        self._live_title.value = LIVE_TITLE if reason is None else LARGE_TITLE
+        self._show_title()
         self._link.offer(self.image_form.stacked)
 
+    def show_updating(self, updating: bool) -> None:
+        """Show that the result is being adjusted, or no longer."""
+        self._updating = updating
+        self._show_title()
+
+    def _show_title(self) -> None:
+        live = UPDATING_TITLE if self._updating else LIVE_TITLE
+        self._live_title.value = live if self.image_form.reason_for_blocks is None else LARGE_TITLE
+
     def align(self) -> None:
-        """Give all labels one width, and the status its room."""
+        """Give all labels one width."""
         align_labels([*self.image_form, self.large_form.target_field, *self.fields.values()])
-        keep_room(self.status, STATUS_LINES)

@@ -3,15 +3,12 @@
 from magicgui.widgets import Label
 from napari.utils.notifications import show_error
 
-from napari_nucseg.widgets._look import make_text
-
 
 class StatusLine(Label):
-    """A text that wraps; what is wrong is said until the user does something about it."""
+    """What is wrong is said until the user does something about it."""
 
     def __init__(self) -> None:
         super().__init__(value="")
-        make_text(self)
         self._complaint = ""
 
     def complain(self, text: str) -> None:

@@ -9,7 +9,7 @@ from napari_nucseg.training.finetune import messages as told
 from napari_nucseg.training.finetune.messages import Message, Scores
 from napari_nucseg.widgets import _finetune_messages as messages
 from napari_nucseg.widgets._held_out_picture import HeldOutPicture
-from napari_nucseg.widgets._look import make_text
+from napari_nucseg.widgets._look import keep_room, make_text
 from napari_nucseg.widgets._loss_curves import LossCurves
 
 
@@ -44,6 +44,7 @@ class TrainingView(Container):
             make_text(label)
         self.scores.native.setTextFormat(Qt.TextFormat.RichText)
         self.scores.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        keep_room(self.progress)
         self.clear()
 
     def clear(self) -> None:

@@ -23,12 +23,17 @@ class _Job:
     """The callable that napari runs; its text is shown when a window is closed during a run."""
 
     def __init__(self, run: Callable[[], None], title: str) -> None:
-        self._run = run
+        self._run: Callable[[], None] | None = run
         self._title = title
         self.__name__ = title
 
     def __call__(self) -> None:
-        self._run()
+        if self._run is not None:
+            self._run()
+
+    def forget(self) -> None:
+        """Let go of what was run: napari keeps every job until its window closes."""
+        self._run = None
 
     def __str__(self) -> str:
         return self._title
@@ -74,7 +79,8 @@ class Task(Generic[T]):
         self._relay = _Relay()
         if progressed is not None:
             self._relay.progressed.connect(progressed)
-        self._worker: Any = create_worker(_Job(self._run, title), _start_thread=False)
+        self._job = _Job(self._run, title)
+        self._worker: Any = create_worker(self._job, _start_thread=False)
         self._worker.errored.connect(self._failed)
         self._worker.finished.connect(self._finished)
 
@@ -108,4 +114,5 @@ class Task(Generic[T]):
         self.failure = error
 
     def _finished(self) -> None:
+        self._job.forget()
         self._done(self)

@@ -17,6 +17,7 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.errors import NameTaken
 from napari_nucseg.registry import Entry
 from napari_nucseg.widgets import _messages as messages
+from napari_nucseg.widgets._look import make_steady_text
 from napari_nucseg.widgets._model_choice import RegistryWatch
 from napari_nucseg.widgets._models_table import ModelsTable
 from napari_nucseg.widgets._scroll import ScrolledForm
@@ -24,6 +25,8 @@ from napari_nucseg.widgets._status import StatusLine
 from napari_nucseg.widgets._worker import Task
 
 ZIP = "Models (*.zip)"
+
+STATUS_LINES = 2
 
 Work = Callable[[CancelCheck], str]
 """Does something to models and returns the name of the one to choose then."""
@@ -67,6 +70,7 @@ class ModelsWidget(ScrolledForm):
         super().__init__(self._rows(), self.status)
         self.rows_layout.insertWidget(0, self.table, 2)
         self.rows_layout.insertWidget(1, self.details, 1)
+        make_steady_text(self.status, STATUS_LINES)
         self._connect()
         self._watch = RegistryWatch(self.native, self._registry_changed)
         self.refresh()

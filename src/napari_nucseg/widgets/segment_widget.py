@@ -64,6 +64,7 @@ class SegmentWidget(SegmentForm):
             self._may_update,
             self._show_update,
             self._show_problem,
+            self._show_updating,
         )
         self._watcher = DockWatcher(self.native, self._close, self.align)
         self._connect()
@@ -318,6 +319,10 @@ class SegmentWidget(SegmentForm):
         told = messages.labels_locked if is_locked(layer) else messages.edited
         self.status.value = told(str(layer.name))
         return False
+
+    def _show_updating(self, updating: bool) -> None:
+        if isalive(self.native):
+            self.show_updating(updating)
 
     def _show_update(self, shown: Shown) -> None:
         self._put_labels(shown)
