@@ -5,12 +5,13 @@ import math
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 import napari_nucseg
 from napari_nucseg._types import CancelCheck
 from napari_nucseg.axes import Planes
 from napari_nucseg.errors import InputError, ReadError
+from napari_nucseg.frozen import Frozen, first_problem
 from napari_nucseg.inference.job import HALO, SegmentJob, resolve_job
 from napari_nucseg.inference.maps import PlaneInput
 from napari_nucseg.inference.segment import make_record
@@ -40,12 +41,6 @@ PARTS = 4
 
 SMALLEST_CHUNK = 256
 """Height and width of a chunk, unless the block is smaller."""
-
-
-class Frozen(BaseModel):
-    """Base of the records on disk."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Request(Frozen):
@@ -188,10 +183,9 @@ def read_plan(text: bytes, place: str) -> Plan:
     try:
         return Plan.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
+        field, problem = first_problem(error)
         raise ReadError(
-            f"{place} is not the plan of a run that this version knows "
-            f"({'.'.join(map(str, first['loc']))}: {first['msg']})."
+            f"{place} is not the plan of a run that this version knows ({field}: {problem})."
         ) from error
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from napari_nucseg._types import CancelCheck
 from napari_nucseg.errors import Cancelled, ModelError
+from napari_nucseg.frozen import first_problem
 from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.io.place import given_place
 from napari_nucseg.model.config import ModelConfig
@@ -23,7 +24,6 @@ from napari_nucseg.model.folder import (
     LITERT,
     WEIGHTS,
     ModelFolder,
-    first_problem,
     open_model,
     write_config,
 )
