@@ -148,7 +148,7 @@ class Batch:
         started: Callable[[Item], None] = lambda _: None,
         tiles: Progress | None = None,
         finished: Callable[[Item, Outcome], None] = lambda _item, _outcome: None,
-        cancelled: CancelCheck = lambda: False,
+        cancelled: CancelCheck | None = None,
     ) -> None:
         """Segment the images; one that fails is tried once more and does not stop the rest.
 
@@ -163,7 +163,7 @@ class Batch:
             Called with each item, and with its outcome.
         tiles : callable, optional
             Progress within an image; not with workers.
-        cancelled : callable
+        cancelled : callable, optional
             Asked between tiles.
 
         Raises
@@ -223,7 +223,7 @@ class Batch:
         started: Callable[[Item], None],
         tiles: Progress | None,
         finished: Callable[[Item, Outcome], None],
-        cancelled: CancelCheck,
+        cancelled: CancelCheck | None,
     ) -> None:
         self._tracebacks = Tracebacks(self.summary.with_name(TRACEBACKS))
         self.items = [with_what_came_along(i, self.results, self.record) for i in self.items]
@@ -295,7 +295,7 @@ class Batch:
             return
 
         def make(
-            started: Callable[[Item], None], _: Progress | None, cancelled: CancelCheck
+            started: Callable[[Item], None], _: Progress | None, cancelled: CancelCheck | None
         ) -> Executor:
             threads = threads_each(workers) if scheduler is None else None
             return WorkersExecutor(client, self.work, threads, started, cancelled)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray
+from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.correction.nuclei import Nuclei, mean_inside, measure_runs
 from napari_nucseg.correction.planes import Window
 from napari_nucseg.correction.runs import Runs, find_runs
-from napari_nucseg.errors import Cancelled
 
 BORDER = 0.25
 """Doubt about a nucleus that the border of the image cuts."""
@@ -192,8 +192,8 @@ def _convexity(
     shares = np.zeros(len(nuclei))
     volumes = np.prod(nuclei.high - nuclei.low + 1, axis=1, dtype=float)
     for number, nucleus in enumerate(ids.tolist()):
-        if number % 256 == 0 and cancelled is not None and cancelled():
-            raise Cancelled("Ranking the nuclei was cancelled.")
+        if number % 256 == 0:
+            check_cancelled(cancelled, "Ranking the nuclei was cancelled.")
         if volumes[number] > _SCATTERED * nuclei.areas[number] + 1e4:
             continue
         inside = labels[nuclei.window(number)] == nucleus

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucseg._types import CancelCheck, LabelArray, Progress
-from napari_nucseg.errors import Cancelled, DatasetError, InputError, ReadError
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.errors import DatasetError, InputError, ReadError
 from napari_nucseg.evaluation.scores import (
     THRESHOLDS,
     ImageScore,
@@ -93,8 +94,7 @@ def evaluate_folders(
     scores: list[ImageScore] = []
     failures: list[str] = []
     for done, (stem, files) in enumerate(true_files.items(), start=1):
-        if cancelled is not None and cancelled():
-            raise Cancelled("The evaluation was cancelled.")
+        check_cancelled(cancelled, "The evaluation was cancelled.")
         try:
             true = _only(files)
             predicted = _prediction(stem, true, predicted_files, predictions)

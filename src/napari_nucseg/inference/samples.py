@@ -9,7 +9,8 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck
 from napari_nucseg.axes import Planes
-from napari_nucseg.errors import Cancelled, ReadError
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.errors import ReadError
 from napari_nucseg.preprocessing.normalize import contrast
 
 MAX_PLANES = 32
@@ -94,8 +95,7 @@ def take_samples(
     samples, damage = Samples([], []), None
 
     def look(index: tuple[int, ...], window: Window, place: Window) -> None:
-        if cancelled is not None and cancelled():
-            raise Cancelled("Segmenting was cancelled.")
+        check_cancelled(cancelled)
         seen = planes.read(image, index, window)[::step, ::step]
         samples.pixels.append(seen[..., list(channels)])
         samples.places.append((index, place))

@@ -11,8 +11,9 @@ import numpy as np
 
 import napari_nucseg
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray, Progress
+from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.counted import counted
-from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.errors import InputError
 from napari_nucseg.inference.callbacks import noting
 from napari_nucseg.inference.empty_planes import EmptyPlanes
 from napari_nucseg.inference.field_of_view import FieldOfView
@@ -160,8 +161,7 @@ def segment(
     raised: list[Exception] = []
     progress = progress and noting(progress, raised)
     cancelled = cancelled and noting(cancelled, raised)
-    if cancelled is not None and cancelled():
-        raise Cancelled("Segmenting was cancelled.")
+    check_cancelled(cancelled)
     with memory_to_begin(raised):
         job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
         field_of_view = FieldOfView.of(region, job)
@@ -336,8 +336,7 @@ def _kept_planes(
 ) -> Iterator[tuple[tuple[int, ...], PlaneMaps]]:
     """Yield the index of each plane and its kept maps."""
     for index, maps in zip(result.job.planes.iterate(), result.maps, strict=True):
-        if cancelled is not None and cancelled():
-            raise Cancelled("Relabelling was cancelled.")
+        check_cancelled(cancelled, "Relabelling was cancelled.")
         yield index, maps
 
 

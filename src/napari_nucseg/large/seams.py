@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck
-from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.errors import InputError
 from napari_nucseg.io.npz import read_npz, write_npz
 from napari_nucseg.large.geometry import BlockGrid, Window, common, size, within
 from napari_nucseg.large.nuclei import Nuclei
@@ -88,8 +89,7 @@ def number_nuclei(
     recent: dict[int, tuple[Nuclei, AnyArray]] = {}
     seen: list[AnyArray] = []
     for index in range(len(grid)):
-        if cancelled is not None and cancelled():
-            raise Cancelled("Segmenting was cancelled; finished blocks are kept.")
+        check_cancelled(cancelled, "Segmenting was cancelled; finished blocks are kept.")
         nuclei = read(index)
         keep = np.ones(len(nuclei), bool)
         touched = np.zeros(len(nuclei), bool)

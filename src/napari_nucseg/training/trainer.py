@@ -12,7 +12,8 @@ import keras
 import numpy as np
 
 from napari_nucseg._types import CancelCheck, FloatArray, Progress
-from napari_nucseg.errors import Cancelled, DatasetError, ModelError
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.errors import DatasetError, ModelError
 from napari_nucseg.model.folder import WEIGHTS, ModelFolder, write_text
 from napari_nucseg.model.losses import MapsLoss, offset_error, pixel_accuracy
 from napari_nucseg.model.network import build_network, encoder_layers, load_network
@@ -206,8 +207,7 @@ class Trainer:
         self.batches.epoch = self.state.epoch
         sums: dict[str, float] = {}
         for step, (images, targets) in enumerate(_prefetch(self.batches)):
-            if cancelled is not None and cancelled():
-                raise Cancelled(f"Training was cancelled in epoch {self.state.epoch + 1}.")
+            check_cancelled(cancelled, f"Training was cancelled in epoch {self.state.epoch + 1}.")
             self.network.optimizer.learning_rate.assign(self._learning_rate(step))
             logs = self.network.train_on_batch(images, targets, return_dict=True)
             for name, value in logs.items():
