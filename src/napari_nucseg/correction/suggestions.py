@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, Progress
+from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, Progress, Window
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.job import resolve_job
 from napari_nucseg.inference.segment import as_array
@@ -44,7 +44,7 @@ class Suggestion:
         Mean over the pixels, 0 (sure of all) to 1 (of none).
     """
 
-    window: tuple[slice, slice]
+    window: Window
     position: Mapping[str, int]
     doubt: float
 
@@ -183,9 +183,7 @@ class _Grid:
         """Tell whether a window holds nothing that is taken."""
         return bool((self._sums(taken) == 0).any())
 
-    def peaks(
-        self, doubts: FloatArray, count: int
-    ) -> Iterator[tuple[float, int, tuple[slice, slice]]]:
+    def peaks(self, doubts: FloatArray, count: int) -> Iterator[tuple[float, int, Window]]:
         """Yield doubt, plane and window of those with most doubt that do not overlap.
 
         Parameters

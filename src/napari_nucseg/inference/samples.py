@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, CancelCheck
+from napari_nucseg._types import AnyArray, CancelCheck, Window
 from napari_nucseg.axes import Planes
 from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.errors import ReadError
@@ -18,8 +18,6 @@ MAX_PLANES = 32
 
 MAX_PIXELS = 64_000_000
 """Pixels held at once; larger stacks are thinned, of larger planes only windows are read."""
-
-Window = tuple[slice, slice]
 
 WINDOW, MAX_WINDOWS = 256, 256
 """Height and width of these windows, and how many there are in all planes together.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucseg._native import native_messages_hidden
-from napari_nucseg._types import AnyArray, LabelArray
+from napari_nucseg._types import AnyArray, LabelArray, Window
 from napari_nucseg.axes import Planes
 from napari_nucseg.cluster import share_cores
 from napari_nucseg.errors import ModelError, ReadError, WorkerError
@@ -26,7 +26,7 @@ from napari_nucseg.inference.left_out import (
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.large.columns import Counted, ids_at_border
-from napari_nucseg.large.geometry import Block, Window, size
+from napari_nucseg.large.geometry import Block, size
 from napari_nucseg.large.labels import LabelPyramid
 from napari_nucseg.large.links import OutlineLinks
 from napari_nucseg.large.nuclei import Nuclei

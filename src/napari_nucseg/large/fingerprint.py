@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucseg._types import CancelCheck
+from napari_nucseg._types import CancelCheck, Window
 from napari_nucseg.axes import Planes
 from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.errors import ReadError
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.io.ngff import read_multiscale
 from napari_nucseg.io.plate import V3_METADATA, is_zarr, read_ome
-from napari_nucseg.large.geometry import Window
 
 PLANES = 16
 """Planes that are looked at, evenly spread, the first and the last among them."""

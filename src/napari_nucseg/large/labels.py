@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray
+from napari_nucseg._types import AnyArray, Window
 from napari_nucseg.io.atomic import write_error
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, Version, label_attributes
-from napari_nucseg.large.geometry import BlockGrid, Window
+from napari_nucseg.large.geometry import BlockGrid
 from napari_nucseg.large.plan import Plan
 
 SMALLEST = 1024

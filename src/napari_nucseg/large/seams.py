@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, CancelCheck
+from napari_nucseg._types import AnyArray, CancelCheck, Window
 from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.errors import InputError
 from napari_nucseg.io.npz import read_npz, write_npz
-from napari_nucseg.large.geometry import BlockGrid, Window, common, size, within
+from napari_nucseg.large.geometry import BlockGrid, common, size, within
 from napari_nucseg.large.nuclei import Nuclei
 
 LINES = 16

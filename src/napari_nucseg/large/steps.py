@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, CancelCheck, Progress
+from napari_nucseg._types import AnyArray, CancelCheck, Progress, Window
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import BlocksFailed, ReadError
 from napari_nucseg.inference.linked import describe_links
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.large.executors import Executor, work_through
-from napari_nucseg.large.geometry import BlockGrid, Window, describe_place, size
+from napari_nucseg.large.geometry import BlockGrid, describe_place, size
 from napari_nucseg.large.labels import LabelPyramid
 from napari_nucseg.large.links import OutlineLinks, link_columns
 from napari_nucseg.large.plan import Plan

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, FloatArray
+from napari_nucseg._types import AnyArray, FloatArray, Window
 from napari_nucseg.counted import counted
 from napari_nucseg.model.folder import CARD, WEIGHTS, ModelFolder, open_model, write_text
 from napari_nucseg.training.batches import validation_batches
@@ -183,7 +183,7 @@ def spread_over_kinds(kinds: Sequence[str], count: int) -> list[int]:
     return [place for _, _, place in order[:count]]
 
 
-def _filled(valid: AnyArray) -> tuple[slice, slice]:
+def _filled(valid: AnyArray) -> Window:
     """Return the box (Y, X) of the image in its window: a small image does not fill it."""
     rows, columns = (np.flatnonzero(valid.any(axis=axis)) for axis in (1, 0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
