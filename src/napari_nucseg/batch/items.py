@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError, ReadError, WriteError
-from napari_nucseg.inference.segment import SegmentationResult
+from napari_nucseg.inference.result import SegmentationResult
 from napari_nucseg.io.earlier import remove_earlier
 from napari_nucseg.io.inputs import (
     LABELS_SUFFIX,

@@ -13,8 +13,8 @@ import numpy as np
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, Progress, Window
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.job import resolve_job
-from napari_nucseg.inference.segment import as_array
 from napari_nucseg.inference.walk import predict_planes
+from napari_nucseg.io.arrays import as_array
 from napari_nucseg.params import SegmentParams, choose_params
 
 SIZE = 256

@@ -14,7 +14,7 @@ from napari_nucseg.errors import InputError, ReadError
 from napari_nucseg.frozen import Frozen, first_problem
 from napari_nucseg.inference.job import HALO, SegmentJob, resolve_job
 from napari_nucseg.inference.maps import PlaneInput
-from napari_nucseg.inference.segment import make_record
+from napari_nucseg.inference.result import make_record
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.large.columns import Column, columns_to_link
 from napari_nucseg.large.fingerprint import differ, take_fingerprint
@@ -122,7 +122,7 @@ class Plan(Frozen):
     step : float
         From plane to plane in pixels of Y and X.
     record : dict
-        See `inference.segment.SegmentationResult`.
+        See `inference.result.SegmentationResult`.
     messages : tuple of str
         What the user should know.
     """
