@@ -24,8 +24,9 @@ from napari_nucseg.io.inputs import (
     find_inputs,
     output_stems,
 )
+from napari_nucseg.io.loaded import LoadedImage
 from napari_nucseg.io.plate import Field, is_damaged, is_ome_image, is_plate, list_fields, read_ome
-from napari_nucseg.io.reading import LoadedImage, read_image
+from napari_nucseg.io.reading import read_image
 from napari_nucseg.io.tracks import remove_tracks, tracks_with
 from napari_nucseg.io.writing import maps_with, write_labels
 from napari_nucseg.large.rule import reason_for_blocks

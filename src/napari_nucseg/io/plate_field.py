@@ -18,9 +18,9 @@ from napari_nucseg.errors import ReadError, WriteError
 from napari_nucseg.io.atomic import exists_error, write_error
 from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.io.leftovers import PARTIAL, REPLACED, hidden_beside
+from napari_nucseg.io.loaded import LoadedImage
 from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, label_attributes
 from napari_nucseg.io.plate import inside, is_zarr, ome_version, plate_metadata, read_ome
-from napari_nucseg.io.reading import LoadedImage
 from napari_nucseg.io.writing import smallest_labels
 
 LEVEL = "0"
