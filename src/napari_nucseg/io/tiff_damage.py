@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from napari_nucseg.errors import InputError, ReadError
+from napari_nucseg.errors import InputError, ReadError, first_line
 
 _DAMAGED = (
     OSError,
@@ -42,8 +42,7 @@ def damage_explained(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise ReadError(f"Cannot read {path}: the image does not fit into memory.") from error
     except _DAMAGED as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise _damaged(path, reason) from error
+        raise _damaged(path, first_line(error)) from error
 
 
 @contextmanager
