@@ -224,6 +224,34 @@ def _quiet(*names: str) -> Iterator[None]:
             logger.setLevel(level)
 
 
+@contextmanager
+def opened_client(
+    workers: int | None, scheduler: "str | Client | None"
+) -> Iterator["Client | None"]:
+    """Give who lets workers do something: the scheduler's client if there is one, else a new one.
+
+    Parameters
+    ----------
+    workers : int or None
+        Processes to start on this machine; None: none, the work is done in this process.
+    scheduler : str, distributed.Client or None
+        Instead of `workers`; a client stays open.
+
+    Raises
+    ------
+    WorkerError
+        The workers cannot be started, or the scheduler cannot be reached.
+    """
+    if isinstance(scheduler, str):
+        with connected_client(scheduler) as client:
+            yield client
+    elif scheduler is None and workers is not None:
+        with local_client(workers) as client:
+            yield client
+    else:
+        yield scheduler
+
+
 def check_workers(client: "Client", model: str) -> None:
     """Make sure that there are workers, and that they do the same as this process.
 

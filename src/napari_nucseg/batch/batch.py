@@ -28,7 +28,7 @@ from napari_nucseg.batch.record import RECORD, ParameterRecord
 from napari_nucseg.batch.results import Results, Row, labels_name
 from napari_nucseg.batch.tracebacks import Tracebacks
 from napari_nucseg.batch.work import Work, load_network
-from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
+from napari_nucseg.cluster import check_workers, opened_client, threads_each
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.io.earlier import remove_bare_plate
@@ -231,7 +231,8 @@ class Batch:
         self.results.forget_untrue(self.items, self.summary.parent)
         fields = [item for item in self.items if isinstance(item, FieldItem)]
         to_do = any(outcome is None for outcome in known.values())
-        with self._executor(workers if to_do else 1, scheduler if to_do else None) as make:
+        where = (workers, scheduler) if to_do else (1, None)
+        with self._executor(*where, started, tiles, cancelled) as executor:
             if to_do:
                 self.record.write()
                 if self.work.overwrite:
@@ -240,7 +241,7 @@ class Batch:
             rows = self.results.rows
             summary = Summary(self.summary, overwrite=True, rows=rows, plates=bool(fields))
             try:
-                self._run_items(summary, known, make(started, tiles, cancelled), finished)
+                self._run_items(summary, known, executor, finished)
             finally:
                 self._tidy_plates(fields)
                 if self.results.superseded:
@@ -285,30 +286,21 @@ class Batch:
 
     @contextmanager
     def _executor(
-        self, workers: int, scheduler: "str | Client | None"
-    ) -> Iterator[Callable[..., Executor]]:
-        """Yield what makes the executor from ``started, tiles, cancelled``."""
-        if scheduler is None and workers == 1:
-            yield lambda started, tiles, cancelled: CallerExecutor(
-                self.work, started, tiles, cancelled
-            )
-            return
-
-        def make(
-            started: Callable[[Item], None], _: Progress | None, cancelled: CancelCheck | None
-        ) -> Executor:
-            threads = threads_each(workers) if scheduler is None else None
-            return WorkersExecutor(client, self.work, threads, started, cancelled)
-
-        if scheduler is None:
-            opened = local_client(workers)
-        elif isinstance(scheduler, str):
-            opened = connected_client(scheduler)
-        else:
-            opened = _as_it_is(scheduler)
-        with opened as client:
+        self,
+        workers: int,
+        scheduler: "str | Client | None",
+        started: Callable[[Item], None],
+        tiles: Progress | None,
+        cancelled: CancelCheck | None,
+    ) -> Iterator[Executor]:
+        """Yield what works on the images."""
+        with opened_client(None if workers == 1 else workers, scheduler) as client:
+            if client is None:
+                yield CallerExecutor(self.work, started, tiles, cancelled)
+                return
             check_workers(client, self.work.params.model)
-            yield make
+            threads = threads_each(workers) if scheduler is None else None
+            yield WorkersExecutor(client, self.work, threads, started, cancelled)
 
     def _prepare_plates(self, fields: Sequence[FieldItem]) -> None:
         from napari_nucseg.io.plate_field import prepare_plate
@@ -364,9 +356,3 @@ class Batch:
         if self.work.overwrite:
             return None
         return look_up(item, self.work.params, self.results, self.record)
-
-
-@contextmanager
-def _as_it_is(client: "Client") -> Iterator["Client"]:
-    """Yield the user's own client, which stays open."""
-    yield client

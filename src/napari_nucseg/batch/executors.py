@@ -24,7 +24,7 @@ Finished = tuple[Item, Outcome]
 
 
 class Executor(Protocol):
-    """Works on items, at most `capacity` at a time."""
+    """Works on items, several at a time."""
 
     @property
     def free(self) -> int:
@@ -124,7 +124,7 @@ class WorkersExecutor:
         started: Callable[[Item], None],
         cancelled: CancelCheck | None,
     ) -> None:
-        self._client, self._work, self._threads = client, work, threads
+        self._work, self._threads = work, threads
         self._started, self._cancelled = started, cancelled
         self._run = uuid.uuid4().hex
         self._calls = ClusterCalls(client)
