@@ -8,7 +8,8 @@ import pytest
 from distributed import Client, LocalCluster
 from stores import content_of, write_ome
 
-from napari_nucseg import cluster, segment_large
+from napari_nucseg import segment_large
+from napari_nucseg.cluster import clients
 from napari_nucseg.errors import Cancelled, InputError, WorkerError
 from napari_nucseg.large import block
 from napari_nucseg.large.work import PLAN, Work
@@ -116,7 +117,7 @@ def test_a_plan_of_another_run_is_not_worked_on(source, target):
 
 
 def test_a_scheduler_that_cannot_be_reached(source, target, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr(clients, "CONNECT_TIMEOUT", 0.5)
     with pytest.raises(WorkerError, match=r"scheduler 'tcp://127\.0\.0\.1:1' cannot be reached"):
         segment_large(source, target, scheduler="tcp://127.0.0.1:1")
     assert not Work.beside(target).path.exists()

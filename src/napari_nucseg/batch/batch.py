@@ -28,7 +28,8 @@ from napari_nucseg.batch.record import RECORD, ParameterRecord
 from napari_nucseg.batch.results import Results, Row, labels_name
 from napari_nucseg.batch.tracebacks import Tracebacks
 from napari_nucseg.batch.work import Work, load_network
-from napari_nucseg.cluster import check_workers, opened_client, threads_each
+from napari_nucseg.cluster.clients import check_workers, opened_client
+from napari_nucseg.cluster.worker import threads_each
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.io.earlier import remove_bare_plate

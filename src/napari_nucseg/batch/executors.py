@@ -11,7 +11,7 @@ from napari_nucseg.batch.items import Item
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.work import Work, segment_item, segment_on_worker, stop_run
 from napari_nucseg.cancelling import check_cancelled
-from napari_nucseg.cluster import ClusterCalls, result_of
+from napari_nucseg.cluster.calls import ClusterCalls, result_of
 from napari_nucseg.errors import Cancelled, WorkerDied, WorkerError
 
 if TYPE_CHECKING:

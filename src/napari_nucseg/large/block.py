@@ -12,7 +12,7 @@ import numpy as np
 from napari_nucseg._native import native_messages_hidden
 from napari_nucseg._types import AnyArray, LabelArray, Window
 from napari_nucseg.axes import Planes
-from napari_nucseg.cluster import share_cores
+from napari_nucseg.cluster.worker import share_cores
 from napari_nucseg.errors import ModelError, ReadError, WorkerError
 from napari_nucseg.inference.engine import make_engine
 from napari_nucseg.inference.instances import find_instances

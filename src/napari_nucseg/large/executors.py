@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import CancelCheck
 from napari_nucseg.cancelling import check_cancelled
-from napari_nucseg.cluster import ClusterCalls, result_of
+from napari_nucseg.cluster.calls import ClusterCalls, result_of
 from napari_nucseg.errors import (
     EngineError,
     ModelError,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg._types import CancelCheck, Progress
-from napari_nucseg.cluster import check_workers, opened_client, threads_each
+from napari_nucseg.cluster.clients import check_workers, opened_client
+from napari_nucseg.cluster.worker import threads_each
 from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.io.atomic import exists_error
 from napari_nucseg.io.lazy import LazyImage, open_lazily
