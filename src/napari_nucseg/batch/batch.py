@@ -17,7 +17,6 @@ from napari_nucseg.batch.executors import (
 from napari_nucseg.batch.existing import look_up, with_what_came_along
 from napari_nucseg.batch.items import (
     FieldItem,
-    FileItem,
     Item,
     find_items,
     protect_inputs,
@@ -272,9 +271,7 @@ class Batch:
     def _clear_leftovers(self) -> None:
         paths = [self.summary, self.record.path]
         for item in self.items:
-            paths += [item.labels, item.probability]
-            if isinstance(item, FileItem):
-                paths.append(item.tracks)
+            paths += filter(None, (item.labels, item.probability, item.tracks))
         clear_leftovers(paths)
 
     def _check_space(self, outcome: Outcome) -> None:
@@ -306,7 +303,7 @@ class Batch:
     def _prepare_plates(self, fields: Sequence[FieldItem]) -> None:
         from napari_nucseg.io.plate_field import prepare_plate
 
-        plates = {(item.field.plate, *item.plates) for item in fields}
+        plates = {(item.plate, *item.plates) for item in fields}
         for source, labels, probability in sorted(plates):
             prepare_plate(labels, source)
             if self.work.params.probabilities:

@@ -34,7 +34,7 @@ def look_up(
             "choose another --output, or --overwrite, which replaces them."
         )
         return Outcome(Status.FAILED, message=message)
-    if params.link_time and isinstance(item, FileItem) and item.tracks.is_dir():
+    if params.link_time and item.tracks is not None and item.tracks.is_dir():
         message = f"{item.tracks} is a folder, expected a place for a file; move or rename it."
         return Outcome(Status.FAILED, message=message)
     there = _status_of(item.labels)
@@ -96,7 +96,7 @@ def _is_older(item: Item) -> bool:
 def _in_the_way(item: Item, params: SegmentParams) -> str:
     """Return why results beside labels that are not there cannot be written, ``""`` if they can."""
     beside = [item.probability] if params.probabilities else []
-    if params.link_time and isinstance(item, FileItem):
+    if params.link_time and item.tracks is not None:
         beside.append(item.tracks)
     for path in beside:
         if os.path.lexists(path):

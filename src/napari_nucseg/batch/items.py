@@ -50,6 +50,10 @@ class Item(Protocol):
         """Plate, well and field, for the summary; ``{}`` for files."""
 
     @property
+    def plate(self) -> Path | None:
+        """The plate that it is a field of; None for files and images."""
+
+    @property
     def output(self) -> Path:
         """Folder of the results."""
 
@@ -60,6 +64,10 @@ class Item(Protocol):
     @property
     def probability(self) -> Path:
         """Where the probabilities go, if they are asked for."""
+
+    @property
+    def tracks(self) -> Path | None:
+        """Where the tracks go, if nuclei are linked in time; None: to the labels' attributes."""
 
     def absolute(self) -> "Item":
         """Return the same with absolute paths, for other processes."""
@@ -109,6 +117,10 @@ class FileItem:
         return {}
 
     @property
+    def plate(self) -> None:
+        """See `Item`."""
+
+    @property
     def labels(self) -> Path:
         """See `Item`."""
         return self.output / f"{self.stem}{LABELS_SUFFIX}"
@@ -120,7 +132,7 @@ class FileItem:
 
     @property
     def tracks(self) -> Path:
-        """Where the tracks go, if nuclei are linked in time."""
+        """See `Item`."""
         return self.output / f"{self.stem}{TRACKS_SUFFIX}"
 
     def absolute(self) -> "FileItem":
@@ -241,8 +253,13 @@ class FieldItem:
     @property
     def place(self) -> Mapping[str, str]:
         """See `Item`."""
-        plate = os.path.basename(os.path.abspath(self.field.plate))
+        plate = os.path.basename(os.path.abspath(self.plate))
         return {"plate": plate, "well": self.field.well, "field": self.field.name}
+
+    @property
+    def plate(self) -> Path:
+        """See `Item`."""
+        return self.field.plate
 
     @property
     def plates(self) -> tuple[Path, Path]:
@@ -262,9 +279,13 @@ class FieldItem:
         """See `Item`."""
         return self.plates[1] / self.field.well / self.field.name
 
+    @property
+    def tracks(self) -> None:
+        """See `Item`."""
+
     def absolute(self) -> "FieldItem":
         """See `Item`."""
-        field = replace(self.field, plate=self.field.plate.absolute())
+        field = replace(self.field, plate=self.plate.absolute())
         return replace(self, field=field, output=self.output.absolute())
 
     def read(self, axes: str | None) -> LoadedImage:
@@ -318,7 +339,7 @@ def missing_results(item: Item, params: SegmentParams) -> tuple[str, ...]:
     missing = []
     if params.probabilities and not item.probability.exists():
         missing.append("probabilities")
-    if params.link_time and isinstance(item, FileItem) and not item.tracks.exists():
+    if params.link_time and item.tracks is not None and not item.tracks.exists():
         missing.append("tracks")
     return tuple(missing)
 
@@ -365,7 +386,7 @@ def find_items(inputs: Sequence[str | Path], output: Path, named: Mapping[Path, 
 def protect_inputs(items: Sequence[Item], output: Path) -> None:
     """Raise WriteError if a result would take the place of an input."""
     sources = {item.source.resolve() for item in items}
-    sources |= {item.field.plate.resolve() for item in items if isinstance(item, FieldItem)}
+    sources |= {item.plate.resolve() for item in items if item.plate is not None}
     folder = output.resolve()
     for item in items:
         for result in (item.labels, item.probability):
