@@ -17,7 +17,7 @@ import napari_nucseg
 from napari_nucseg import segment, segment_batch, segment_large
 from napari_nucseg.batch import results
 from napari_nucseg.batch.batch import LOCK, Batch
-from napari_nucseg.batch.items import FileItem
+from napari_nucseg.batch.file_item import FileItem
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.work import Work, segment_on_worker
 from napari_nucseg.errors import Cancelled, InputError, ModelError, ReadError, WriteError
@@ -349,7 +349,7 @@ def no_space_for_labels(monkeypatch):
         raise WriteError("no space")
 
     with monkeypatch.context() as patched:
-        patched.setattr("napari_nucseg.batch.items.write_labels", fail)
+        patched.setattr("napari_nucseg.batch.file_item.write_labels", fail)
         yield
 
 

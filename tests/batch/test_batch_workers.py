@@ -15,7 +15,7 @@ from napari_nucseg import segment, segment_batch
 from napari_nucseg._opencv import cv2
 from napari_nucseg.batch import work
 from napari_nucseg.batch.batch import Batch
-from napari_nucseg.batch.items import FileItem
+from napari_nucseg.batch.file_item import FileItem
 from napari_nucseg.batch.outcome import Status
 from napari_nucseg.cluster import clients
 from napari_nucseg.errors import Cancelled, WorkerError, WriteError

@@ -15,18 +15,15 @@ from napari_nucseg.batch.executors import (
     WorkersExecutor,
 )
 from napari_nucseg.batch.existing import look_up, with_what_came_along
-from napari_nucseg.batch.items import (
-    FieldItem,
-    Item,
-    find_items,
-    protect_inputs,
-)
+from napari_nucseg.batch.finding import find_items
+from napari_nucseg.batch.items import Item, protect_inputs
 from napari_nucseg.batch.order import run_items
 from napari_nucseg.batch.outcome import TRACEBACKS, Outcome, Status
 from napari_nucseg.batch.record import RECORD, ParameterRecord
 from napari_nucseg.batch.results import Results, Row, labels_name
 from napari_nucseg.batch.tracebacks import Tracebacks
 from napari_nucseg.batch.work import Work, load_network
+from napari_nucseg.batch.zarr_items import FieldItem
 from napari_nucseg.cluster.clients import check_workers, opened_client
 from napari_nucseg.cluster.worker import threads_each
 from napari_nucseg.counted import counted

@@ -5,17 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
 
-from napari_nucseg.batch.items import (
-    FieldItem,
-    FileItem,
-    Item,
-    ZarrItem,
-    count_nuclei,
-    missing_results,
-)
+from napari_nucseg.batch.file_item import FileItem
+from napari_nucseg.batch.items import Item, count_nuclei, missing_results
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.record import EarlierRuns, ParameterRecord
 from napari_nucseg.batch.results import Results, Row
+from napari_nucseg.batch.zarr_items import FieldItem, ZarrItem
 from napari_nucseg.io.plate import metadata_file, read_record
 from napari_nucseg.params import SegmentParams
 
