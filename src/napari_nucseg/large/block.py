@@ -30,9 +30,10 @@ from napari_nucseg.large.geometry import Block, size
 from napari_nucseg.large.labels import LabelPyramid
 from napari_nucseg.large.links import OutlineLinks
 from napari_nucseg.large.nuclei import Nuclei
+from napari_nucseg.large.numbering import Numbering
 from napari_nucseg.large.plan import Plan
-from napari_nucseg.large.seams import Numbering, SeamCounts
-from napari_nucseg.large.work import Work
+from napari_nucseg.large.seams import SeamCounts
+from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.linking.table import count_table
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.registry import find_model
@@ -49,10 +50,10 @@ class Run:
     plan : Plan
     image : array
         Axes and shape as the plan says.
-    work : Work
+    work : WorkFolder
     """
 
-    def __init__(self, plan: Plan, image: Any, work: Work) -> None:
+    def __init__(self, plan: Plan, image: Any, work: WorkFolder) -> None:
         self.plan = plan
         self.work = work
         self.stop = Event()
@@ -226,7 +227,7 @@ def _run(folder: str, digest: str, name: str, threads: int | None) -> Run:
 def _open_run(folder: str, digest: str, name: str, threads: int | None) -> Run:
     """Open a run in a worker; what it cannot open, no other block can be read from either."""
     del name  # part of the cache's key
-    work = Work(Path(folder))
+    work = WorkFolder(Path(folder))
     try:
         plan = work.read_plan()
         if plan.digest != digest:

@@ -18,10 +18,11 @@ from napari_nucseg.io.place import given_place
 from napari_nucseg.io.plate import is_zarr
 from napari_nucseg.large.block import Run
 from napari_nucseg.large.executors import Executor, ThreadsExecutor, WorkersExecutor
-from napari_nucseg.large.plan import make_plan, make_request
+from napari_nucseg.large.plan import make_plan
+from napari_nucseg.large.request import make_request
 from napari_nucseg.large.result import LargeResult
 from napari_nucseg.large.steps import BlockDone, Steps
-from napari_nucseg.large.work import Work
+from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.params import SegmentParams, check_whole, choose_params
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def segment_large(
         request = make_request(
             image, params, axes=axes, rgb=rgb, block=block, overlap=overlap, cancelled=cancelled
         )
-        work = Work.beside(place)
+        work = WorkFolder.beside(place)
         with work.alone(), opened_client(workers, scheduler) as client:
             check_target(place, overwrite=overwrite)  # once more: another run may just have ended
             plan = work.earlier_plan(request, overwrite=overwrite)

@@ -18,10 +18,11 @@ from napari_nucseg.large.executors import Executor, work_through
 from napari_nucseg.large.geometry import BlockGrid, describe_place, size
 from napari_nucseg.large.labels import LabelPyramid
 from napari_nucseg.large.links import OutlineLinks, link_columns
+from napari_nucseg.large.numbering import Numbering, number_nuclei
 from napari_nucseg.large.plan import Plan
 from napari_nucseg.large.result import LargeResult
-from napari_nucseg.large.seams import Numbering, SeamCounts, number_nuclei
-from napari_nucseg.large.work import Work
+from napari_nucseg.large.seams import SeamCounts
+from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.linking.features import track_rows
 
 BlockDone = Callable[[tuple[int, ...], Window, AnyArray], None]
@@ -41,7 +42,7 @@ class Steps:
         self,
         plan: Plan,
         image: LazyImage,
-        work: Work,
+        work: WorkFolder,
         progress: Progress | None,
         cancelled: CancelCheck | None,
         block_done: BlockDone | None,

@@ -19,7 +19,8 @@ from napari_nucseg.io.atomic import ALLOW, atomic_file, write_error
 from napari_nucseg.io.lock import give_back, holder_file, take_lock
 from napari_nucseg.large.columns import Counted
 from napari_nucseg.large.nuclei import Nuclei
-from napari_nucseg.large.plan import Plan, Request, read_plan
+from napari_nucseg.large.plan import Plan, read_plan
+from napari_nucseg.large.request import Request
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -42,7 +43,7 @@ LOCK = ".lock"
 """Held by the process that leads the run; the system lets go of it however that process ends."""
 
 
-class Work:
+class WorkFolder:
     """A work folder.
 
     Parameters
@@ -54,7 +55,7 @@ class Work:
         self.path = path
 
     @classmethod
-    def beside(cls, target: Path) -> "Work":
+    def beside(cls, target: Path) -> "WorkFolder":
         """Return the work folder of a target."""
         return cls(target.with_name(f".{target.name}.work"))
 
