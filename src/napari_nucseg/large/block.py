@@ -1,6 +1,5 @@
 """What is done with one block, in whatever process."""
 
-import json
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -156,7 +155,7 @@ class Run:
         if self._columns:
             canvas = self._links.ids[canvas]
         self._pyramid.write(0, block.plane, block.inner, canvas)
-        self.work.mark_written(index, json.dumps(counts.to_json()).encode())
+        self.work.mark_written(index, counts)
 
     def draw(self, block: Block) -> tuple[Any, SeamCounts]:
         """Return the outlines in a block's inner window, and what was counted at its seams."""

@@ -1,7 +1,6 @@
 """The steps of a run in blocks, and what is done of them already."""
 
 import contextlib
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -256,10 +255,8 @@ class Steps:
         )
 
     def _count_seams(self) -> SeamCounts:
-        total = SeamCounts()
-        for index in range(len(self.grid)):
-            total += SeamCounts(**json.loads(self.work.read_note(index)))
-        return total
+        blocks = range(len(self.grid))
+        return sum((self.work.read_seams(index) for index in blocks), start=SeamCounts())
 
     def _find_cut(self, numbering: Numbering) -> tuple[str, ...]:
         """Return the places of nuclei that are larger than the overlap."""

@@ -21,6 +21,7 @@ from napari_nucseg.large.columns import Counted
 from napari_nucseg.large.nuclei import Nuclei
 from napari_nucseg.large.plan import Plan, read_plan
 from napari_nucseg.large.request import Request
+from napari_nucseg.large.seams import SeamCounts
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -250,15 +251,15 @@ class WorkFolder:
         except OSError as error:
             raise write_error(self.labels, error) from error
 
-    def mark_written(self, block: int, note: bytes) -> None:
-        """Remember that the labels of a block are in the result."""
+    def mark_written(self, block: int, seams: SeamCounts) -> None:
+        """Remember that the labels of a block are in the result, and what was counted then."""
         with atomic_file(self._written(block), overwrite=True) as file:
-            file.write(note)
+            file.write(json.dumps(seams.to_json()).encode())
 
-    def read_note(self, block: int) -> bytes:
-        """Return what was noted when a block was written."""
+    def read_seams(self, block: int) -> SeamCounts:
+        """Return what was counted when a block was written."""
         try:
-            return self._written(block).read_bytes()
+            return SeamCounts(**json.loads(self._written(block).read_bytes()))
         except OSError as error:
             raise ReadError(f"Cannot read {self._written(block)}: {error}.") from error
 
