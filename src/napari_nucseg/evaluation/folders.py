@@ -11,11 +11,10 @@ from napari_nucseg.errors import DatasetError, InputError, ReadError
 from napari_nucseg.evaluation.scores import (
     THRESHOLDS,
     ImageScore,
-    Summary,
     check_thresholds,
     score_image,
-    summarize,
 )
+from napari_nucseg.evaluation.summary import Summary, summarize
 from napari_nucseg.io.reading import read_image
 
 EXTENSIONS = (".png", ".tif", ".tiff")
