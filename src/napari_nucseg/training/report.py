@@ -14,8 +14,9 @@ from napari_nucseg.counted import counted
 from napari_nucseg.model.folder import CARD, WEIGHTS, ModelFolder, open_model, write_text
 from napari_nucseg.training.batches import validation_batches
 from napari_nucseg.training.calibration import foreground_pixels, reliability
-from napari_nucseg.training.dataset import Item, read_index
+from napari_nucseg.training.dataset import Item
 from napari_nucseg.training.figures import Example, draw_curves, draw_predictions, draw_reliability
+from napari_nucseg.training.index import read_index
 from napari_nucseg.training.recipes import Recipe, make_recipe
 from napari_nucseg.training.trainer import Trainer
 
