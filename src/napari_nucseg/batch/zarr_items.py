@@ -151,16 +151,18 @@ def _write_groups(
     item: Item, result: SegmentationResult, image: LoadedImage, *, overwrite: bool
 ) -> None:
     """Write results as OME-Zarr; the tracks are in the attributes of the labels."""
-    from napari_nucseg.io.plate_field import field_with, write_field
+    from napari_nucseg.io.plate_field import field_with
 
     tracks = tracks_of(result)
     record = {} if tracks is None else {"tracks": tracks.tolist()}
     source, axes, maps = image.path, result.axes, result.probabilities
-    with ExitStack() as beside:
+    with ExitStack() as written:
         if maps is not None:
-            beside.enter_context(
+            written.enter_context(
                 field_with(item.probability, source, maps, axes, image, overwrite=overwrite)
             )
-        write_field(
-            item.labels, source, result.labels, axes, image, record=record, overwrite=overwrite
+        written.enter_context(
+            field_with(
+                item.labels, source, result.labels, axes, image, record=record, overwrite=overwrite
+            )
         )

@@ -100,24 +100,6 @@ def _write_group(path: Path, source: Path, ome: dict[str, Any]) -> None:
     zarr.open_group(path, mode="a", zarr_format=ZARR_FORMAT[version]).attrs.update(attributes)
 
 
-def write_field(
-    target: Path,
-    source: Path,
-    data: AnyArray,
-    axes: str,
-    image: LoadedImage,
-    *,
-    record: Mapping[str, Any] | None = None,
-    overwrite: bool,
-) -> None:
-    """Write labels or maps of a field or another OME-Zarr image; they are there once complete.
-
-    Arguments and errors are those of `field_with`.
-    """
-    with field_with(target, source, data, axes, image, record=record, overwrite=overwrite):
-        pass
-
-
 @contextmanager
 def field_with(
     target: Path,
