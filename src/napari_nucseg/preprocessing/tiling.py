@@ -66,7 +66,7 @@ class TilePlan:
     tiles: tuple[Tile, ...]
 
 
-def plan_tiles(shape: tuple[int, int], tile: int = 1024, halo: int = 64) -> TilePlan:
+def plan_tiles(shape: tuple[int, int], tile: int, halo: int) -> TilePlan:
     """Cover a plane with as few, equally large tiles as possible.
 
     Parameters
