@@ -8,8 +8,9 @@ from napari_nucseg.batch.file_item import FileItem
 from napari_nucseg.batch.items import Item
 from napari_nucseg.batch.zarr_items import FieldItem, ZarrItem
 from napari_nucseg.errors import ReadError
-from napari_nucseg.io.inputs import find_inputs, output_stems
+from napari_nucseg.io.inputs import find_inputs
 from napari_nucseg.io.plate import is_damaged, is_ome_image, is_plate, list_fields
+from napari_nucseg.io.stems import output_stems
 
 
 def find_items(inputs: Sequence[str | Path], output: Path, named: Mapping[Path, str]) -> list[Item]:

@@ -10,11 +10,11 @@ from napari_nucseg.axes import resolve_axes
 from napari_nucseg.errors import InputError, ReadError
 from napari_nucseg.io.loaded import LoadedImage
 from napari_nucseg.io.missing import first_of
-from napari_nucseg.io.pixel_size import read_pixel_size
 from napari_nucseg.io.planar import follow_storage
 from napari_nucseg.io.signature import TIFF_SIGNATURES, first_bytes
 from napari_nucseg.io.tiff_colours import check_colours, intensities, need_no_change
 from napari_nucseg.io.tiff_damage import damage_explained, damage_reported, missing_planes
+from napari_nucseg.io.tiff_pixel_size import read_pixel_size
 
 _LEAST_SIZE = 0.5
 """Share of the pixels of the first image of a file that another image has; a level of a pyramid and
