@@ -30,9 +30,10 @@ from napari_nucseg.model.folder import (
 )
 from napari_nucseg.registry.catalog import find_model
 from napari_nucseg.registry.events import changed
+from napari_nucseg.registry.folders import CHUNK
 from napari_nucseg.registry.probe import check_runs
 from napari_nucseg.registry.provenance import read_provenance
-from napari_nucseg.registry.store import CHUNK, FILES, new_model
+from napari_nucseg.registry.store import FILES, new_model
 from napari_nucseg.registry.text import plain_text
 from napari_nucseg.registry.unpacking import UntrustedZip
 from napari_nucseg.registry.user_models import open_user_model

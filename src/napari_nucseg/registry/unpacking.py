@@ -16,8 +16,9 @@ from napari_nucseg._types import CancelCheck
 from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.errors import ModelError
 from napari_nucseg.model.folder import LITERT, WEIGHTS
+from napari_nucseg.registry.folders import CHUNK
 from napari_nucseg.registry.provenance import PROVENANCE
-from napari_nucseg.registry.store import CHUNK, FILES, REQUIRED
+from napari_nucseg.registry.store import FILES, REQUIRED
 
 MB = 1 << 20
 MAX_NETWORK = 512 * MB
