@@ -25,6 +25,14 @@ CONFIG, WEIGHTS, LITERT, CARD, HASHES = (
     "hashes.json",
 )
 
+SCORES, CURVE, PREDICTIONS, RELIABILITY = REPORT = (
+    "scores.md",
+    "curve.png",
+    "predictions.png",
+    "reliability.png",
+)
+"""What a training adds, if it reports: the model can be used without."""
+
 
 @dataclass(frozen=True)
 class ModelFolder:

@@ -18,6 +18,7 @@ from napari_nucseg.model.folder import (
     CONFIG,
     HASHES,
     LITERT,
+    REPORT,
     WEIGHTS,
     ModelFolder,
     open_model,
@@ -40,7 +41,7 @@ from napari_nucseg.registry.provenance import PROVENANCE, Provenance, write_prov
 from napari_nucseg.registry.user_models import models_folder, open_user_model, user_names
 
 REQUIRED = (CONFIG, HASHES, LITERT, WEIGHTS, CARD)
-OPTIONAL = (PROVENANCE, "scores.md", "curve.png", "predictions.png", "reliability.png")
+OPTIONAL = (PROVENANCE, *REPORT)
 FILES = (*REQUIRED, *OPTIONAL)
 """All that belongs to a model."""
 

@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucseg._types import AnyArray, FloatArray, Window
-from napari_nucseg.model.folder import CARD, ModelFolder, write_text
+from napari_nucseg.model.folder import (
+    CARD,
+    CURVE,
+    PREDICTIONS,
+    RELIABILITY,
+    SCORES,
+    ModelFolder,
+    write_text,
+)
 from napari_nucseg.training.batches import validation_batches
 from napari_nucseg.training.calibration import foreground_pixels, reliability
 from napari_nucseg.training.card import card_text, split_text
@@ -16,13 +24,6 @@ from napari_nucseg.training.dataset import Item
 from napari_nucseg.training.figures import Example, draw_curves, draw_predictions, draw_reliability
 from napari_nucseg.training.recipes import Recipe
 from napari_nucseg.training.trainer import Trainer
-
-SCORES, CURVE, PREDICTIONS, RELIABILITY = (
-    "scores.md",
-    "curve.png",
-    "predictions.png",
-    "reliability.png",
-)
 
 N_EXAMPLES = 5
 BATCH = 8
