@@ -81,7 +81,7 @@ class Restored:
 
     Attributes
     ----------
-    predicted, labels : arrays
+    predicted, labels : arrays (..., Y, X), integer
         Before and after correction.
     reviewed : Reviewed
     """
@@ -119,7 +119,7 @@ def save(
     layer : str
         Name of the labels layer.
     predicted : Snapshot
-    labels : array
+    labels : array (..., Y, X), integer
         As they are now.
     reviewed : Reviewed
     corrections : mapping, optional

@@ -79,8 +79,8 @@ def rank_nuclei(
 
     Parameters
     ----------
-    labels : array
-    probability : array, optional
+    labels : array (..., Y, X), integer
+    probability : array (..., Y, X), float, optional
         Foreground probability, of the same shape.
     cancelled : callable, optional
     time_axis : int, optional
@@ -131,7 +131,7 @@ def _by_frame(runs: Runs, time_axis: int | None) -> tuple[Runs, LabelArray, AnyA
     -------
     runs : Runs
         With numbers from 0 as ids, by id and then by frame.
-    ids, frames : arrays
+    ids, frames : arrays (numbers,), integer
         Of each number.
     """
     frames = np.zeros(len(runs.ids), np.int64)

@@ -40,7 +40,7 @@ def split_along(
 
     Parameters
     ----------
-    labels : array
+    labels : array (..., Y, X), integer
     nucleus : int
     line : array (n, 2)
         Points in the plane, in pixels; from outside the nucleus to outside.
@@ -185,7 +185,7 @@ def keep_outline(labels: LabelArray, nucleus: int, outline: AnyArray, plane: Pla
 
     Parameters
     ----------
-    labels : array
+    labels : array (..., Y, X), integer
     nucleus : int
     outline : array (n, 2)
         Vertices in the plane, in pixels.

@@ -154,8 +154,8 @@ class _Grid:
     ----------
     height, width : int
         Of the windows.
-    rows, columns : array of int
-        Where they begin.
+    rows, columns : array (n,), int
+        Where they begin, in pixels.
     """
 
     height: int

@@ -48,7 +48,7 @@ class Run:
     ----------
     plan : Plan
     image : array
-        Axes and shape as the plan says.
+        numpy, dask, zarr or `io.lazy.LazyArray`; axes and shape as the plan says.
     work : WorkFolder
     """
 

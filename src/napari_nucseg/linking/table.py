@@ -209,10 +209,10 @@ def renumber(frame: LabelArray, ids: AnyArray, new_ids: AnyArray) -> LabelArray:
 
     Parameters
     ----------
-    frame : array
+    frame : array (Y, X) or (Z, Y, X), integer
         All its ids but 0 occur in `ids`.
-    ids : array, ascending
-    new_ids : array
+    ids : array (n,), integer, ascending
+    new_ids : array (n,), integer
         0 removes a nucleus.
     """
     result = np.zeros(frame.shape, np.int32)
