@@ -33,7 +33,7 @@ from napari_nucseg.io.leftovers import clear_leftovers
 from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.pixel_size import check_pixel_size
 from napari_nucseg.io.place import given_place
-from napari_nucseg.io.summary import Summary
+from napari_nucseg.io.summary import SummaryTable
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.params import SegmentParams, check_whole
 
@@ -236,32 +236,32 @@ class Batch:
                     self._tracebacks.remove_earlier()
                 self._prepare_plates(fields)
             rows = self.results.rows
-            summary = Summary(self.summary, overwrite=True, rows=rows, plates=bool(fields))
+            table = SummaryTable(self.summary, overwrite=True, rows=rows, plates=bool(fields))
             try:
-                self._run_items(summary, known, executor, finished)
+                self._run_items(table, known, executor, finished)
             finally:
                 self._tidy_plates(fields)
                 if self.results.superseded:
                     with suppress(WriteError):  # the next run tells which rows are true
-                        summary.replace(self.results.rows)
+                        table.replace(self.results.rows)
 
     def _run_items(
         self,
-        summary: Summary,
+        table: SummaryTable,
         known: dict[str, Outcome | None],
         executor: Executor,
         finished: Callable[[Item, Outcome], None],
     ) -> None:
         try:
             for item, outcome in run_items(self.items, known, executor):
-                self._add(summary, item, outcome)
+                self._add(table, item, outcome)
                 finished(item, outcome)
                 self._check_space(outcome)
         finally:  # a full disk or Ctrl-C leaves nothing at work on a cluster
             late = [one for one in executor.stop() if one[1].status is Status.OK]
             for item, outcome in late:  # all rows first: `finished` may raise once more
                 with suppress(WriteError):  # a full disk is said already
-                    self._add(summary, item, outcome)
+                    self._add(table, item, outcome)
             for item, outcome in late:
                 finished(item, outcome)
 
@@ -312,13 +312,13 @@ class Batch:
             for plate in {item.plates[1] for item in fields if item.mapped}:
                 remove_bare_plate(plate)
 
-    def _add(self, summary: Summary, item: Item, outcome: Outcome) -> None:
+    def _add(self, table: SummaryTable, item: Item, outcome: Outcome) -> None:
         """Count an outcome and write its row, unless there is one already."""
         row = self.results.of(item)
         status = outcome.status
         if status is not Status.SKIPPED or row is None or row["status"] == Status.FAILED:
             lie_there = status is not Status.FAILED or row is not None
-            added = summary.add(
+            added = table.add(
                 item.file,
                 nuclei=outcome.nuclei,
                 seconds=outcome.seconds,
