@@ -148,10 +148,9 @@ def _centres(runs: Runs, nuclei: Nuclei) -> FloatArray:
     """Return the centre of each nucleus in the plane (Y, X) that holds most of it."""
     if len(runs.shape) == 2:
         return nuclei.centres
-    planes = runs.starts // (runs.shape[-2] * runs.shape[-1])
-    count = int(np.prod(runs.shape[:-2], dtype=int))
-    table = measure_runs(runs, runs.ids * count + planes)
-    owners = table.ids // count
+    planes = runs.starts // runs.plane_size
+    table = measure_runs(runs, runs.ids * runs.n_planes + planes)
+    owners = table.ids // runs.n_planes
     order = np.lexsort((-table.areas, owners))
     first = order[np.concatenate([[True], np.diff(owners[order]) != 0])]
     return table.centres[first]
