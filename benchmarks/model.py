@@ -33,6 +33,12 @@ AS_MEASURED_BY_THE_ORIGINAL = 128
 """Height and width to which whole masks are squeezed for the original system's accuracy."""
 
 
+IN_PIECES = ("0121d6759c5a", "947c0d94c821")
+"""Starts of the names of two held-out images on white, whose true labels cut most nuclei to pieces:
+0.47 and 0.38 of them lie in a found nucleus of 2.5 times their area or more, at most 0.19 in the
+other images of stained tissue."""
+
+
 @dataclass(frozen=True)
 class Scored:
     """One validation image with its result and score."""
@@ -57,6 +63,7 @@ def main() -> None:
     print_scales(validation, arguments.model)
     print_empty(arguments.model)
     draw_failures(scored, arguments.pictures / "failures.jpg")
+    draw_in_pieces(scored, arguments.pictures / "in_pieces.jpg")
 
 
 def picture(item: Item) -> tuple[Any, str]:
@@ -76,7 +83,11 @@ def by_kind(scored: list[Scored]) -> Iterator[tuple[str, list[Scored]]]:
     for kind in sorted({s.item.kind for s in scored}):
         yield kind, [s for s in scored if s.item.kind == kind]
     for name, start in KINDS.items():
-        yield f"**{name}**", [s for s in scored if s.item.kind.startswith(start)]
+        group = [s for s in scored if s.item.kind.startswith(start)]
+        yield f"**{name}**", group
+        whole = [s for s in group if not s.item.name.startswith(IN_PIECES)]
+        if len(whole) < len(group):
+            yield f"{name} without labels in pieces", whole
     yield "**all**", scored
 
 
@@ -198,9 +209,26 @@ def draw_failures(scored: list[Scored], path: Path, count: int = 8) -> None:
     chosen = list(worst.values())[:count]
     figure = Figure(figsize=(11, 5.8), layout="constrained")
     for axes, s in zip(figure.subplots(2, 4).flat, chosen, strict=False):
-        axes.imshow(_outlined(s))
+        axes.imshow(
+            _outlined(s.item.image, _busiest(s.item.labels), s.item.labels, s.result.labels)
+        )
         axes.set_title(f"{s.item.kind}, AP {s.score.counts[0].average_precision:.2f}", fontsize=9)
         axes.axis("off")
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=100)
+
+
+def draw_in_pieces(scored: list[Scored], path: Path) -> None:
+    """Draw the images whose true labels are in pieces: as they are, true outlines, found ones."""
+    chosen = [s for s in scored if s.item.name.startswith(IN_PIECES)]
+    figure = Figure(figsize=(11, 5.8), layout="constrained")
+    for row, s in zip(figure.subplots(len(chosen), 3, squeeze=False), chosen, strict=True):
+        nothing = np.zeros_like(s.item.labels)
+        pairs = ((nothing, nothing), (s.item.labels, nothing), (nothing, s.result.labels))
+        whole = tuple(slice(0, length) for length in nothing.shape)
+        for axes, (true, found) in zip(row, pairs, strict=True):
+            axes.imshow(_outlined(s.item.image, whole, true, found))
+            axes.axis("off")
     FigureCanvasAgg(figure)
     figure.savefig(path, dpi=100)
 
@@ -216,13 +244,13 @@ def _busiest(labels: Any, size: int = 256) -> tuple[slice, slice]:
     return max(parts, key=lambda part: len(np.unique(labels[part])))
 
 
-def _outlined(s: Scored) -> Any:
-    crop = _busiest(s.item.labels)
-    image = s.item.image.astype(np.float32)
-    low, high = np.percentile(image, (1, 99.8))
-    shown = np.clip((image[crop] - low) / max(high - low, 1e-6), 0, 1) ** 0.7
+def _outlined(image: Any, crop: tuple[slice, ...], true: Any, found: Any) -> Any:
+    """Return a part of an image, twice as large, with true outlines green and found ones red."""
+    pixels = image.astype(np.float32)
+    low, high = np.percentile(pixels, (1, 99.8))
+    shown = np.clip((pixels[crop] - low) / max(high - low, 1e-6), 0, 1) ** 0.7
     shown = cv2.resize(np.broadcast_to(shown, (*shown.shape[:2], 3)).copy(), None, fx=2, fy=2)
-    for labels, color in ((s.item.labels, (0, 1, 0)), (s.result.labels, (1, 0.2, 0.2))):
+    for labels, color in ((true, (0, 1, 0)), (found, (1, 0.2, 0.2))):
         large = cv2.resize(
             labels[crop].astype(np.float32), shown.shape[1::-1], interpolation=cv2.INTER_NEAREST
         )

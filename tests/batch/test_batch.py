@@ -372,7 +372,7 @@ def test_a_folder_where_tracks_go_is_named(tmp_path, output, movie, table, label
     assert batch.counts == {Status.FAILED: 1}
     message = table()[0]["message"]
     assert "m_tracks.txt is a folder, expected a place for a file; move or rename" in message
-    assert "--overwrite" not in message
+    assert "Overwrite" not in message
 
 
 def test_tracks_of_labels_that_cannot_be_written_are_not_in_the_way(
@@ -447,7 +447,7 @@ def test_one_image_is_no_images(images, output):
     batch.nuclei = 1
     assert batch.describe() == "1 of 1 file segmented (1 nucleus)"
     again = segment_batch(images / "a.tif", output, diameter=14)
-    wanted = "1 skipped as it has results (--overwrite computes it again)"
+    wanted = "1 skipped as it has results (Overwrite computes it again)"
     assert again.describe() == f"0 of 1 file segmented (0 nuclei), {wanted}"
     assert Outcome(Status.OK, 1, 0.5).describe() == "1 nucleus in 0.5 s"
 
@@ -568,7 +568,7 @@ def test_labels_of_an_image_that_is_gone_are_not_taken(numbered, output, table):
         assert names(table) == kept | {"i.Tif": ""}
         assert table()[-1]["message"] == (
             f"{output / 'I_1_labels.tif'} exists already and was made from {folder / 'I.TIF'}; "
-            "choose another --output, or --overwrite, which replaces them."
+            "choose another Output, or Overwrite, which replaces them."
         )
     (output / "I_1_labels.tif").unlink()
     assert segment_batch(folder, output, diameter=14).counts == {Status.OK: 1, Status.SKIPPED: 1}
@@ -704,7 +704,7 @@ def test_an_image_that_changed_after_its_labels_is_named(images, output):
     assert said["b"].endswith("b_labels.tif exists already")
     assert said["c"].endswith("c_labels.tif exists already")
     assert batch.describe().endswith(
-        "3 skipped as they have results (--overwrite computes them again), 1 of these older than "
+        "3 skipped as they have results (Overwrite computes them again), 1 of these older than "
         "the image"
     )
     batch = Batch.plan([images], output, SegmentParams(diameter="20"))

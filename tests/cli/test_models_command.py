@@ -82,7 +82,9 @@ def test_export_and_import(run, mine, tmp_path):
     assert result.stderr == f"Imported 'other' to {other.path}.\n"
     assert other.hashes == mine.hashes
 
-    fails(run("models", "import", tmp_path / "a.zip"), "A model named 'mine' exists already in ")
+    taken = run("models", "import", tmp_path / "a.zip")
+    fails(taken, "A model named 'mine' exists already in ")
+    assert "; choose another --name, or rename or remove that one." in taken.stderr
     fails(run("models", "export", "mine", tmp_path / "a.zip"), "a.zip exists already")
     assert run("models", "export", "mine", tmp_path / "a.zip", "--overwrite").exit_code == 0
 

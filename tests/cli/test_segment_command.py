@@ -7,6 +7,7 @@ import tifffile
 import zarr
 
 import napari_nucseg
+from napari_nucseg.cli._wording import in_shell_words
 from napari_nucseg.io.reading import read_image
 
 
@@ -37,8 +38,9 @@ def test_the_labels_are_those_of_python(run, image, output, rows, field):
 @pytest.mark.parametrize(
     ("option", "value", "text"),
     [
-        ("--certainty", 0.99, "nuclei are less certain than 0.99 and were left out; lower"),
-        ("--min-size", 9000, "outlines were found, but all were smaller than Minimum size 9,000"),
+        ("--certainty", 0.99, "all are less certain than Certainty 0.99; lower Certainty to"),
+        ("--min-size", 9000, "all are smaller than Minimum size 9,000; lower Minimum size to"),
+        ("--diameter", 300, "the given diameter; if theirs may be another, try Diameter 'auto'"),
     ],
 )
 def test_a_limit_that_leaves_nothing_is_told(run, image, output, rows, option, value, text):
@@ -47,7 +49,8 @@ def test_a_limit_that_leaves_nothing_is_told(run, image, output, rows, option, v
     assert result.exit_code == 0
     assert row["nuclei"] == "0"
     assert text in row["message"]
-    assert row["message"] in result.stderr
+    assert in_shell_words(row["message"]) in result.stderr
+    assert f"{option} " in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Messages name options in the shell, and parameters in Python, napari and files."""
+"""Messages name options in the shell; parameters, or fields, in Python, napari and files."""
 
 import numpy as np
 import pytest
@@ -34,6 +34,23 @@ def test_every_parameter_has_an_option(run, name):
             "made with others (axes YX, now as stated; version 1, now 2; min_size 0, now 9)",
             "made with others (--axes YX, now as stated; version 1, now 2; --min-size 0, now 9)",
         ),
+        (
+            "3 are smaller than Minimum size 9, 1 is less certain than Certainty 0.9; lower "
+            "Minimum size, lower Certainty and turn off Drop border to keep them.",
+            "3 are smaller than --min-size 9, 1 is less certain than --certainty 0.9; lower "
+            "--min-size, lower --certainty and turn off --drop-border to keep them.",
+        ),
+        (
+            "if theirs may be another, try Diameter 'auto'.",
+            "if theirs may be another, try --diameter 'auto'.",
+        ),
+        (
+            "choose another Output, or Overwrite, which replaces it (Overwrite does both).",
+            "choose another --output, or --overwrite, which replaces it (--overwrite does both).",
+        ),
+        ("give the pixel size in Y and X", "give --pixel-size in Y and X"),
+        ("The pixel size in Y must be above 0.", None),
+        ("/data/lower Certainty.tif is empty.", None),
         ("An image (axes ZYX, 3 planes), now and then; model and channels stay", None),
         ("the axes Y and X; model and channels stay", None),
         ("channels/a.tif is empty.", None),

@@ -9,7 +9,7 @@ from napari_nucseg import relabel, segment
 from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference import empty_planes, left_out
 
-DIAMETER = {"diameter": "20"}
+DIAMETER = {"diameter": "20", "certainty": 0}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_planes_before_the_first_nucleus_are_searched_once(planes, looks):
     )
     assert not result.labels[:2].any()
     assert result.count > 0
-    relabel(result, certainty=0.6)
+    relabel(result, splitting=0.6)
     assert looks == []
     assert result.messages == ()
 

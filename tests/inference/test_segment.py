@@ -252,24 +252,30 @@ def test_relabelling_leaves_the_first_result_alone(result):
     np.testing.assert_array_equal(result.labels, before)
 
 
-LEFT_OUT = "All {} nuclei are less certain than 1 and were left out; lower Certainty to keep them."
+LEFT_OUT = (
+    "{} nuclei were found and left out: all are less certain than Certainty 1; lower Certainty to "
+    "keep them."
+)
+SEARCHED = (
+    "Nuclei were searched for at 20 px, the given diameter; if theirs may be another, try Diameter "
+    "'auto'."
+)
 
 
 @pytest.mark.parametrize("region", [False, True])
 def test_where_certainty_leaves_no_nuclei_their_number_is_told(coarse, region):
     stack = np.stack([coarse, np.zeros_like(coarse), coarse[::-1]])
     region = None if not region else np.arange(coarse.size).reshape(coarse.shape) < 90 * 224
-    options = {"region": region, "min_size": 20, "drop_border": True, **DIAMETER}
+    options = {"region": region, "min_size": 20, **DIAMETER}
     every = segment(stack, "ZYX", certainty=0, keep_maps=True, **options)
     assert every.count > 3
     assert every.messages == ()
-    total = relabel(every, drop_border=False).count
 
     fresh = segment(stack, "ZYX", certainty=1, **options)
     changed = relabel(every, certainty=1)
 
     assert fresh.count == changed.count == 0
-    assert fresh.messages == changed.messages == (LEFT_OUT.format(total),)
+    assert fresh.messages == changed.messages == (LEFT_OUT.format(every.count), SEARCHED)
     assert relabel(changed, certainty=0.7).messages == ()
 
 
@@ -291,15 +297,15 @@ def test_a_single_nucleus_that_certainty_leaves_out_is_told(field, result):
 
     left = segment(field.image, region=near, certainty=1, **DIAMETER)
 
-    assert left.messages == (
-        "The only nucleus is less certain than 1 and was left out; lower Certainty to keep it.",
+    assert left.messages[0] == (
+        "1 nucleus was found and left out: it is less certain than Certainty 1; lower Certainty to "
+        "keep it."
     )
 
 
-@pytest.mark.parametrize("certainty", [0.0, 0.7])
-def test_where_the_minimum_size_leaves_no_nuclei_their_number_is_told(coarse, certainty):
+def test_where_the_minimum_size_leaves_no_nuclei_their_number_is_told(coarse):
     stack = np.stack([coarse, np.zeros_like(coarse), coarse[::-1]])
-    options = {"certainty": certainty, "drop_border": True, **DIAMETER}
+    options = {"certainty": 0, **DIAMETER}
     every = segment(stack, "ZYX", keep_maps=True, **options)
     assert every.count > 3
 
@@ -308,16 +314,16 @@ def test_where_the_minimum_size_leaves_no_nuclei_their_number_is_told(coarse, ce
 
     assert fresh.count == changed.count == 0
     assert fresh.messages == changed.messages
-    total = relabel(every, certainty=0, drop_border=False).count
-    assert fresh.messages == (
-        f"{total} outlines were found, but all were smaller than Minimum size 5,000; lower it to "
-        "keep them.",
+    assert fresh.messages[0] == (
+        f"{every.count} nuclei were found and left out: all are smaller than Minimum size 5,000; "
+        "lower Minimum size to keep them."
     )
 
 
 def test_a_minimum_size_below_the_automatic_one_is_not_blamed(coarse):
     result = segment(coarse, min_size=2, certainty=1, **DIAMETER)
-    assert result.messages[0].startswith("All ")
+    assert "Minimum size" not in result.messages[0]
+    assert "Certainty" in result.messages[0]
     assert (
         segment(np.zeros_like(coarse), min_size=5000, **DIAMETER)
         .messages[0]
@@ -325,29 +331,35 @@ def test_a_minimum_size_below_the_automatic_one_is_not_blamed(coarse):
     )
 
 
-def test_both_limits_are_told_where_each_leaves_out_some(result):
+def test_all_limits_are_told_with_what_each_leaves_out(result):
     areas = np.sort(np.bincount(result.labels.ravel())[1:])
     limit = int(areas[-3])  # the three largest are large enough
     assert areas[-4] < limit
 
     left = relabel(result, min_size=limit, certainty=1)
 
-    (message,) = left.messages
     every = relabel(result, certainty=0)
-    assert message == (
-        f"{every.count} outlines were found and left out: {every.count - 3} as smaller than "
-        f"Minimum size {limit}, 3 as less certain than 1; lower Minimum size or Certainty to keep "
-        "them."
+    assert left.messages[0] == (
+        f"{every.count} nuclei were found and left out, each for one reason or more: "
+        f"{every.count - 3} are smaller than Minimum size {limit}, all are less certain than "
+        "Certainty 1; lower Minimum size and lower Certainty to keep them."
     )
 
 
-def test_sentences_about_a_single_outline():
-    params = SegmentParams(min_size=40, certainty=0.7, link_time=True)
-    assert LeftOut(1, 0).describe(params) == (
-        "1 outline in single planes was found, but it was smaller than Minimum size 40; lower it "
-        "to keep the outline.",
+def test_sentences_about_what_was_left_out():
+    params = SegmentParams(min_size=4000, certainty=0.7, drop_border=True)
+    assert LeftOut(1, small=1, cut=1).describe(params) == (
+        "1 nucleus was found and left out: it is smaller than Minimum size 4,000, it is cut by the "
+        "border of the image; lower Minimum size and turn off Drop border to keep it.",
     )
-    assert LeftOut(0, 1).describe(params)[0].startswith("The only outline is less certain")
+    assert LeftOut(1200, 1100, 1200, 1).describe(params) == (
+        "1,200 nuclei were found and left out, each for one reason or more: 1,100 are smaller than "
+        "Minimum size 4,000, all are less certain than Certainty 0.7, 1 is cut by the border of "
+        "the image; lower Minimum size, lower Certainty and turn off Drop border to keep them.",
+    )
+    linked = params.model_copy(update={"link_time": True})
+    first = "1 outline in single planes was found and left out: it is less"
+    assert LeftOut(1, uncertain=1).describe(linked)[0].startswith(first)
     assert LeftOut().describe(params) == ()
 
 
@@ -369,50 +381,40 @@ def test_where_the_border_cuts_all_nuclei_their_number_is_told():
     fresh = segment(image, drop_border=True, **DIAMETER)
 
     assert fresh.count == 0
-    assert fresh.messages == (
-        "All 4 nuclei are cut by the border of the image and were left out; turn off Drop border "
-        "to keep them.",
+    assert fresh.messages[0] == (
+        "4 nuclei were found and left out: all are cut by the border of the image; turn off Drop "
+        "border to keep them."
     )
     assert relabel(every, drop_border=True).messages == fresh.messages
 
 
 @pytest.mark.parametrize(
-    ("limit", "message"),
+    ("limits", "reasons"),
     [
-        ({"certainty": 1}, LEFT_OUT.format(4)),
+        ({"certainty": 1}, "all are less certain than Certainty 1, "),
+        ({"min_size": 5000}, "all are smaller than Minimum size 5,000, "),
         (
             {"min_size": 5000, "certainty": 1},
-            "4 outlines were found, but all were smaller than Minimum size 5,000; lower it to keep "
-            "them.",
+            "all are smaller than Minimum size 5,000, all are less certain than Certainty 1, ",
         ),
     ],
 )
-def test_what_is_cut_and_left_out_for_something_else_too_is_told(limit, message):
-    fresh = segment(cut_nuclei(), drop_border=True, keep_maps=True, **limit, **DIAMETER)
-    assert (fresh.count, fresh.messages) == (0, (message,))
-    lowered = relabel(fresh, certainty=0.7, min_size=0)
-    assert lowered.messages[0].startswith("All 4 nuclei are cut by the border")
+def test_what_is_cut_and_left_out_for_something_else_too_is_told(limits, reasons):
+    fresh = segment(cut_nuclei(), drop_border=True, keep_maps=True, **limits, **DIAMETER)
+    assert fresh.count == 0
+    assert f": {reasons}all are cut by the border of the image; lower" in fresh.messages[0]
+    assert relabel(fresh, certainty=0.7, min_size=0, drop_border=False).count == 4
 
 
-def test_each_outline_is_left_out_once():
-    params = SegmentParams(min_size=40, drop_border=True)
-    areas = np.array([30, 50, 60, 70])
-    assert LeftOut.of(areas, params, cut=1) == LeftOut(small=1, uncertain=2, cut=1)
-    assert LeftOut.of(areas, params, cut=4) == LeftOut(small=1, uncertain=0, cut=4)
-
-
-def test_sentences_about_the_border():
-    params = SegmentParams(min_size=40, drop_border=True)
-    for uncertain, which in ((1, "1 nucleus is"), (1234, "1,234 nuclei are")):
-        first, _ = LeftOut(uncertain=uncertain, cut=2).describe(params)
-        assert first.startswith(f"{which} less certain than 0.7")
-    assert LeftOut(cut=1).describe(params) == (
-        "The only nucleus is cut by the border of the image and was left out; turn off Drop border "
-        "to keep it.",
-    )
-    size, border = LeftOut(small=3, cut=2).describe(params)
-    assert size.startswith("3 outlines were found")
-    assert border.startswith("2 nuclei are cut by the border")
+@pytest.mark.parametrize("axes", ["YX", "ZYX"])
+def test_of_an_empty_result_a_given_diameter_is_told(field, axes):
+    image = field.image[(None,) * (len(axes) - 2)]
+    wrong = segment(image, axes, diameter="300", keep_maps=True)
+    assert (wrong.count, wrong.messages) == (0, (SEARCHED.replace("20 px", "300 px"),))
+    assert relabel(wrong, splitting=0.4).messages == wrong.messages
+    assert segment(image, axes, **DIAMETER).messages == ()
+    assert not any("searched" in text for text in segment(image, axes, min_size=9000).messages)
+    assert len(segment(np.full((64, 64), 7), **DIAMETER).messages) == 1  # the image is constant
 
 
 @pytest.mark.parametrize("name", ["diameter", "model", "channels", "probabilities", "nonsense"])

@@ -152,16 +152,17 @@ def test_why_no_nucleus_is_left_is_said(slices):
     result = relabel(slices, link_depth=True, min_planes=1000)
     assert result.count == 0
     few = "they are in fewer planes than Minimum planes 1,000"
-    assert result.messages == (f"{start} {few}; lower it to keep them.",)
+    assert result.messages == (f"{start} {few}; lower Minimum planes to keep them.",)
+    both = "lower Minimum planes and turn off Drop border to keep them."
     result = relabel(slices, link_depth=True, min_planes=1000, drop_border=True)
-    assert result.messages == (f"{start} {few}, or the border cuts them (Drop border).",)
+    assert result.messages == (f"{start} {few}, or the border cuts them; {both}",)
 
 
 def test_nuclei_that_are_all_cut_are_said(slices):
     count, params = 3, SegmentParams(link_depth=True, drop_border=True)
     assert linked.describe_links(count, 1, {}, params) == "Linked from 3 outlines in single planes."
     assert linked.describe_links(count, 0, {}, params).endswith(
-        "All nuclei were left out, as the border cuts them; Drop border removes those."
+        "All nuclei were left out, as the border cuts them; turn off Drop border to keep them."
     )
     assert linked.describe_links(0, 0, {}, params) == "Linked from 0 outlines in single planes."
 

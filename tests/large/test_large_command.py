@@ -34,6 +34,23 @@ def test_the_command_does_what_python_does(source, target, tmp_path):
     assert content_of(target / "0") == content_of(expected.path / "0")
 
 
+@pytest.mark.parametrize("workers", [[], ["--workers", "2"]])
+def test_nothing_but_progress_and_the_result_is_written(source, target, workers):
+    command = [sys.executable, "-m", "napari_nucseg", "segment", str(source), "--output"]
+    done = subprocess.run(
+        [*command, str(target), *OPTIONS, *workers], capture_output=True, text=True, check=True
+    )
+    *progress, last = done.stderr.splitlines()
+    assert all(line.startswith("[") for line in progress)  # LiteRT's greeting is not shown
+    assert last.endswith(f"see {target}.")
+
+
+def test_remarks_name_the_options(source, target):
+    said = run(source, "--output", target, "--min-size", "9000").stderr
+    assert "all are smaller than --min-size 9,000; lower --min-size to keep them." in said
+    assert "try --diameter 'auto'." in said
+
+
 def test_the_pixel_size_is_that_of_python(source, target):
     assert run(source, "--output", target, "--pixel-size", "Y=0.25,X=0.5").exit_code == 0
     assert open_lazily(target).placement.pixel_size == {"Y": 0.25, "X": 0.5}

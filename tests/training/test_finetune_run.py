@@ -210,7 +210,7 @@ def test_kept_weights_lie_between_those_of_the_base_model_and_the_tuned_ones(
     for base, tuned, kept in zip(
         network.get_weights(), arrays["average"], arrays["best"], strict=True
     ):
-        np.testing.assert_allclose(kept, 0.45 * base + 0.55 * tuned, atol=1e-6)
+        np.testing.assert_allclose(kept, 0.55 * base + 0.45 * tuned, atol=1e-6)
 
 
 def test_the_decoder_alone_leaves_the_encoder(data, small_parent, tmp_path):
@@ -237,11 +237,19 @@ def test_a_model_that_is_not_better_is_not_saved_but_kept(done, monkeypatch):
     assert not finished.better
     assert finished.folder is None
     assert "is not better than 'little'" in finished.text
-    assert "It was not saved; 'little' stays the one to use." in finished.text
+    assert "It was not saved; 'little' stays the one to use. So few nuclei" in finished.text
     assert not user_names()
     assert save_candidate(done, "anyway") == models_folder() / "anyway"
     assert open_model(models_folder() / "anyway").name == "anyway"
     assert not done.exists()
+
+
+def test_a_verdict_on_many_nuclei_is_not_called_rough(done, monkeypatch):
+    monkeypatch.setattr(Scores, "better_than", lambda self, other: False)
+    monkeypatch.setattr(run, "FEW", 1)
+    (done / SPEC).write_text((done / SPEC).read_text().replace('"always"', '"if_better"'))
+
+    assert "So few nuclei" not in run_job(done, lambda message: None).text
 
 
 def test_a_model_that_is_better_is_saved(done, monkeypatch):

@@ -294,6 +294,14 @@ def test_the_problem_is_one_sentence_or_none(params):
     assert "exists already" in problem([reviewed_row("a")], params, "nuclei")
 
 
+def test_in_the_shell_another_name_is_given_by_output(data):
+    arguments = ["finetune", "--data", str(data), "--output", "nuclei"]
+    run = CliRunner().invoke(make_app(), arguments)
+    assert run.exit_code == 1
+    assert "exists already in" in run.stderr
+    assert "; choose another --output, or" in run.stderr
+
+
 def test_no_job_is_no_training(tmp_path):
     with pytest.raises(DatasetError, match="no fine-tuning to resume in"):
         start.run_process(tmp_path)

@@ -9,6 +9,7 @@ import pytest
 import tifffile
 import zarr
 from napari.components import ViewerModel
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from typer.testing import CliRunner
 
@@ -122,6 +123,10 @@ def test_probabilities_asked_for_later(bench, images, tmp_path, notices):
     made = table(output)
     status = bench.run(probabilities=True)
     assert "3 of these without probabilities" in status
+    assert "--" not in status  # napari has fields
+    assert "(Overwrite computes them again)" in status
+    tooltip = bench.widget.table.rows.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+    assert tooltip.endswith("without probabilities (Overwrite computes both)")
     assert [row[1] for row in bench.rows()] == ["skipped (no probabilities)"] * 3
     assert table(output) == made
     assert notices == []

@@ -290,6 +290,8 @@ def test_bad_parameters_are_told_before_anything_runs(bench, field, notices):
     assert "expected 'auto', pixels such as '19'" in notices[0]
     with pytest.raises(InputError, match="got 'big'"):
         bench.widget.params()
+    bench.set(diameter="20")
+    assert bench.status == ""
 
 
 def test_the_image_got_other_dimensions_before_the_run(bench, stack):

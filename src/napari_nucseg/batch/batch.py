@@ -179,7 +179,7 @@ class Batch:
         lock = take_lock(
             folder / LOCK,
             f"Another run writes into {folder}",
-            "wait for its end, or choose another --output",
+            "wait for its end, or choose another Output",
         )
         try:
             # Another run may have ended since the plan was made.
@@ -202,7 +202,7 @@ class Batch:
             one = self.counts[Status.SKIPPED] == 1
             parts.append(
                 f"{self.counts[Status.SKIPPED]} skipped as {'it has' if one else 'they have'} "
-                f"results (--overwrite computes {'it' if one else 'them'} again)"
+                f"results (Overwrite computes {'it' if one else 'them'} again)"
             )
         parts += [f"{n} of these without {result}" for result, n in self.lacking.items()]
         if self.outdated:

@@ -26,7 +26,7 @@ def look_up(
     if rival is not None and (item.output / rival["labels"]).exists():
         message = (
             f"{item.output / rival['labels']} exists already and was made from {rival['file']}; "
-            "choose another --output, or --overwrite, which replaces them."
+            "choose another Output, or Overwrite, which replaces them."
         )
         return Outcome(Status.FAILED, message=message)
     if params.link_time and item.tracks is not None and item.tracks.is_dir():
@@ -97,7 +97,7 @@ def _in_the_way(item: Item, params: SegmentParams) -> str:
         if os.path.lexists(path):
             return (
                 f"{path} exists already, but {item.labels.name} does not; remove or rename it, or "
-                "choose another --output, or --overwrite, which replaces it."
+                "choose another Output, or Overwrite, which replaces it."
             )
     return ""
 

@@ -93,7 +93,7 @@ def protect_inputs(items: Sequence[Item], output: Path) -> None:
             if sources.intersection((place, *place.parents)):
                 raise WriteError(
                     f"The result of {item.source} would replace the input {result}; choose "
-                    "another --output."
+                    "another Output."
                 )
 
 

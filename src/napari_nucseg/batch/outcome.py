@@ -94,4 +94,4 @@ class Outcome:
         if not self.lacking:
             return ""
         together = "both" if len(self.lacking) == 1 else "all"
-        return f"without {' and '.join(self.lacking)} (--overwrite computes {together})"
+        return f"without {' and '.join(self.lacking)} (Overwrite computes {together})"

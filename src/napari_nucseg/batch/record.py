@@ -136,8 +136,8 @@ def _read(path: Path, *, overwrite: bool) -> dict[str, Any]:
     if overwrite:
         return {}
     raise WriteError(
-        f"{path} is not a record of parameters that napari-nucseg wrote; choose another --output, "
-        "or --overwrite."
+        f"{path} is not a record of parameters that napari-nucseg wrote; choose another Output, "
+        "or Overwrite."
     )
 
 

@@ -57,7 +57,7 @@ class Results:
         except ReadError as error:
             if overwrite:
                 return cls()
-            raise WriteError(f"{error} Choose another --output, or --overwrite.") from error
+            raise WriteError(f"{error} Choose another Output, or Overwrite.") from error
 
     @property
     def rows(self) -> list[Row]:

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
-
 from napari_nucseg._native import native_messages_hidden
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import CancelCheck, Progress
@@ -15,11 +13,10 @@ from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.cluster.worker import share_cores
 from napari_nucseg.errors import Cancelled, DiskFull, NucsegError
 from napari_nucseg.inference.callbacks import noting
-from napari_nucseg.inference.engine import make_engine
+from napari_nucseg.inference.engine import start_engine
 from napari_nucseg.inference.segment import segment
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import SegmentParams
-from napari_nucseg.preprocessing.tiling import STRIDE
 from napari_nucseg.registry import find_model
 
 _stopped: set[str] = set()
@@ -59,8 +56,7 @@ def load_network(params: SegmentParams) -> ModelFolder:
         Rather than for each image.
     """
     model = find_model(params.model)
-    size = model.config.fixed_size or STRIDE
-    make_engine(model, params.engine).predict(np.zeros((size, size, 3), np.float32))
+    start_engine(model, params.engine)
     return model
 
 

@@ -25,12 +25,19 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def fail_clearly() -> Iterator[None]:
-    """Turn an expected error into one sentence on stderr and exit code 1."""
+def fail_clearly(name: str = "name") -> Iterator[None]:
+    """Turn an expected error into one sentence on stderr and exit code 1.
+
+    Parameters
+    ----------
+    name : str
+        The option that gives a new model its name, for messages that ask for another one.
+    """
     try:
         yield
     except NucsegError as error:
-        typer.echo(in_shell_words(str(error)), err=True)
+        message = str(error).replace("choose another name", f"choose another {name}")
+        typer.echo(in_shell_words(message), err=True)
         raise typer.Exit(code=1) from error
     except ImportError as error:  # such as OpenCV without a library of the system
         typer.echo(
@@ -75,7 +82,7 @@ class BatchProgress:
         """Write the line of a file."""
         self._done += 1
         message, remark = in_shell_words(outcome.message), in_shell_words(outcome.remark)
-        said = replace(outcome, message=message, remark=remark).describe()
+        said = in_shell_words(replace(outcome, message=message, remark=remark).describe())
         line = f"[{self._done}/{self._n_files}] {item.source}: {said}"
         if self._bars is None:
             typer.echo(line, err=True)

@@ -9,6 +9,7 @@ import typer
 
 from napari_nucseg._native import native_messages_hidden
 from napari_nucseg.cli._console import INTERRUPTED, blocks_progress
+from napari_nucseg.cli._wording import in_shell_words
 from napari_nucseg.counted import counted
 from napari_nucseg.io.inputs import image_stem
 from napari_nucseg.io.plate import is_plate, is_zarr
@@ -58,14 +59,14 @@ def segment_one(
         More of `segment_large`.
     """
     from napari_nucseg.batch.replaced import ReplacedMaps
-    from napari_nucseg.inference.engine import make_engine
+    from napari_nucseg.inference.engine import start_engine
     from napari_nucseg.io.writing import prepare_output
     from napari_nucseg.large.segment_large import segment_large
     from napari_nucseg.large.tracks import LABELS, check_tracks, write_large_tracks
     from napari_nucseg.registry import find_model
 
     with native_messages_hidden():
-        make_engine(find_model(params.model), params.engine)  # greets; fails before anything else
+        start_engine(find_model(params.model), params.engine)  # fails before anything else
     if output.suffix == SUFFIX:
         output = output.expanduser().absolute()
         prepare_output(output.parent)
@@ -84,6 +85,6 @@ def segment_one(
         result = earlier_maps.remove(result)
     result = write_large_tracks(result, params, overwrite=overwrite, of_earlier=of_earlier)
     for message in result.messages:
-        typer.echo(message, err=True)
+        typer.echo(in_shell_words(message), err=True)
     found = f"{counted(result.count, 'nucleus')} in {result.seconds:.1f} s"
     typer.echo(f"{found}; see {result.path}.", err=True)

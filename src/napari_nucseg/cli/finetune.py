@@ -57,7 +57,7 @@ def finetune(
     Ctrl-C ends the training with the best weights so far, a second one at once. Exit code 3: the
     new model is not better and was not saved.
     """
-    with fail_clearly(), training_progress() as progress:
+    with fail_clearly("--output"), training_progress() as progress:
         from napari_nucseg.training.finetune.start import change_job, create_job, run_process
 
         params = read_options(FineTuneParams, options)

@@ -68,7 +68,7 @@ def import_(
     Nothing in the file is executed. It is refused unless it holds a model and nothing else, its
     hashes match and the network runs.
     """
-    with fail_clearly():
+    with fail_clearly("--name"):
         from napari_nucseg.registry import import_model
 
         model = import_model(file, name)

@@ -9,6 +9,7 @@ from napari_nucseg.cli._axes import Axes
 from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
 from napari_nucseg.cli._options import place, read_options, whole_number, with_options
 from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
+from napari_nucseg.cli._wording import in_shell_words
 from napari_nucseg.errors import InputError
 from napari_nucseg.params import SegmentParams
 
@@ -136,10 +137,9 @@ def segment(
                     finished=progress.finish,
                 )
         except KeyboardInterrupt as error:
-            typer.echo(
-                f"Stopped. {batch.describe()}; the same command goes on with the rest.", err=True
-            )
+            done = in_shell_words(batch.describe())
+            typer.echo(f"Stopped. {done}; the same command goes on with the rest.", err=True)
             raise typer.Exit(code=INTERRUPTED) from error
-    typer.echo(f"{batch.describe()}; see {batch.summary}.", err=True)
+    typer.echo(f"{in_shell_words(batch.describe())}; see {batch.summary}.", err=True)
     if batch.counts[Status.FAILED]:
         raise typer.Exit(code=1)

@@ -5,13 +5,9 @@ import numpy as np
 from napari_nucseg._types import CancelCheck, LabelArray
 from napari_nucseg.errors import Cancelled
 from napari_nucseg.inference.field_of_view import FieldOfView
+from napari_nucseg.inference.instances import at_border
 from napari_nucseg.inference.job import SegmentJob
-from napari_nucseg.inference.left_out import (
-    LeftOut,
-    count_cut,
-    find_left_out,
-    may_leave_out,
-)
+from napari_nucseg.inference.left_out import LeftOut, Outlines, count_left_out, may_leave_out
 from napari_nucseg.inference.maps import PlaneMaps
 from napari_nucseg.params import SegmentParams
 
@@ -21,7 +17,7 @@ at before it is known whether that is needed."""
 
 
 class EmptyPlanes:
-    """Explains a result without nuclei by what was left out of its planes.
+    """Explains a result without nuclei: by what was left out of its planes, and its diameter.
 
     Parameters
     ----------
@@ -60,9 +56,9 @@ class EmptyPlanes:
         self._bytes = 0
 
     def explain(self) -> tuple[str, ...]:
-        """Say, if all that there is was left out, why and what to do."""
+        """Say why there may be no nuclei, and what to do."""
         self._count()
-        return self._left_out.describe(self._params)
+        return (*self._left_out.describe(self._params), *self._job.if_empty)
 
     def _count(self) -> None:
         """Count what was left out of the planes that wait."""
@@ -70,11 +66,14 @@ class EmptyPlanes:
         for maps in self._waiting:
             if self._cancelled is not None and self._cancelled():
                 raise Cancelled("Looking for what was left out was cancelled.")
-            every = find_left_out(maps, network, self._params, job.diameter)
-            areas = np.bincount(self._field_of_view.keep_inside(every).ravel())[1:]
-            cut = count_cut(maps, network, self._params, job.diameter, self._count_inside)
-            self._left_out += LeftOut.of(areas, self._params, cut)
+            self._left_out += count_left_out(
+                maps, network, self._params, job.diameter, self._take_inside
+            )
         self.forget()
 
-    def _count_inside(self, labels: LabelArray) -> int:
-        return int(self._field_of_view.keep_inside(labels).max())
+    def _take_inside(self, labels: LabelArray) -> Outlines:
+        inside = self._field_of_view.keep_inside(labels)
+        areas = np.bincount(inside.ravel())
+        cut = np.zeros(len(areas), bool)
+        cut[at_border(inside)] = True
+        return Outlines(areas[1:], cut[1:])

@@ -11,6 +11,7 @@ import numpy as np
 from napari_nucseg._types import FloatArray
 from napari_nucseg.errors import EngineError, ModelError
 from napari_nucseg.model.folder import LITERT, ModelFolder, open_model
+from napari_nucseg.preprocessing.tiling import STRIDE
 
 
 class Engine(Protocol):
@@ -148,6 +149,17 @@ def make_engine(model: ModelFolder, name: str = "auto") -> Engine:
     """
     chosen = "litert" if name == "auto" else name
     return _cached_engine(model.path, model.hashes[LITERT], chosen, _threads)
+
+
+def start_engine(model: ModelFolder, name: str = "auto") -> Engine:
+    """Return an engine as `make_engine` does, which has run once.
+
+    LiteRT greets on stderr only then, and what cannot run says so before anything is done.
+    """
+    engine = make_engine(model, name)
+    size = model.config.fixed_size or STRIDE
+    engine.predict(np.zeros((size, size, 3), np.float32))
+    return engine
 
 
 @lru_cache(maxsize=4)

@@ -231,14 +231,18 @@ def _enlarge(labels: LabelArray, plane: PlaneMaps, edges: FloatArray) -> LabelAr
     return np.where(certain | (plane.probability() >= edges[large]), large, 0)
 
 
+def at_border(labels: LabelArray) -> AnyArray:
+    """Return the labels that touch the border, some of them more than once, and 0 if it does."""
+    return np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+
+
 def _select(labels: LabelArray, smallest: float, drop_border: bool) -> LabelArray:
     """Remove small and, if asked, border labels; number the rest from 1 in reading order."""
     areas = np.bincount(labels.ravel())
     keep = areas >= smallest
     keep[0] = False
     if drop_border:
-        edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        keep[edges] = False
+        keep[at_border(labels)] = False
     numbers = np.zeros(len(areas), np.int32)
     numbers[keep] = np.arange(1, keep.sum() + 1)
     return numbers[labels]

@@ -51,6 +51,8 @@ class SegmentJob:
         `diameter` was estimated from nuclei in the image.
     messages : tuple of str
         What the user should know about the image, such as non-finite pixels.
+    if_empty : tuple of str
+        What the user should know besides, if there are no nuclei.
     step : float
         From plane to plane in pixels of Y and X; 1 where the pixel size is not known.
     tile, halo : int
@@ -65,6 +67,7 @@ class SegmentJob:
     diameter: float
     estimated: bool
     messages: tuple[str, ...]
+    if_empty: tuple[str, ...]
     step: float = 1.0
     tile: int = TILE
     halo: int = HALO
@@ -117,11 +120,13 @@ def resolve_job(
     engine = make_engine(model, params.engine)
     native = PlaneInput(model.config, intensity, channels, color, scale=1.0)
     estimated = None
+    constant = _is_constant(samples.pixels)  # which is said already
+    if_empty = () if given is None or constant else (_describe_given(given),)
     if given is None and not model.config.fixed_size:
         estimated = estimate_diameter(
             samples.read_busiest(image, planes), native, engine, cancelled
         )
-        if estimated is None and not _is_constant(samples.pixels):  # which is said already
+        if estimated is None and not constant:
             messages.append(
                 "No nuclei were seen that could be measured, so they were searched for at "
                 f"{model.config.diameter:.3g} px, the model's own diameter."
@@ -136,6 +141,7 @@ def resolve_job(
         diameter=diameter,
         estimated=estimated is not None,
         messages=tuple(messages),
+        if_empty=if_empty,
         step=plane_step(pixel_size),
     )
 
@@ -223,6 +229,13 @@ def given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | None
             f"{SMALLEST_DIAMETER} to {LARGEST_DIAMETER}."
         )
     return pixels
+
+
+def _describe_given(diameter: float) -> str:
+    return (
+        f"Nuclei were searched for at {diameter:.4g} px, the given diameter; if theirs may be "
+        "another, try Diameter 'auto'."
+    )
 
 
 def _pixel_size(params: SegmentParams, pixel_size: Mapping[str, float]) -> float:

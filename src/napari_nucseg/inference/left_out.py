@@ -1,12 +1,11 @@
-"""The nuclei that Certainty, Minimum size and Drop border leave out, for results without others."""
+"""What Certainty, Minimum size and Drop border leave out, for results that have no nuclei."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from napari_nucseg._types import AnyArray, LabelArray
+from napari_nucseg.counted import counted
 from napari_nucseg.inference.instances import FAINT, find_instances
 from napari_nucseg.inference.linked import outline_params
 from napari_nucseg.inference.maps import PlaneMaps
@@ -15,93 +14,86 @@ from napari_nucseg.model.config import NetworkConfig
 from napari_nucseg.params import SegmentParams
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """How many outlines were left out, of a result that has none: each by one rule, the first.
+@dataclass(frozen=True, eq=False)
+class Outlines:
+    """The outlines of a plane, or of a part of one.
 
     Attributes
     ----------
+    areas : array (n,)
+        In pixels.
+    cut : array (n,), bool
+        The border of the image cuts them.
+    """
+
+    areas: AnyArray
+    cut: AnyArray
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many outlines were left out, of a result that has none.
+
+    Attributes
+    ----------
+    found : int
+        All of them; each is left out by at least one of the following, many by several.
     small : int
         Smaller than Minimum size.
     uncertain : int
-        Large enough, but less certain than Certainty.
+        Less certain than Certainty.
     cut : int
-        Large and certain enough, but cut by the border of the image.
+        Cut by the border of the image.
     """
 
+    found: int = 0
     small: int = 0
     uncertain: int = 0
     cut: int = 0
 
-    @classmethod
-    def of(cls, areas: AnyArray, params: SegmentParams, cut: int = 0) -> "LeftOut":
-        """Tell why the outlines of `find_left_out` were left out.
-
-        Parameters
-        ----------
-        areas : array (n,)
-            Their areas in pixels.
-        params : SegmentParams
-        cut : int
-            How many of them `count_cut` gives.
-        """
-        small = int(np.sum(areas < params.min_size))
-        # Outlines may differ by a few pixels where those beside them are there as well.
-        return cls(small, max(0, len(areas) - small - cut), cut)
-
     def __add__(self, other: "LeftOut") -> "LeftOut":
         return LeftOut(
-            self.small + other.small, self.uncertain + other.uncertain, self.cut + other.cut
+            self.found + other.found,
+            self.small + other.small,
+            self.uncertain + other.uncertain,
+            self.cut + other.cut,
         )
 
     def describe(self, params: SegmentParams) -> tuple[str, ...]:
         """Say that all there is was left out, why, and what to do; nothing if there is nothing."""
-        return (*self._describe_limits(params), *self._describe_cut(params))
-
-    def _describe_limits(self, params: SegmentParams) -> tuple[str, ...]:
-        linked = params.link_depth or params.link_time
-        where = " in single planes" if linked else ""
-        total = self.small + self.uncertain
-        size = f"smaller than Minimum size {params.min_size:,}"
-        certainty = f"less certain than {params.certainty:.4g}"
-        if total == 0:
-            text = ""
-        elif total == 1 and self.small:
-            text = f"1 outline{where} was found, but it was {size}; lower it to keep the outline."
-        elif total == 1:
-            one = "outline" if linked else "nucleus"
-            which = f"1 {one}" if self.cut else f"The only {one}"
-            text = f"{which} is {certainty} and was left out; lower Certainty to keep it."
-        elif total == self.small:
-            text = (
-                f"{total:,} outlines{where} were found, but all were {size}; lower it to keep them."
-            )
-        elif total == self.uncertain:
-            many = f"outlines{where}" if linked else "nuclei"
-            which = f"{total:,} {many}" if self.cut else f"All {total:,} {many}"
-            text = f"{which} are {certainty} and were left out; lower Certainty to keep them."
-        else:
-            text = (
-                f"{total:,} outlines{where} were found and left out: {self.small:,} as {size}, "
-                f"{self.uncertain:,} as {certainty}; lower Minimum size or Certainty to keep them."
-            )
-        return (text,) if text else ()
-
-    def _describe_cut(self, params: SegmentParams) -> tuple[str, ...]:
-        if self.cut == 0:
+        limits = self._limits(params)
+        if not limits:
             return ()
-        one, many = ("outline", "outlines") if params.link_time else ("nucleus", "nuclei")
-        others = self.small + self.uncertain > 0
-        if self.cut == 1:
-            which = f"1 {one}" if others else f"The only {one}"
-            verb, left, them = "is", "was", "it"
-        else:
-            which = f"{self.cut:,} {many}" if others else f"All {self.cut:,} {many}"
-            verb, left, them = "are", "were", "them"
+        linked = params.link_depth or params.link_time
+        one = self.found == 1
+        which = counted(self.found, "outline" if linked else "nucleus")
+        where = " in single planes" if linked else ""
+        each = "" if one or len(limits) == 1 else ", each for one reason or more"
+        reasons = ", ".join(f"{self._subject(count)} {reason}" for count, reason, _ in limits)
+        *first, last = (advice for _, _, advice in limits)
+        advice = f"{', '.join(first)} and {last}" if first else last
         return (
-            f"{which} {verb} cut by the border of the image and {left} left out; turn off Drop "
-            f"border to keep {them}.",
+            f"{which}{where} {'was' if one else 'were'} found and left out{each}: {reasons}; "
+            f"{advice} to keep {'it' if one else 'them'}.",
         )
+
+    def _limits(self, params: SegmentParams) -> list[tuple[int, str, str]]:
+        """Return, for each limit that left out any: how many, why, and what to do."""
+        limits = [
+            (self.small, f"smaller than Minimum size {params.min_size:,}", "lower Minimum size"),
+            (
+                self.uncertain,
+                f"less certain than Certainty {params.certainty:.4g}",
+                "lower Certainty",
+            ),
+            (self.cut, "cut by the border of the image", "turn off Drop border"),
+        ]
+        return [limit for limit in limits if limit[0] > 0]
+
+    def _subject(self, count: int) -> str:
+        if count == self.found:
+            return "it is" if count == 1 else "all are"
+        return "1 is" if count == 1 else f"{count:,} are"
 
 
 def may_leave_out(maps: PlaneMaps, params: SegmentParams, diameter: float) -> bool:
@@ -117,36 +109,17 @@ def drops_cut(params: SegmentParams) -> bool:
     return outline_params(params).drop_border
 
 
-def count_cut(
+def count_left_out(
     maps: PlaneMaps,
     network: NetworkConfig,
     params: SegmentParams,
     diameter: float,
-    count: Callable[[LabelArray], int],
-) -> int:
-    """Return how many nuclei only the border leaves out of a plane, or a part of one, without any.
+    take: Callable[[LabelArray], Outlines],
+) -> LeftOut:
+    """Count what each limit leaves out of a plane, or of a part of one, without any outlines.
 
-    Parameters
-    ----------
-    maps, network, params, diameter
-        See `find_left_out`.
-    count : callable
-        Returns how many of the outlines, which now have those that the border cuts, belong to what
-        is looked at.
-    """
-    if not drops_cut(params):
-        return 0
-    kept = params.model_copy(update={"drop_border": False})
-    return count(find_instances(maps, network, kept, diameter))
-
-
-def find_left_out(
-    maps: PlaneMaps, network: NetworkConfig, params: SegmentParams, diameter: float
-) -> LabelArray:
-    """Return the outlines that a plane would have if no limit and no border mattered.
-
-    Specks below the automatic minimum size stay away, unless a smaller one was asked for. It takes
-    as long as finding nuclei, so it is asked only where nothing was found.
+    Specks below the automatic minimum size do not count, unless a smaller one was asked for. It
+    takes at least as long as finding nuclei, so it is asked only where nothing was found.
 
     Parameters
     ----------
@@ -155,14 +128,22 @@ def find_left_out(
     params : SegmentParams
     diameter : float
         Typical diameter in pixels of the image.
-
-    Returns
-    -------
-    array (Y, X), int32
+    take : callable
+        Takes what belongs to the plane, or the part of it, out of labels of the maps.
     """
     least = _least_size(params, diameter)
     every = params.model_copy(update={"certainty": 0.0, "min_size": least, "drop_border": False})
-    return find_instances(maps, network, every, diameter)
+    found = take(find_instances(maps, network, every, diameter))
+    total = len(found.areas)
+    small = found.areas < params.min_size
+    cut = found.cut & drops_cut(params)
+    uncertain = total if params.certainty > 0 else 0
+    if uncertain and (small | cut).any():  # else nothing but Certainty can have left them out
+        certain = every.model_copy(update={"certainty": params.certainty})
+        kept = len(take(find_instances(maps, network, certain, diameter)).areas)
+        # Outlines may differ by a few pixels where those beside them are there as well.
+        uncertain = max(0, total - kept)
+    return LeftOut(total, int(small.sum()), uncertain, int(cut.sum()))
 
 
 def _least_size(params: SegmentParams, diameter: float) -> int:

@@ -85,8 +85,11 @@ def describe_links(
 def _removed(params: SegmentParams) -> str:
     """Say why linking in depth, the only one that removes nuclei, removed all."""
     planes = f"they are in fewer planes than Minimum planes {params.min_planes:,}"
-    if not params.drop_border:
-        return f"All nuclei were left out, as {planes}; lower it to keep them."
-    if params.min_planes == 1:
-        return "All nuclei were left out, as the border cuts them; Drop border removes those."
-    return f"All nuclei were left out, as {planes}, or the border cuts them (Drop border)."
+    lower = "lower Minimum planes"
+    if params.drop_border and params.min_planes == 1:
+        why, advice = "the border cuts them", "turn off Drop border"
+    elif params.drop_border:
+        why, advice = f"{planes}, or the border cuts them", f"{lower} and turn off Drop border"
+    else:
+        why, advice = planes, lower
+    return f"All nuclei were left out, as {why}; {advice} to keep them."

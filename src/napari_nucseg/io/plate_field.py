@@ -67,9 +67,9 @@ def prepare_plate(target: Path, source: Path) -> None:
     """
     plate = dict(plate_metadata(source))
     if target.exists() and not (is_zarr(target) and "plate" in read_ome(target)):
-        raise WriteError(f"{target} exists already and is no plate; choose another --output.")
+        raise WriteError(f"{target} exists already and is no plate; choose another Output.")
     if target.exists() and ome_version(target) != ome_version(source):
-        raise WriteError(f"{target} is a plate of another version; choose another --output.")
+        raise WriteError(f"{target} is a plate of another version; choose another Output.")
     try:
         _write_group(target, source, {"plate": plate})
         wells = [inside(well["path"]) for well in plate["wells"]]

@@ -13,13 +13,13 @@ from napari_nucseg._types import AnyArray, LabelArray, Window
 from napari_nucseg.axes import Planes
 from napari_nucseg.cluster.worker import share_cores
 from napari_nucseg.errors import ModelError, ReadError, WorkerError
-from napari_nucseg.inference.engine import make_engine
+from napari_nucseg.inference.engine import start_engine
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.left_out import (
     LeftOut,
-    count_cut,
+    Outlines,
+    count_left_out,
     drops_cut,
-    find_left_out,
     may_leave_out,
 )
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
@@ -67,7 +67,7 @@ class Run:
                 f"{self._model.hashes[LITERT][:12]}..."
             )
         # One for all threads: its memory is the largest part, and it keeps all cores busy.
-        self._engine = make_engine(self._model, plan.request.params.engine)
+        self._engine = start_engine(self._model, plan.request.params.engine)
         # What touches the border of a block need not touch that of the image.
         self._params = plan.request.params.model_copy(update={"drop_border": False})
         self._any_found = False
@@ -117,13 +117,13 @@ class Run:
         network = self._model.config.network
         if not may_leave_out(maps, params, diameter):
             return LeftOut()
-        nuclei = self._owned(find_left_out(maps, network, params, diameter), block, 0.0)
-        areas = np.array([nuclei.area(i) for i in range(len(nuclei))])
 
-        def count(labels: LabelArray) -> int:
-            return len(self._owned(labels, block, 0.0))
+        def take_own(labels: LabelArray) -> Outlines:
+            nuclei = self._owned(labels, block, 0.0)
+            areas = np.array([nuclei.area(i) for i in range(len(nuclei))], np.int64)
+            return Outlines(areas, nuclei.at_border(self._grid.shape))
 
-        return LeftOut.of(areas, params, count_cut(maps, network, params, diameter, count))
+        return count_left_out(maps, network, params, diameter, take_own)
 
     def _owned(self, labels: LabelArray, block: Block, tolerance: float) -> Nuclei:
         """Return the nuclei whose centre lies in a block, or closer to it than `tolerance`."""

@@ -60,6 +60,8 @@ class Plan(Frozen):
         See `inference.result.SegmentationResult`.
     messages : tuple of str
         What the user should know.
+    if_empty : tuple of str
+        What the user should know besides, if there are no nuclei.
     """
 
     format: Literal[1] = 1
@@ -79,6 +81,7 @@ class Plan(Frozen):
     step: float
     record: dict[str, Any]
     messages: tuple[str, ...]
+    if_empty: tuple[str, ...]
 
     @property
     def planes(self) -> Planes:
@@ -162,6 +165,7 @@ def make_plan(image: LazyImage, request: Request, cancelled: CancelCheck | None)
         step=request.params.anisotropy or job.step,
         record={**make_record(job, request.params), "block": block, "overlap": overlap},
         messages=(*image.messages, *job.messages),
+        if_empty=job.if_empty,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray, CancelCheck, Progress, Window
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import BlocksFailed, ReadError
+from napari_nucseg.inference.left_out import LeftOut
 from napari_nucseg.inference.linked import describe_links
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.large.executors import Executor, work_through
@@ -198,12 +199,12 @@ class Steps:
         return lineage
 
     def _explain_empty(self) -> tuple[str, ...]:
-        """Say, if all that there is was left out, why and what to do."""
+        """Say why there may be no nuclei, and what to do."""
         try:
             left_out = self.work.read_left_out()
         except ReadError:  # damaged, as by a power failure: only a remark is lost
-            return ()
-        return left_out.describe(self.plan.request.params)
+            left_out = LeftOut()
+        return (*left_out.describe(self.plan.request.params), *self.plan.if_empty)
 
     def _describe_links(
         self, outlines: int, nuclei: int, links: OutlineLinks | None

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import CheckBox, Container, Label, LineEdit, ProgressBar, PushButton, SpinBox
+from magicgui.widgets import CheckBox, Container, LineEdit, ProgressBar, PushButton, SpinBox
 from qtpy.QtWidgets import QPlainTextEdit
 
 from napari_nucseg.errors import InputError
@@ -13,10 +13,11 @@ from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.widgets._batch_run import BatchRequest
 from napari_nucseg.widgets._batch_table import BatchTable
 from napari_nucseg.widgets._link_form import LinkForm
-from napari_nucseg.widgets._look import align_labels, make_text, narrow, row
+from napari_nucseg.widgets._look import align_labels, narrow, row
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values, show_channels
 from napari_nucseg.widgets._scroll import ScrolledForm
+from napari_nucseg.widgets._status import StatusLine
 
 SEPARATOR = "; "
 """Between several files in the field for the input."""
@@ -47,12 +48,11 @@ class BatchForm(ScrolledForm):
         self.errors.setReadOnly(True)
         self.errors.setMaximumBlockCount(MAX_ERRORS)
         self.errors.setVisible(False)
-        super().__init__(self._rows())
+        super().__init__(self._rows(), self.status)
         layout = self.rows_layout
         layout.insertWidget(layout.count() - 1, self.table, 2)
         layout.insertWidget(layout.count() - 1, self.errors, 1)
         narrow([self.fields["model"]])
-        make_text(self.status)
 
     def _make_fields(self) -> None:
         self.input_field = LineEdit(
@@ -96,7 +96,7 @@ class BatchForm(ScrolledForm):
             text="Cancel", tooltip="Stop; what is finished is kept.", enabled=False
         )
         self.progress = ProgressBar(visible=False)
-        self.status = Label(value="")
+        self.status = StatusLine()
         self.open_button = PushButton(
             text="Open", tooltip="Add the chosen image and its labels to napari.", enabled=False
         )

@@ -13,6 +13,7 @@ from napari_nucseg.widgets._layers import choices_of
 from napari_nucseg.widgets._look import make_text, narrow, renew_choices, row
 from napari_nucseg.widgets._review_form import ReviewForm
 from napari_nucseg.widgets._scroll import ScrolledForm
+from napari_nucseg.widgets._status import StatusLine
 
 PER_ROW = 3
 SPACING = 3
@@ -69,8 +70,8 @@ class CorrectForm(ScrolledForm):
         )
         self.hint = Label(value=messages.DRAWING)
         self.counts = Label(label="Corrected", value="")
-        self.status = Label(value="")
-        super().__init__(self._rows())
+        self.status = StatusLine()
+        super().__init__(self._rows(), self.status)
         self._polish()
 
     def _rows(self) -> list[Any]:
@@ -109,7 +110,6 @@ class CorrectForm(ScrolledForm):
             self.warning,
             self.hint,
             self.counts,
-            self.status,
         ):
             make_text(text)
         for button in self.tools.values():

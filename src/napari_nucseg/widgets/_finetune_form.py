@@ -10,6 +10,7 @@ from napari_nucseg.widgets._look import align_labels, make_text, narrow
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget
 from napari_nucseg.widgets._scroll import ScrolledForm
+from napari_nucseg.widgets._status import StatusLine
 from napari_nucseg.widgets._training_rows import RowsForm
 from napari_nucseg.widgets._training_view import TrainingView
 
@@ -67,8 +68,8 @@ class FineTuneForm(ScrolledForm):
             text="Save it", tooltip="Save the new model all the same, under the name above."
         )
         self.drop_button = PushButton(text="Discard it", tooltip="Delete the new model.")
-        self.status = Label(value="")
-        super().__init__(self._parts())
+        self.status = StatusLine()
+        super().__init__(self._parts(), self.status)
         self.rows_layout.addStretch(1)
         self._polish()
 
@@ -97,8 +98,7 @@ class FineTuneForm(ScrolledForm):
     def _polish(self) -> None:
         narrow([self.fields["model"]])
         self.fields["learning_rate"].native.setDecimals(RATE_DECIMALS)
-        for text in (self.offer, self.status):
-            make_text(text)
+        make_text(self.offer)
         self.rows.add_button.changed.connect(self.align)
         self.until_box.changed.connect(self._until_changed)
         self.fields["epochs"].changed.connect(self._epochs_changed)

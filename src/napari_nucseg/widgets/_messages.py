@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from napari.utils.notifications import show_error, show_warning
+from napari.utils.notifications import show_warning
 
 from napari_nucseg.counted import counted
 from napari_nucseg.inference.segment import SegmentationResult
@@ -24,7 +24,6 @@ __all__ = [
     "large_summary",
     "model_lost",
     "not_kept",
-    "show_error",
     "show_warning",
     "source_changed_large",
     "source_removed",

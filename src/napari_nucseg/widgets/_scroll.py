@@ -15,6 +15,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_nucseg.widgets._status import StatusLine
+
 LOWEST = 200
 """Pixels; a dock below another one gets no more than its minimum at first."""
 
@@ -31,12 +33,15 @@ class ScrolledForm(Container):
     Parameters
     ----------
     rows : list of magicgui widgets
+    status : StatusLine
+        One of the rows, or in one of them.
     """
 
-    def __init__(self, rows: list[Any]) -> None:
+    def __init__(self, rows: list[Any], status: StatusLine) -> None:
         super().__init__(widgets=[], labels=False)
         self.margins = (0, 0, 0, 0)
         self._body = Container(widgets=rows, labels=False)
+        self._body.changed.connect(status.forgive)  # of fields and buttons, not of texts
         self._scroll = Scroll(self._body.native)
         self.native.layout().addWidget(self._scroll)
 

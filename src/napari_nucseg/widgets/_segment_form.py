@@ -9,10 +9,11 @@ from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.widgets._image_form import ImageForm
 from napari_nucseg.widgets._large_form import LargeForm
 from napari_nucseg.widgets._link_form import LinkForm
-from napari_nucseg.widgets._look import align_labels, keep_room, make_text, narrow
+from napari_nucseg.widgets._look import align_labels, keep_room, narrow
 from napari_nucseg.widgets._model_choice import model_choices
 from napari_nucseg.widgets._params_form import field_widget, read_values
 from napari_nucseg.widgets._scroll import ScrolledForm
+from napari_nucseg.widgets._status import StatusLine
 from napari_nucseg.widgets._tracks import TracksButton
 
 SLIDERS = tuple(name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS)
@@ -58,17 +59,16 @@ class SegmentForm(ScrolledForm):
             enabled=False,
         )
         self.progress = ProgressBar(visible=False)
-        self.status = Label(value="")
+        self.status = StatusLine()
         self.copy_button = PushButton(
             text="Copy as command",
             tooltip="Copy the shell line that does the same to the clipboard.",
         )
         self.tracks_button = TracksButton(viewer)
-        super().__init__(self._rows())
+        super().__init__(self._rows(), self.status)
         self.rows_layout.addStretch(1)
         form = self.image_form
         narrow([form.image, form.axes, form.what, form.shapes, self.fields["model"]])
-        make_text(self.status)
         for box in (form.image, form.axes, form.what):
             box.changed.connect(self.offer)
         self.offer()

@@ -21,7 +21,7 @@ from napari_nucseg.widgets._batch_form import BatchForm
 from napari_nucseg.widgets._batch_run import BatchRun, TimeLeft
 from napari_nucseg.widgets._batch_table import RUNNING, item_name
 from napari_nucseg.widgets._dock import DockWatcher
-from napari_nucseg.widgets._messages import model_lost, show_error, show_warning
+from napari_nucseg.widgets._messages import model_lost, show_warning
 from napari_nucseg.widgets._model_choice import ModelChoice
 from napari_nucseg.widgets._opened import Opened, read_item, show_opened
 from napari_nucseg.widgets._worker import Task
@@ -94,7 +94,7 @@ class BatchWidget(BatchForm):
         try:
             self.set_params(widget.params())
         except NucsegError as error:
-            self._show_error(str(error))
+            self.status.show_error(str(error))
             return
         self.status.value = "The parameters are those of the Segment widget."
 
@@ -121,7 +121,7 @@ class BatchWidget(BatchForm):
         try:
             asked = self.request()
         except NucsegError as error:
-            self._show_error(str(error))
+            self.status.show_error(str(error))
             return
         line = command_line(
             asked.inputs,
@@ -143,7 +143,7 @@ class BatchWidget(BatchForm):
         try:
             asked = self.request()
         except NucsegError as error:
-            self._show_error(str(error))
+            self.status.show_error(str(error))
             return
         self.show_running(True)
         self.table.rows.show_items([])
@@ -198,7 +198,7 @@ class BatchWidget(BatchForm):
         self.show_running(False)
         self.table.rows.stop()
         if task.error is not None:
-            self._show_error(str(task.error))
+            self.status.show_error(str(task.error))
         elif task.failure is not None:  # napari has shown it
             self.status.value = f"That failed: {type(task.failure).__name__}: {task.failure}"
         elif batch is None:
@@ -240,7 +240,7 @@ class BatchWidget(BatchForm):
                 layers = show_opened(self._viewer, task.result)
                 self._shown[item.labels] = [ref(layer) for layer in layers]
             elif task.error is not None:
-                self._show_error(str(task.error))
+                self.status.show_error(str(task.error))
             self.finished.emit()
 
         self._opening = Task(work, f"opening {item_name(item)}", done)
@@ -255,10 +255,6 @@ class BatchWidget(BatchForm):
     def _model_lost(self, name: str) -> None:
         self.status.value = model_lost(name, self.fields["model"].value)
         show_warning(self.status.value)
-
-    def _show_error(self, text: str) -> None:
-        self.status.value = text
-        show_error(text)
 
     def _gone(self) -> bool:
         return self._shut or not isalive(self.native)

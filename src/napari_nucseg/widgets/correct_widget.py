@@ -40,7 +40,7 @@ from napari_nucseg.widgets._corrector import Corrector, MakeEdit
 from napari_nucseg.widgets._dock import DockWatcher
 from napari_nucseg.widgets._doubt_list import DoubtList, show_nucleus
 from napari_nucseg.widgets._memory_copy import start_copy
-from napari_nucseg.widgets._messages import failed, show_error, show_warning
+from napari_nucseg.widgets._messages import failed, show_warning
 from napari_nucseg.widgets._results import RECORD
 from napari_nucseg.widgets._review_form import ReviewForm
 from napari_nucseg.widgets._worker import Task
@@ -235,7 +235,10 @@ class CorrectWidget(CorrectForm):
     def _say(self, text: str, loud: bool = True) -> None:
         """Show a sentence; aloud if the user might miss it."""
         if isalive(self.native):
-            self.status.value = text
+            if loud:
+                self.status.complain(text)
+            else:
+                self.status.value = text
         if loud:
             show_warning(text)
 
@@ -410,5 +413,4 @@ class CorrectWidget(CorrectForm):
             try:
                 autosave.discard_saved(saved, keep=folders_in_use(self._viewer.layers))
             except NucsegError as error:
-                self.status.value = str(error)
-                show_error(str(error))
+                self.status.show_error(str(error))

@@ -23,7 +23,7 @@ from napari_nucseg.widgets import _finetune_messages as messages
 from napari_nucseg.widgets._dock import DockWatcher
 from napari_nucseg.widgets._finetune_form import FineTuneForm
 from napari_nucseg.widgets._layers import full_resolution, image_named
-from napari_nucseg.widgets._messages import failed, model_lost, show_error, show_warning
+from napari_nucseg.widgets._messages import failed, model_lost, show_warning
 from napari_nucseg.widgets._model_choice import ModelChoice
 from napari_nucseg.widgets._params_form import read_values
 from napari_nucseg.widgets._training_data import Request, prepare_job
@@ -137,7 +137,7 @@ class FineTuneWidget(FineTuneForm):
         try:
             request = self._request()
         except NucsegError as error:
-            self._show_error(str(error))
+            self.status.show_error(str(error))
             return
         self._trained_on = self._shown_image()
         self._used = WeakSet(self.rows.layers())
@@ -177,7 +177,7 @@ class FineTuneWidget(FineTuneForm):
         except NucsegError as error:
             self._training = None
             self._stand_by("")
-            self._show_error(str(error))
+            self.status.show_error(str(error))
             if not (job / CHECKPOINT).exists():
                 shutil.rmtree(job, ignore_errors=True)
             return
@@ -212,9 +212,10 @@ class FineTuneWidget(FineTuneForm):
             return
         self._stand_by("")
         if ending.result is None:
-            self.status.value = ending.error
-            if not ending.cancelled:
-                show_error(ending.error)
+            if ending.cancelled:
+                self.status.value = ending.error
+            else:
+                self.status.show_error(ending.error)
         else:
             self._show_result(ending.result)
         self._offer(self._saved, ending.unsaved)
@@ -299,11 +300,11 @@ class FineTuneWidget(FineTuneForm):
         if image is None:
             other = image_named(wanted.name, self._viewer.layers)
             found = None if other is None else full_resolution(other).shape
-            self._show_error(messages.image_gone(wanted.name, wanted.shape, found))
+            self.status.show_error(messages.image_gone(wanted.name, wanted.shape, found))
             return
         widget = segment_widget(self._viewer)
         if widget.running:
-            self._show_error(messages.SEGMENT_BUSY)
+            self.status.show_error(messages.SEGMENT_BUSY)
             return
         widget.image_form.image.value = image
         widget.fields["model"].value = self._saved
@@ -385,13 +386,9 @@ class FineTuneWidget(FineTuneForm):
     def _show_problem(self, task: Task[Any], what: str = "Fine-tuning") -> None:
         """Say what went wrong; napari has shown what was not foreseen."""
         if task.error is not None:
-            self._show_error(str(task.error))
+            self.status.show_error(str(task.error))
         elif task.failure is not None:
             self.status.value = failed(what, task.failure)
-
-    def _show_error(self, text: str) -> None:
-        self.status.value = text
-        show_error(text)
 
     def _close(self) -> None:
         """Stop the child; its checkpoint stays, so that the training can be resumed."""

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import Container, Label, PushButton
+from magicgui.widgets import Container, PushButton
 from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtCore import QUrl
@@ -17,10 +17,10 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.errors import NameTaken
 from napari_nucseg.registry import Entry
 from napari_nucseg.widgets import _messages as messages
-from napari_nucseg.widgets._look import make_text
 from napari_nucseg.widgets._model_choice import RegistryWatch
 from napari_nucseg.widgets._models_table import ModelsTable
 from napari_nucseg.widgets._scroll import ScrolledForm
+from napari_nucseg.widgets._status import StatusLine
 from napari_nucseg.widgets._worker import Task
 
 ZIP = "Models (*.zip)"
@@ -63,11 +63,10 @@ class ModelsWidget(ScrolledForm):
         self.folder_button = PushButton(
             text="Open folder", tooltip="Show the files of the chosen model, or all your models."
         )
-        self.status = Label(value="")
-        super().__init__(self._rows())
+        self.status = StatusLine()
+        super().__init__(self._rows(), self.status)
         self.rows_layout.insertWidget(0, self.table, 2)
         self.rows_layout.insertWidget(1, self.details, 1)
-        make_text(self.status)
         self._connect()
         self._watch = RegistryWatch(self.native, self._registry_changed)
         self.refresh()
@@ -223,8 +222,7 @@ class ModelsWidget(ScrolledForm):
     def _report(self, task: Task[str], text: str) -> None:
         """Say how it ended, and choose the model that it was about."""
         if task.error is not None:
-            self.status.value = str(task.error)
-            messages.show_error(str(task.error))
+            self.status.show_error(str(task.error))
         elif task.failure is not None:  # napari has shown it
             self.status.value = f"That failed: {type(task.failure).__name__}: {task.failure}"
         else:

@@ -103,7 +103,7 @@ class SegmentWidget(SegmentForm):
             else:
                 start = self._start_in_blocks(request)
         except NucsegError as error:
-            self._show_error(error)
+            self.status.show_error(str(error))
             return
         self._before = self._live.shown
         self._live.stop()
@@ -155,7 +155,7 @@ class SegmentWidget(SegmentForm):
                 overwrite=large and bool(form.overwrite.value),
             )
         except NucsegError as error:
-            self._show_error(error)
+            self.status.show_error(str(error))
             return
         QApplication.clipboard().setText(line)
         self.status.value = text
@@ -257,13 +257,9 @@ class SegmentWidget(SegmentForm):
     def _show_problem(self, task: Task[Any]) -> None:
         """Say what went wrong; napari has shown what was not foreseen."""
         if task.error is not None:
-            self._show_error(task.error)
+            self.status.show_error(str(task.error))
         elif task.failure is not None:
             self.status.value = messages.failed("Segmenting", task.failure)
-
-    def _show_error(self, error: NucsegError) -> None:
-        self.status.value = str(error)
-        messages.show_error(str(error))
 
     def _show_result(self, shown: Shown) -> None:
         """Show labels, and probabilities if asked for, and let the sliders act on them."""

@@ -47,7 +47,7 @@ ENCODER_RATE = 0.3
 AVERAGE = 0.9
 """Momentum of the moving average of the weights."""
 
-BLEND = 0.55
+BLEND = 0.45
 """How far the weights that are scored and kept lie from the base model's to the tuned ones. Blended
 models do as well on new images and forget less (Wortsman et al., "Robust fine-tuning of zero-shot
 models", CVPR 2022; see `docs/finetune.md`)."""
