@@ -137,7 +137,8 @@ def print_validation(data: Path, model: str) -> None:
     """Score the validation groups of a data folder as `napari-nucseg train` splits them."""
     from napari_nucseg import segment
     from napari_nucseg.evaluation import score_image, summarize
-    from napari_nucseg.training.dataset import load_folder, split_by_group
+    from napari_nucseg.training.dataset import load_folder
+    from napari_nucseg.training.split import split_by_group
 
     _, validation = split_by_group(load_folder(data), 0.15, seed=1)
     by_kind: dict[str, list] = {}

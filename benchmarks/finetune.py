@@ -24,11 +24,12 @@ from napari_nucseg.errors import NucsegError
 from napari_nucseg.evaluation import score_image
 from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.io.reading import read_image
-from napari_nucseg.training.dataset import load_folder, split_by_group
+from napari_nucseg.training.dataset import load_folder
 from napari_nucseg.training.finetune.messages import Message
 from napari_nucseg.training.finetune.process import FineTuneProcess
 from napari_nucseg.training.finetune.rows import Row, make_row
 from napari_nucseg.training.finetune.start import create_job
+from napari_nucseg.training.split import split_by_group
 
 REGION = 256
 FEWEST_NUCLEI = 12

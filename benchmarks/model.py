@@ -22,7 +22,8 @@ from napari_nucseg import relabel, segment
 from napari_nucseg.evaluation import ImageScore, score_image, summarize
 from napari_nucseg.inference import instances
 from napari_nucseg.sample_data import empty_fields
-from napari_nucseg.training.dataset import Item, load_folder, split_by_group
+from napari_nucseg.training.dataset import Item, load_folder
+from napari_nucseg.training.split import split_by_group
 
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
 DIAMETERS = (6.0, 110.0)

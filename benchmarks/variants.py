@@ -28,8 +28,9 @@ from napari_nucseg.inference.engine import LiteRTEngine
 from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import WEIGHTS, open_model
 from napari_nucseg.registry.weights_file import count_parameters
-from napari_nucseg.training.dataset import Item, load_folder, split_by_group
+from napari_nucseg.training.dataset import Item, load_folder
 from napari_nucseg.training.recipes import Recipe, make_recipe
+from napari_nucseg.training.split import split_by_group
 from napari_nucseg.training.trainer import Trainer
 
 SPLIT_SEED = 1

@@ -3,7 +3,7 @@
 import pytest
 from distributed import CancelledError, KilledWorker
 
-from napari_nucseg.cluster import LOST, ClusterCalls, result_of
+from napari_nucseg.cluster.calls import LOST, ClusterCalls, result_of
 from napari_nucseg.errors import ReadError, WorkerDied, WorkerError
 
 

@@ -19,7 +19,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     {
-        *{"params", "finetune_params", "axes", "command_line", "counted", "errors"},
+        *{"params", "finetune_params", "axes", "cancelling"},
+        *{"command_line", "counted", "errors", "frozen"},
         *{"_native", "_opencv", "_types"},
     },
     {"preprocessing", "linking"},

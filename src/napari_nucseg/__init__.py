@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from napari_nucseg.correction.suggestions import suggest_regions as suggest_regions
     from napari_nucseg.evaluation import evaluate as evaluate
     from napari_nucseg.finetune_params import FineTuneParams as FineTuneParams
-    from napari_nucseg.inference.segment import SegmentationResult as SegmentationResult
+    from napari_nucseg.inference.result import SegmentationResult as SegmentationResult
     from napari_nucseg.inference.segment import relabel as relabel
     from napari_nucseg.inference.segment import segment as segment
     from napari_nucseg.large.result import LargeResult as LargeResult
@@ -25,7 +25,7 @@ _PLACES = {
     "FineTuneResult": "napari_nucseg.training.finetune.start",
     "LargeResult": "napari_nucseg.large.result",
     "SegmentParams": "napari_nucseg.params",
-    "SegmentationResult": "napari_nucseg.inference.segment",
+    "SegmentationResult": "napari_nucseg.inference.result",
     "evaluate": "napari_nucseg.evaluation",
     "finetune": "napari_nucseg.training.finetune.start",
     "relabel": "napari_nucseg.inference.segment",

@@ -15,3 +15,6 @@ CancelCheck: TypeAlias = Callable[[], bool]
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 LabelArray: TypeAlias = npt.NDArray[np.integer[Any]]
 AnyArray: TypeAlias = npt.NDArray[Any]
+
+Window: TypeAlias = tuple[slice, slice]
+"""Rows (Y) and columns (X) of a plane."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray
+from napari_nucseg._types import AnyArray, Window
 from napari_nucseg.errors import InputError
 
 KNOWN_AXES = "TZCYXS"
@@ -181,7 +181,7 @@ class Planes:
         self,
         image: Any,
         index: tuple[int, ...],
-        window: tuple[slice, slice] = (slice(None), slice(None)),
+        window: Window = (slice(None), slice(None)),
     ) -> AnyArray:
         """Read one plane or a window of it, and nothing but that from a lazy array.
 

@@ -62,3 +62,8 @@ class EngineError(NucsegError):
 
 class Cancelled(NucsegError):
     """The caller's `cancelled()` returned true; nothing was written."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a library says went wrong; the kind of error if it is empty."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -7,18 +7,17 @@ command line and saved records are made from them.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
+from napari_nucseg.frozen import Frozen
 from napari_nucseg.params import DEFAULT_MODEL, build_params
 
 ADVANCED: dict[str, JsonValue] = {"advanced": True}
 """Marks the fields that a form shows on demand only."""
 
 
-class FineTuneParams(BaseModel):
-    """How to fine-tune. Frozen: a model keeps exactly the parameters it was made with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class FineTuneParams(Frozen):
+    """How to fine-tune; a model keeps exactly the parameters it was made with."""
 
     model: str = Field(
         default=DEFAULT_MODEL,

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from napari_nucseg.errors import InputError
+from napari_nucseg.frozen import Frozen
 
 Params = TypeVar("Params", bound=BaseModel)
 
@@ -46,10 +47,8 @@ _NOUNS = {bool: "true or false", int: "a whole number", float: "a number", str: 
 _DIAMETER = re.compile(r"^\s*([0-9]*\.?[0-9]+)\s*([^\s0-9.]*)\s*$")
 
 
-class SegmentParams(BaseModel):
-    """How to segment. Frozen: a result keeps exactly the parameters it was made with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class SegmentParams(Frozen):
+    """How to segment; a result keeps exactly the parameters it was made with."""
 
     model: str = Field(
         default=DEFAULT_MODEL,

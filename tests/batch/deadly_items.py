@@ -4,7 +4,8 @@ import os
 import signal
 from dataclasses import dataclass
 
-from napari_nucseg.batch.items import FileItem, ZarrItem
+from napari_nucseg.batch.file_item import FileItem
+from napari_nucseg.batch.zarr_items import ZarrItem
 from napari_nucseg.errors import DiskFull
 from napari_nucseg.io.leftovers import PARTIAL, hidden_beside
 

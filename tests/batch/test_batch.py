@@ -17,12 +17,12 @@ import napari_nucseg
 from napari_nucseg import segment, segment_batch, segment_large
 from napari_nucseg.batch import results
 from napari_nucseg.batch.batch import LOCK, Batch
-from napari_nucseg.batch.items import FileItem
+from napari_nucseg.batch.file_item import FileItem
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.work import Work, segment_on_worker
 from napari_nucseg.errors import Cancelled, InputError, ModelError, ReadError, WriteError
 from napari_nucseg.io.lock import give_back, take_lock
-from napari_nucseg.io.summary import COLUMNS, PLACE, Summary
+from napari_nucseg.io.summary import COLUMNS, PLACE, SummaryTable
 from napari_nucseg.params import SegmentParams, make_params
 
 
@@ -349,7 +349,7 @@ def no_space_for_labels(monkeypatch):
         raise WriteError("no space")
 
     with monkeypatch.context() as patched:
-        patched.setattr("napari_nucseg.batch.items.write_labels", fail)
+        patched.setattr("napari_nucseg.batch.file_item.write_labels", fail)
         yield
 
 
@@ -656,7 +656,7 @@ def test_what_a_stopped_run_did_not_replace_is_of_its_old_parameters(
 ):
     run(images, output, diameter="14")
     if killed:  # it does not come to tidy the table
-        monkeypatch.setattr(Summary, "replace", lambda *_: None)
+        monkeypatch.setattr(SummaryTable, "replace", lambda *_: None)
     done = []
     batch = Batch.plan([images], output, SegmentParams(diameter="20"), overwrite=True)
     with pytest.raises(Cancelled):
@@ -741,7 +741,7 @@ def test_looking_up_what_is_finished_does_not_grow_with_the_square(tmp_path, out
         sources.append(folder / "x.tif")
     output.mkdir()
     batch = Batch.plan(sources, output, SegmentParams())
-    summary = Summary(output / "summary.csv")
+    summary = SummaryTable(output / "summary.csv")
     rows = [
         dict.fromkeys((*COLUMNS, *PLACE), "")
         | {"file": item.file, "nuclei": "1", "status": "ok", "labels": item.labels.name}

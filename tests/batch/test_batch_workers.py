@@ -11,12 +11,13 @@ from deadly_items import DeadlyItem, DeadlyZarrItem, FullDiskItem, OddItem, Shor
 from distributed import Client, LocalCluster
 from plates import multiscale
 
-from napari_nucseg import cluster, segment, segment_batch
+from napari_nucseg import segment, segment_batch
 from napari_nucseg._opencv import cv2
 from napari_nucseg.batch import work
 from napari_nucseg.batch.batch import Batch
-from napari_nucseg.batch.items import FileItem
+from napari_nucseg.batch.file_item import FileItem
 from napari_nucseg.batch.outcome import Status
+from napari_nucseg.cluster import clients
 from napari_nucseg.errors import Cancelled, WorkerError, WriteError
 from napari_nucseg.inference import engine
 from napari_nucseg.params import SegmentParams
@@ -164,7 +165,7 @@ def test_an_error_of_any_kind_keeps_its_traceback(client, images, output, table)
 
 
 def test_workers_with_another_version(client, images, output, monkeypatch):
-    monkeypatch.setattr(cluster, "describe_worker", describe_other)
+    monkeypatch.setattr(clients, "describe_worker", describe_other)
     with pytest.raises(WorkerError, match="has another version or another model 'nuclei'"):
         segment_batch(images, output, scheduler=client)
     assert not (output / "summary.csv").exists()
@@ -177,7 +178,7 @@ def describe_other(model):
 
 
 def test_a_scheduler_that_cannot_be_reached(images, output, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr(clients, "CONNECT_TIMEOUT", 0.5)
     with pytest.raises(WorkerError, match=r"scheduler 'tcp://127\.0\.0\.1:1' cannot be reached"):
         segment_batch(images, output, scheduler="tcp://127.0.0.1:1")
     with pytest.raises(WorkerError, match="Expected the address"):
@@ -185,7 +186,7 @@ def test_a_scheduler_that_cannot_be_reached(images, output, monkeypatch):
 
 
 def test_a_scheduler_without_workers(images, output, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr(clients, "CONNECT_TIMEOUT", 0.5)
     with LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as empty:
         address = empty.scheduler_address
         with pytest.raises(WorkerError, match="has no workers; start some with `dask worker"):

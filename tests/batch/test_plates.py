@@ -14,7 +14,7 @@ from napari_nucseg.batch.outcome import Status
 from napari_nucseg.errors import ReadError, WriteError
 from napari_nucseg.io.earlier import remove_bare_plate
 from napari_nucseg.io.plate import is_plate, list_fields, read_ome
-from napari_nucseg.io.plate_field import read_field, write_field
+from napari_nucseg.io.plate_field import field_with, read_field
 
 FIELDS = [(well, name) for well, names in WELLS.items() for name in names]
 
@@ -174,6 +174,11 @@ def test_overwrite(plate, output):
     assert batch.counts == {Status.OK: 3}
     assert not read_field(output / "screen_labels.zarr" / "A/1/0").pixels().any()
     assert not list(output.rglob("*.partial"))
+
+
+def write_field(*arguments, overwrite):
+    with field_with(*arguments, overwrite=overwrite):
+        pass
 
 
 def test_the_old_field_stays_if_the_new_one_cannot_take_its_place(plate, tmp_path, monkeypatch):

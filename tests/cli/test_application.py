@@ -73,7 +73,7 @@ def test_training_under_a_name_that_no_model_can_have(run, tmp_path):
 
 def test_training_that_is_there_already(run, tmp_path, output):
     (output / "checkpoints").mkdir(parents=True)
-    from napari_nucseg.training.trainer import STATE
+    from napari_nucseg.training.checkpoint import STATE
 
     (output / "checkpoints" / STATE).write_text("{}")
     result = run("train", tmp_path, "--output", output)

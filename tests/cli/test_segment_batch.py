@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 import napari_nucseg
-from napari_nucseg.batch import items
+from napari_nucseg.batch import file_item
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def test_not_enough_memory(run, images, output, rows, monkeypatch):
             raise MemoryError
         return original(path)
 
-    original = items.read_image
-    monkeypatch.setattr(items, "read_image", read)
+    original = file_item.read_image
+    monkeypatch.setattr(file_item, "read_image", read)
     assert run("segment", images, "--output", output).exit_code == 1
     assert "does not fit into memory" in rows()["b.tif"]["message"]
     assert labels(output) == ["a_labels.tif", "c_labels.tif"]

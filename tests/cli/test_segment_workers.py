@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 import zarr
 
-from napari_nucseg import cluster
+from napari_nucseg.cluster import clients
 
 
 def test_workers_and_scheduler_exclude_each_other(run, image, output):
@@ -21,7 +21,7 @@ def test_workers_and_scheduler_exclude_each_other(run, image, output):
 
 
 def test_a_scheduler_that_cannot_be_reached(run, image, output, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr(clients, "CONNECT_TIMEOUT", 0.5)
     result = run("segment", image, "--output", output, "--scheduler", "tcp://127.0.0.1:1")
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from napari_nucseg.errors import ReadError
-from napari_nucseg.io.inputs import find_inputs, output_stems
+from napari_nucseg.io.inputs import find_inputs
+from napari_nucseg.io.stems import output_stems
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import csv
 import pytest
 
 from napari_nucseg.errors import ReadError, WriteError
-from napari_nucseg.io.summary import Summary, read_rows
+from napari_nucseg.io.summary import SummaryTable, read_rows
 
 
 def rows(path):
@@ -13,7 +13,7 @@ def rows(path):
 
 def test_every_row_is_on_the_disk_at_once(tmp_path):
     path = tmp_path / "summary.csv"
-    summary = Summary(path)
+    summary = SummaryTable(path)
     header = ["file", "nuclei", "diameter", "diameter_estimated", "seconds", "status", "message"]
     header += ["parameters", "labels"]
     assert rows(path) == [header]
@@ -31,9 +31,9 @@ def test_existing_table_is_kept_unless_told(tmp_path):
     path = tmp_path / "summary.csv"
     path.write_text("mine")
     with pytest.raises(WriteError, match=r"summary\.csv exists already"):
-        Summary(path)
+        SummaryTable(path)
     assert path.read_text() == "mine"
-    Summary(path, overwrite=True)
+    SummaryTable(path, overwrite=True)
     assert len(rows(path)) == 1
 
 
@@ -48,7 +48,7 @@ def test_a_table_from_before_there_were_diameters(tmp_path, place):
     (row,) = read_rows(path)
     assert (row["nuclei"], row["parameters"], row["labels"]) == ("12", "k", "a_labels.tif")
     assert row["diameter"] == row["diameter_estimated"] == ""
-    Summary(path, overwrite=True, rows=[row])
+    SummaryTable(path, overwrite=True, rows=[row])
     assert path.read_text() == (
         f"file,{place}nuclei,diameter,diameter_estimated,seconds,status,message,parameters,labels\n"
         f"a.tif,{values}12,,,1.235,ok,,k,a_labels.tif\n"
@@ -67,7 +67,7 @@ def test_an_empty_file_has_no_rows(tmp_path):
 def test_folder_that_vanished(tmp_path):
     folder = tmp_path / "out"
     folder.mkdir()
-    summary = Summary(folder / "summary.csv")
+    summary = SummaryTable(folder / "summary.csv")
     summary.path.unlink()
     folder.rmdir()
     with pytest.raises(WriteError, match=r"Cannot write .*summary\.csv: No such file"):

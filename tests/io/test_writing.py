@@ -6,10 +6,15 @@ import tifffile
 
 from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.io.reading import read_image
-from napari_nucseg.io.writing import prepare_output, prepared_output, write_labels, write_maps
+from napari_nucseg.io.writing import maps_with, prepare_output, prepared_output, write_labels
 
 RNG = np.random.default_rng(0)
 SIZES = {"T": 2, "Z": 3, "C": 4, "Y": 20, "X": 30}
+
+
+def write_maps(path, maps, axes, pixel_size=None, *, overwrite=False):
+    with maps_with(path, maps, axes, pixel_size or {}, overwrite=overwrite):
+        pass
 
 
 def labels_of(axes, largest=500):

@@ -10,7 +10,7 @@ from napari_nucseg import segment, segment_large
 from napari_nucseg.errors import Cancelled
 from napari_nucseg.evaluation import match
 from napari_nucseg.large.plan import SMALLEST_CHUNK
-from napari_nucseg.large.work import Work
+from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.sample_data import fluorescence_field, histology_field
 
 
@@ -211,7 +211,7 @@ def test_what_is_left_out_is_told_by_a_run_that_goes_on(source, target, field):
             cancelled=lambda: len(done) > 6,
             **options,
         )
-    assert Work.beside(target).found()
+    assert WorkFolder.beside(target).found()
 
     result = segment_large(source, target, **options)
 

@@ -14,7 +14,7 @@ import napari_nucseg
 from napari_nucseg import segment_large
 from napari_nucseg.errors import BlocksFailed, Cancelled, DiskFull, InputError, WriteError
 from napari_nucseg.large.block import Run
-from napari_nucseg.large.work import PLAN, Work
+from napari_nucseg.large.work_folder import PLAN, WorkFolder
 
 OPTIONS = {"diameter": 18, "block": 96, "overlap": 64}
 BLOCKS = 12
@@ -29,13 +29,13 @@ def undisturbed(source, tmp_path):
 
 
 def found(target):
-    work = Work.beside(target)
+    work = WorkFolder.beside(target)
     return work.found() if work.path.exists() else set()
 
 
 def nuclei_in(target, blocks):
     """Return how many nuclei of an unfinished run lie in some of its blocks."""
-    work = Work.beside(target)
+    work = WorkFolder.beside(target)
     grid = work.read_plan().grid
     return sum(work.read_nuclei(i).count_in(grid.at(i).inner) for i in blocks)
 
@@ -49,7 +49,7 @@ def cancel_after(blocks):
 def test_the_same_call_gives_the_same_bytes(source, target, undisturbed):
     segment_large(source, target, **OPTIONS)
     assert content_of(target) == undisturbed
-    assert not Work.beside(target).path.exists()
+    assert not WorkFolder.beside(target).path.exists()
 
 
 def test_a_pyramid_that_cannot_be_made_is_no_result(source, target, monkeypatch):
@@ -101,7 +101,7 @@ def test_whatever_is_missing_is_done_again(source, target, undisturbed):
     progress, cancelled = cancel_after(BLOCKS)
     with pytest.raises(Cancelled):
         segment_large(source, target, progress=progress, cancelled=cancelled, **OPTIONS)
-    work = Work.beside(target)
+    work = WorkFolder.beside(target)
     for index in (0, 5, 11):
         (work.path / "nuclei" / f"{index}.npz").unlink()
     (work.path / "nuclei" / ".7.npz.1.part").write_bytes(b"half a file")
@@ -163,7 +163,7 @@ def test_another_version_is_refused(source, target, monkeypatch):
     monkeypatch.setattr(napari_nucseg, "__version__", "99")
     with pytest.raises(WriteError, match="now '99'"):
         segment_large(source, target, **OPTIONS)
-    (Work.beside(target).path / PLAN).write_text("{}")
+    (WorkFolder.beside(target).path / PLAN).write_text("{}")
     with pytest.raises(WriteError, match="is not the plan of a run that this version knows"):
         segment_large(source, target, **OPTIONS)
 
@@ -244,14 +244,14 @@ def test_two_runs_do_not_share_a_target(source, target, undisturbed):
     segment_large(source, target, progress=progress, **OPTIONS)
     assert refused
     assert content_of(target) == undisturbed
-    assert not Work.beside(target).path.exists()
+    assert not WorkFolder.beside(target).path.exists()
 
 
 def test_marks_of_a_result_that_is_gone_count_for_nothing(source, target, undisturbed, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(Work, "remove", lambda _: None)  # killed before the last step
+        patch.setattr(WorkFolder, "remove", lambda _: None)  # killed before the last step
         segment_large(source, target, **OPTIONS)
-    assert len(Work.beside(target).written()) == BLOCKS
+    assert len(WorkFolder.beside(target).written()) == BLOCKS
     segment_large(source, target, overwrite=True, **OPTIONS)
     assert content_of(target) == undisturbed
 
@@ -260,7 +260,7 @@ def test_a_damaged_block_is_found_once_more(source, target, undisturbed):
     progress, cancelled = cancel_after(7)
     with pytest.raises(Cancelled):
         segment_large(source, target, progress=progress, cancelled=cancelled, **OPTIONS)
-    for path in (Work.beside(target).path / "nuclei").glob("*.npz"):
+    for path in (WorkFolder.beside(target).path / "nuclei").glob("*.npz"):
         path.write_bytes(path.read_bytes()[:50])
     segment_large(source, target, **OPTIONS)
     assert content_of(target) == undisturbed

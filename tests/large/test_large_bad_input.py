@@ -10,7 +10,7 @@ from stores import content_of, read_labels, write_ome
 
 from napari_nucseg import segment_large
 from napari_nucseg.errors import BlocksFailed, InputError, ReadError
-from napari_nucseg.large.work import Work
+from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.sample_data import fluorescence_field
 
 OPTIONS = {"diameter": 18, "block": 96, "overlap": 64}
@@ -32,7 +32,7 @@ def test_a_chunk_that_goes_bad_fails_its_blocks_only(source, target, tmp_path, c
     with pytest.raises(BlocksFailed) as failed:
         segment_large(source, target, progress=go_bad, **OPTIONS)
     message = str(failed.value)
-    assert len(Work.beside(target).found()) == 10
+    assert len(WorkFolder.beside(target).found()) == 10
     assert "2 of 12 blocks failed" in message
     assert "Y 192-288, X 288-336: " in message
     assert f"Cannot read {source}: a chunk is damaged" in message
@@ -49,7 +49,7 @@ def test_a_chunk_that_is_bad_from_the_start(source, target, whole, monkeypatch):
     chunk.write_bytes(b"damaged")
     with pytest.raises(BlocksFailed, match="2 of 12 blocks failed"):
         segment_large(source, target, **OPTIONS)
-    assert len(Work.beside(target).found()) == 10
+    assert len(WorkFolder.beside(target).found()) == 10
     chunk.write_bytes(sound)
     result = segment_large(source, target, **OPTIONS)
     assert result.count == pytest.approx(whole.count, abs=1)  # intensities of what was sound
@@ -60,7 +60,7 @@ def test_nothing_can_be_read(source, target):
         chunk.write_bytes(b"damaged")
     with pytest.raises(ReadError, match=r"Cannot read .*: a chunk is damaged"):
         segment_large(source, target, **OPTIONS)
-    assert not Work.beside(target).path.exists()
+    assert not WorkFolder.beside(target).path.exists()
 
 
 def test_missing_chunks_are_empty_and_mentioned(source, target, field):
@@ -164,7 +164,7 @@ def test_a_nucleus_larger_than_the_overlap(target):
 def test_options_that_cannot_be(source, target, options, message):
     with pytest.raises(InputError, match=message):
         segment_large(source, target, **options)
-    assert not Work.beside(target).path.exists()
+    assert not WorkFolder.beside(target).path.exists()
 
 
 def test_a_model_that_sees_whole_images_only(source, target, tmp_path):

@@ -8,10 +8,11 @@ import pytest
 from distributed import Client, LocalCluster
 from stores import content_of, write_ome
 
-from napari_nucseg import cluster, segment_large
+from napari_nucseg import segment_large
+from napari_nucseg.cluster import clients
 from napari_nucseg.errors import Cancelled, InputError, WorkerError
 from napari_nucseg.large import block
-from napari_nucseg.large.work import PLAN, Work
+from napari_nucseg.large.work_folder import PLAN, WorkFolder
 
 OPTIONS = {"diameter": 18, "block": 96, "overlap": 64}
 BLOCKS = 12
@@ -73,7 +74,7 @@ def test_a_cluster_by_its_address_goes_on_with_what_threads_began(client, source
             cancelled=lambda: bool(done) and done[-1] >= 3,
             **OPTIONS,
         )
-    began = Work.beside(target).found()
+    began = WorkFolder.beside(target).found()
     assert 3 <= len(began) < BLOCKS
     segment_large(source, target, scheduler=client.scheduler.address, **OPTIONS)
     assert content_of(target) == alone
@@ -90,7 +91,7 @@ def test_cancelling_a_cluster_keeps_finished_blocks(client, source, target, alon
             cancelled=lambda: bool(done) and done[-1] >= 2,
             **OPTIONS,
         )
-    assert len(Work.beside(target).found()) >= 2
+    assert len(WorkFolder.beside(target).found()) >= 2
     assert not target.exists()
     segment_large(source, target, scheduler=client, **OPTIONS)
     assert content_of(target) == alone
@@ -108,7 +109,7 @@ def test_workers_that_do_not_see_the_folder(client, source, target, monkeypatch)
 
 
 def test_a_plan_of_another_run_is_not_worked_on(source, target):
-    work = Work.beside(target)
+    work = WorkFolder.beside(target)
     with pytest.raises(Cancelled):
         segment_large(source, target, cancelled=lambda: (work.path / PLAN).exists(), **OPTIONS)
     with pytest.raises(WorkerError, match="another one than that of this run"):
@@ -116,10 +117,10 @@ def test_a_plan_of_another_run_is_not_worked_on(source, target):
 
 
 def test_a_scheduler_that_cannot_be_reached(source, target, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr(clients, "CONNECT_TIMEOUT", 0.5)
     with pytest.raises(WorkerError, match=r"scheduler 'tcp://127\.0\.0\.1:1' cannot be reached"):
         segment_large(source, target, scheduler="tcp://127.0.0.1:1")
-    assert not Work.beside(target).path.exists()
+    assert not WorkFolder.beside(target).path.exists()
 
 
 def test_arguments_that_contradict_each_other(source, target, field):

@@ -13,7 +13,7 @@ from napari_nucseg import segment, segment_large
 from napari_nucseg.errors import Cancelled
 from napari_nucseg.evaluation import match
 from napari_nucseg.large.block import Run
-from napari_nucseg.large.work import Work
+from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.linking import link_labels
 from napari_nucseg.params import SegmentParams
 from napari_nucseg.sample_data import time_lapse, z_stack
@@ -141,7 +141,7 @@ def test_a_run_that_is_stopped_while_linking_goes_on(
     monkeypatch.setattr(Run, method, lambda run, item: calls.append(item) or call(run, item))
     with pytest.raises(Cancelled):
         segment_large(source, target, cancelled=lambda: len(calls) > 4, **options)
-    work = Work.beside(target)
+    work = WorkFolder.beside(target)
     finished = work.counted() if method == "count" else work.written()
     assert finished
     assert work.links.exists() == (method == "write")
@@ -171,7 +171,7 @@ def test_a_process_that_is_killed_while_linking(tmp_path, target, volume):
     command = [sys.executable, "-c", KILLED, str(source), str(target)]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert 0 < len(Work.beside(target).counted()) < 4
+    assert 0 < len(WorkFolder.beside(target).counted()) < 4
     segment_large(source, target, **options)
     assert content_of(target) == content_of(undisturbed)
 
@@ -185,7 +185,7 @@ def test_what_is_damaged_is_done_once_more(volume, target, tmp_path, monkeypatch
         patch.setattr(Run, "write", None)
         with pytest.raises(TypeError):
             segment_large(volume.image, target, "ZYX", **options)
-    work = Work.beside(target)
+    work = WorkFolder.beside(target)
     files = list(work.path.glob(damaged))
     assert files
     for file in files:

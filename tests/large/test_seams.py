@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from napari_nucseg.errors import Cancelled, InputError
-from napari_nucseg.large import seams
+from napari_nucseg.large import numbering
 from napari_nucseg.large.geometry import BlockGrid
 from napari_nucseg.large.nuclei import Nuclei
-from napari_nucseg.large.seams import SeamCounts, number_nuclei
+from napari_nucseg.large.numbering import number_nuclei
+from napari_nucseg.large.seams import SeamCounts
 
 GRID = BlockGrid((), (64, 64), 32, 16)
 """Four blocks of a plane."""
@@ -140,7 +141,7 @@ def test_too_many_nuclei(monkeypatch):
     labels = np.zeros((64, 64), np.int32)
     square(labels, 1, 0, 0)
     square(labels, 2, 40, 40)
-    monkeypatch.setattr(seams, "LARGEST_ID", 1)
+    monkeypatch.setattr(numbering, "LARGEST_ID", 1)
     with pytest.raises(InputError, match="2 nuclei; at most 1 ids"):
         number(GRID, see(GRID, labels))
 

@@ -23,7 +23,8 @@ from napari_nucseg.registry import (
     rename_model,
     save_model,
 )
-from napari_nucseg.registry.store import LEFTOVER_AGE, new_model
+from napari_nucseg.registry.folders import LEFTOVER_AGE
+from napari_nucseg.registry.store import new_model
 
 BUNDLED = ["nuclei"]
 
@@ -255,7 +256,7 @@ def test_the_old_model_stays_if_it_cannot_be_removed(source, own_models, monkeyp
     def refuse(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(registry.store, "_discard", refuse)
+    monkeypatch.setattr(registry.store, "discard", refuse)
     with pytest.raises(WriteError, match="'ours' was made, but 'mine' cannot be removed from"):
         rename_model("mine", "ours")
 

@@ -20,7 +20,7 @@ def test_reliability_counts_pixels_in_equal_steps():
     probability = np.array([0.05, 0.05, 0.05, 0.05, 0.95, 0.95])
     true = np.array([False, False, False, True, True, True])
 
-    measured = reliability(probability, true, bins=10)
+    measured = reliability(probability, true)
 
     assert measured.observed[0] == pytest.approx(1 / 4)
     assert measured.observed[9] == pytest.approx(1.0)

@@ -10,7 +10,8 @@ import tifffile
 from small_data import draw_disks, make_item, write_folder
 
 from napari_nucseg.errors import DatasetError
-from napari_nucseg.training.dataset import load_folder, median_diameter, split_by_group
+from napari_nucseg.training.dataset import load_folder, median_diameter
+from napari_nucseg.training.split import split_by_group
 
 
 def _write_index(folder, rows):

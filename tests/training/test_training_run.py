@@ -17,9 +17,11 @@ from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import open_model
 from napari_nucseg.model.network import build_network, encoder_layers
 from napari_nucseg.training import generated, run
-from napari_nucseg.training.dataset import load_folder, split_by_group
+from napari_nucseg.training.checkpoint import STATE
+from napari_nucseg.training.dataset import load_folder
 from napari_nucseg.training.recipes import Recipe, make_recipe
-from napari_nucseg.training.trainer import STATE, Trainer
+from napari_nucseg.training.split import split_by_group
+from napari_nucseg.training.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from napari_nucseg.inference import job, samples
 from napari_nucseg.inference.engine import LiteRTEngine
 from napari_nucseg.large import rule
 from napari_nucseg.large.rule import reason_for_blocks
-from napari_nucseg.large.work import Work
+from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.sample_data import fluorescence_field
 from napari_nucseg.widgets import _growing, _large_run
 from napari_nucseg.widgets._growing import coarseness, take_coarse
@@ -221,7 +221,7 @@ def test_cancel_and_go_on(bench, source, tmp_path, monkeypatch, notices):
     predict, asked = LiteRTEngine.predict, []
 
     def predict_until_a_block_is_done(self, tile):
-        work = Work.beside(tmp_path / "slide_nuclei.ome.zarr")
+        work = WorkFolder.beside(tmp_path / "slide_nuclei.ome.zarr")
         if not asked and (work.path / "nuclei").is_dir() and work.found():
             asked.append(True)
             bench.widget.cancel()
@@ -233,7 +233,7 @@ def test_cancel_and_go_on(bench, source, tmp_path, monkeypatch, notices):
     assert names(bench) == ["slide"]
     assert "Run goes on" in bench.status
     assert notices == []
-    found = Work.beside(tmp_path / "slide_nuclei.ome.zarr").found()
+    found = WorkFolder.beside(tmp_path / "slide_nuclei.ome.zarr").found()
     assert found
 
     show = bench.widget._show_blocks
@@ -267,7 +267,7 @@ def test_cancel_while_intensities_are_measured(bench, source, tmp_path, monkeypa
     assert len(reads) == 1
     assert names(bench) == ["slide"]
     assert notices == []
-    assert not Work.beside(tmp_path / "slide_nuclei.ome.zarr").path.exists()
+    assert not WorkFolder.beside(tmp_path / "slide_nuclei.ome.zarr").path.exists()
     measuring.clear()
     monkeypatch.setattr(job, "take_samples", take)
     assert bench.run().name == "slide nuclei"
@@ -283,7 +283,7 @@ def test_cancel_while_the_diameter_is_estimated(bench, source, slow_network):
     go_on.set()
     bench.wait()
     assert names(bench) == ["slide"]
-    assert not Work.beside(bench.widget.large_form.target()).path.exists()
+    assert not WorkFolder.beside(bench.widget.large_form.target()).path.exists()
 
 
 def test_nothing_is_overwritten_without_the_box(bench, source, tmp_path, notices):

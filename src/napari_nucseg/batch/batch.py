@@ -15,20 +15,17 @@ from napari_nucseg.batch.executors import (
     WorkersExecutor,
 )
 from napari_nucseg.batch.existing import look_up, with_what_came_along
-from napari_nucseg.batch.items import (
-    FieldItem,
-    FileItem,
-    Item,
-    find_items,
-    protect_inputs,
-)
+from napari_nucseg.batch.finding import find_items
+from napari_nucseg.batch.items import Item, protect_inputs
 from napari_nucseg.batch.order import run_items
 from napari_nucseg.batch.outcome import TRACEBACKS, Outcome, Status
 from napari_nucseg.batch.record import RECORD, ParameterRecord
 from napari_nucseg.batch.results import Results, Row, labels_name
 from napari_nucseg.batch.tracebacks import Tracebacks
 from napari_nucseg.batch.work import Work, load_network
-from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
+from napari_nucseg.batch.zarr_items import FieldItem
+from napari_nucseg.cluster.clients import check_workers, opened_client
+from napari_nucseg.cluster.worker import threads_each
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.io.earlier import remove_bare_plate
@@ -36,7 +33,7 @@ from napari_nucseg.io.leftovers import clear_leftovers
 from napari_nucseg.io.lock import give_back, take_lock
 from napari_nucseg.io.pixel_size import check_pixel_size
 from napari_nucseg.io.place import given_place
-from napari_nucseg.io.summary import Summary
+from napari_nucseg.io.summary import SummaryTable
 from napari_nucseg.io.writing import prepare_output
 from napari_nucseg.params import SegmentParams, check_whole
 
@@ -148,7 +145,7 @@ class Batch:
         started: Callable[[Item], None] = lambda _: None,
         tiles: Progress | None = None,
         finished: Callable[[Item, Outcome], None] = lambda _item, _outcome: None,
-        cancelled: CancelCheck = lambda: False,
+        cancelled: CancelCheck | None = None,
     ) -> None:
         """Segment the images; one that fails is tried once more and does not stop the rest.
 
@@ -163,7 +160,7 @@ class Batch:
             Called with each item, and with its outcome.
         tiles : callable, optional
             Progress within an image; not with workers.
-        cancelled : callable
+        cancelled : callable, optional
             Asked between tiles.
 
         Raises
@@ -223,7 +220,7 @@ class Batch:
         started: Callable[[Item], None],
         tiles: Progress | None,
         finished: Callable[[Item, Outcome], None],
-        cancelled: CancelCheck,
+        cancelled: CancelCheck | None,
     ) -> None:
         self._tracebacks = Tracebacks(self.summary.with_name(TRACEBACKS))
         self.items = [with_what_came_along(i, self.results, self.record) for i in self.items]
@@ -231,48 +228,47 @@ class Batch:
         self.results.forget_untrue(self.items, self.summary.parent)
         fields = [item for item in self.items if isinstance(item, FieldItem)]
         to_do = any(outcome is None for outcome in known.values())
-        with self._executor(workers if to_do else 1, scheduler if to_do else None) as make:
+        where = (workers, scheduler) if to_do else (1, None)
+        with self._executor(*where, started, tiles, cancelled) as executor:
             if to_do:
                 self.record.write()
                 if self.work.overwrite:
                     self._tracebacks.remove_earlier()
                 self._prepare_plates(fields)
             rows = self.results.rows
-            summary = Summary(self.summary, overwrite=True, rows=rows, plates=bool(fields))
+            table = SummaryTable(self.summary, overwrite=True, rows=rows, plates=bool(fields))
             try:
-                self._run_items(summary, known, make(started, tiles, cancelled), finished)
+                self._run_items(table, known, executor, finished)
             finally:
                 self._tidy_plates(fields)
                 if self.results.superseded:
                     with suppress(WriteError):  # the next run tells which rows are true
-                        summary.replace(self.results.rows)
+                        table.replace(self.results.rows)
 
     def _run_items(
         self,
-        summary: Summary,
+        table: SummaryTable,
         known: dict[str, Outcome | None],
         executor: Executor,
         finished: Callable[[Item, Outcome], None],
     ) -> None:
         try:
             for item, outcome in run_items(self.items, known, executor):
-                self._add(summary, item, outcome)
+                self._add(table, item, outcome)
                 finished(item, outcome)
                 self._check_space(outcome)
         finally:  # a full disk or Ctrl-C leaves nothing at work on a cluster
             late = [one for one in executor.stop() if one[1].status is Status.OK]
             for item, outcome in late:  # all rows first: `finished` may raise once more
                 with suppress(WriteError):  # a full disk is said already
-                    self._add(summary, item, outcome)
+                    self._add(table, item, outcome)
             for item, outcome in late:
                 finished(item, outcome)
 
     def _clear_leftovers(self) -> None:
         paths = [self.summary, self.record.path]
         for item in self.items:
-            paths += [item.labels, item.probability]
-            if isinstance(item, FileItem):
-                paths.append(item.tracks)
+            paths += filter(None, (item.labels, item.probability, item.tracks))
         clear_leftovers(paths)
 
     def _check_space(self, outcome: Outcome) -> None:
@@ -285,35 +281,26 @@ class Batch:
 
     @contextmanager
     def _executor(
-        self, workers: int, scheduler: "str | Client | None"
-    ) -> Iterator[Callable[..., Executor]]:
-        """Yield what makes the executor from ``started, tiles, cancelled``."""
-        if scheduler is None and workers == 1:
-            yield lambda started, tiles, cancelled: CallerExecutor(
-                self.work, started, tiles, cancelled
-            )
-            return
-
-        def make(
-            started: Callable[[Item], None], _: Progress | None, cancelled: CancelCheck
-        ) -> Executor:
-            threads = threads_each(workers) if scheduler is None else None
-            return WorkersExecutor(client, self.work, threads, started, cancelled)
-
-        if scheduler is None:
-            opened = local_client(workers)
-        elif isinstance(scheduler, str):
-            opened = connected_client(scheduler)
-        else:
-            opened = _as_it_is(scheduler)
-        with opened as client:
+        self,
+        workers: int,
+        scheduler: "str | Client | None",
+        started: Callable[[Item], None],
+        tiles: Progress | None,
+        cancelled: CancelCheck | None,
+    ) -> Iterator[Executor]:
+        """Yield what works on the images."""
+        with opened_client(None if workers == 1 else workers, scheduler) as client:
+            if client is None:
+                yield CallerExecutor(self.work, started, tiles, cancelled)
+                return
             check_workers(client, self.work.params.model)
-            yield make
+            threads = threads_each(workers) if scheduler is None else None
+            yield WorkersExecutor(client, self.work, threads, started, cancelled)
 
     def _prepare_plates(self, fields: Sequence[FieldItem]) -> None:
         from napari_nucseg.io.plate_field import prepare_plate
 
-        plates = {(item.field.plate, *item.plates) for item in fields}
+        plates = {(item.plate, *item.plates) for item in fields}
         for source, labels, probability in sorted(plates):
             prepare_plate(labels, source)
             if self.work.params.probabilities:
@@ -325,13 +312,13 @@ class Batch:
             for plate in {item.plates[1] for item in fields if item.mapped}:
                 remove_bare_plate(plate)
 
-    def _add(self, summary: Summary, item: Item, outcome: Outcome) -> None:
+    def _add(self, table: SummaryTable, item: Item, outcome: Outcome) -> None:
         """Count an outcome and write its row, unless there is one already."""
         row = self.results.of(item)
         status = outcome.status
         if status is not Status.SKIPPED or row is None or row["status"] == Status.FAILED:
             lie_there = status is not Status.FAILED or row is not None
-            added = summary.add(
+            added = table.add(
                 item.file,
                 nuclei=outcome.nuclei,
                 seconds=outcome.seconds,
@@ -364,9 +351,3 @@ class Batch:
         if self.work.overwrite:
             return None
         return look_up(item, self.work.params, self.results, self.record)
-
-
-@contextmanager
-def _as_it_is(client: "Client") -> Iterator["Client"]:
-    """Yield the user's own client, which stays open."""
-    yield client

@@ -10,7 +10,8 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.items import Item
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.work import Work, segment_item, segment_on_worker, stop_run
-from napari_nucseg.cluster import ClusterCalls, result_of
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.cluster.calls import ClusterCalls, result_of
 from napari_nucseg.errors import Cancelled, WorkerDied, WorkerError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Finished = tuple[Item, Outcome]
 
 
 class Executor(Protocol):
-    """Works on items, at most `capacity` at a time."""
+    """Works on items, several at a time."""
 
     @property
     def free(self) -> int:
@@ -61,7 +62,7 @@ class CallerExecutor:
         Called with each item.
     tiles : callable or None
         Progress within an item.
-    cancelled : callable
+    cancelled : callable or None
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class CallerExecutor:
         work: Work,
         started: Callable[[Item], None],
         tiles: Progress | None,
-        cancelled: CancelCheck,
+        cancelled: CancelCheck | None,
     ) -> None:
         self._work, self._started, self._tiles, self._cancelled = work, started, tiles, cancelled
         self._item: Item | None = None
@@ -94,8 +95,7 @@ class CallerExecutor:
         if item is None:
             return []
         self._started(item)
-        if self._cancelled():
-            raise Cancelled("The batch was cancelled.")
+        check_cancelled(self._cancelled, "The batch was cancelled.")
         return [(item, segment_item(item, self._work, self._tiles, self._cancelled))]
 
     def stop(self) -> list[Finished]:
@@ -122,9 +122,9 @@ class WorkersExecutor:
         work: Work,
         threads: int | None,
         started: Callable[[Item], None],
-        cancelled: CancelCheck,
+        cancelled: CancelCheck | None,
     ) -> None:
-        self._client, self._work, self._threads = client, work, threads
+        self._work, self._threads = work, threads
         self._started, self._cancelled = started, cancelled
         self._run = uuid.uuid4().hex
         self._calls = ClusterCalls(client)
@@ -149,8 +149,7 @@ class WorkersExecutor:
     def wait(self) -> list[Finished]:
         """See `Executor`."""
         while True:
-            if self._cancelled():
-                raise Cancelled("The batch was cancelled.")
+            check_cancelled(self._cancelled, "The batch was cancelled.")
             if not self._ended:
                 self._ended += self._calls.collect(POLL)
             if self._ended:

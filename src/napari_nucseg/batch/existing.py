@@ -5,17 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
 
-from napari_nucseg.batch.items import (
-    FieldItem,
-    FileItem,
-    Item,
-    ZarrItem,
-    count_nuclei,
-    missing_results,
-)
+from napari_nucseg.batch.file_item import FileItem
+from napari_nucseg.batch.items import Item, count_nuclei, missing_results
 from napari_nucseg.batch.outcome import Outcome, Status
 from napari_nucseg.batch.record import EarlierRuns, ParameterRecord
 from napari_nucseg.batch.results import Results, Row
+from napari_nucseg.batch.zarr_items import FieldItem, ZarrItem
 from napari_nucseg.io.plate import metadata_file, read_record
 from napari_nucseg.params import SegmentParams
 
@@ -34,7 +29,7 @@ def look_up(
             "choose another Output, or Overwrite, which replaces them."
         )
         return Outcome(Status.FAILED, message=message)
-    if params.link_time and isinstance(item, FileItem) and item.tracks.is_dir():
+    if params.link_time and item.tracks is not None and item.tracks.is_dir():
         message = f"{item.tracks} is a folder, expected a place for a file; move or rename it."
         return Outcome(Status.FAILED, message=message)
     there = _status_of(item.labels)
@@ -96,7 +91,7 @@ def _is_older(item: Item) -> bool:
 def _in_the_way(item: Item, params: SegmentParams) -> str:
     """Return why results beside labels that are not there cannot be written, ``""`` if they can."""
     beside = [item.probability] if params.probabilities else []
-    if params.link_time and isinstance(item, FileItem):
+    if params.link_time and item.tracks is not None:
         beside.append(item.tracks)
     for path in beside:
         if os.path.lexists(path):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from napari_nucseg.batch.batch import SUMMARY
 from napari_nucseg.batch.existing import maps_came_along
-from napari_nucseg.batch.items import ZarrItem
 from napari_nucseg.batch.record import RECORD, EarlierRuns
 from napari_nucseg.batch.results import Results
+from napari_nucseg.batch.zarr_items import ZarrItem
 from napari_nucseg.io.earlier import remove_earlier
 from napari_nucseg.io.inputs import ZARR_LABELS_SUFFIX
 from napari_nucseg.large.result import LargeResult

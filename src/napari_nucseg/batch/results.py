@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from napari_nucseg.batch.items import FieldItem, Item
+from napari_nucseg.batch.items import Item
 from napari_nucseg.errors import ReadError, WriteError
 from napari_nucseg.io.inputs import LABELS_SUFFIX, PLATE_LABELS_SUFFIX, ZARR_LABELS_SUFFIX
 from napari_nucseg.io.summary import read_rows
@@ -118,8 +118,8 @@ class Results:
         """
         given = {item.file: item for item in items}
         for item in items:
-            if isinstance(item, FieldItem):  # its plate failed as a whole while it was damaged
-                given[os.path.abspath(item.field.plate)] = item
+            if item.plate is not None:  # which failed as a whole while it was damaged
+                given[os.path.abspath(item.plate)] = item
         for key, row in list(self._rows.items()):
             if _is_untrue(row, given.get(row["file"]), folder):
                 del self._rows[key]

@@ -102,7 +102,7 @@ def segment_batch(
         workers=workers,
         scheduler=scheduler,
         finished=finished,
-        cancelled=cancelled or (lambda: False),
+        cancelled=cancelled,
     )
     return batch
 

@@ -10,7 +10,7 @@ from napari_nucseg._opencv import cv2
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.batch.items import Item, count_nuclei, missing_results
 from napari_nucseg.batch.outcome import Outcome, Status
-from napari_nucseg.cluster import share_cores
+from napari_nucseg.cluster.worker import share_cores
 from napari_nucseg.errors import Cancelled, DiskFull, NucsegError
 from napari_nucseg.inference.callbacks import noting
 from napari_nucseg.inference.engine import start_engine

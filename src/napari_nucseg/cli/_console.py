@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -101,29 +101,24 @@ def batch_progress(n_files: int) -> Iterator[BatchProgress]:
         yield BatchProgress(n_files, bars)
 
 
-@contextmanager
-def training_progress() -> Iterator[_types.Progress]:
+def training_progress() -> AbstractContextManager[_types.Progress]:
     """Show one bar for all batches; without a terminal, one line for every 100."""
-    if not sys.stderr.isatty():
-        yield _show_line
-        return
-    with _bars() as bars:
-        task = bars.add_task("loading", total=None)
+    return _one_bar("loading", _show_line)
 
-        def show(done: int, total: int, message: str) -> None:
-            bars.update(task, completed=done, total=total, description=message)
 
-        yield show
+def blocks_progress() -> AbstractContextManager[_types.Progress]:
+    """Show one bar for all blocks; without a terminal, one line for every 5 %."""
+    return _one_bar("reading", _PercentLines().show)
 
 
 @contextmanager
-def blocks_progress() -> Iterator[_types.Progress]:
-    """Show one bar for all blocks; without a terminal, one line for every 5 %."""
+def _one_bar(first: str, line: _types.Progress) -> Iterator[_types.Progress]:
+    """Show one bar, described as `first` to begin with; without a terminal, call `line`."""
     if not sys.stderr.isatty():
-        yield _PercentLines().show
+        yield line
         return
     with _bars() as bars:
-        task = bars.add_task("reading", total=None)
+        task = bars.add_task(first, total=None)
 
         def show(done: int, total: int, message: str) -> None:
             bars.update(task, completed=done, total=total, description=message)

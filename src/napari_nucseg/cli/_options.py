@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from napari_nucseg.errors import InputError
 from napari_nucseg.io.place import given_place
-from napari_nucseg.params import Params, SegmentParams, bounds_of, build_params
+from napari_nucseg.params import Params, bounds_of, build_params
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -38,11 +38,6 @@ def read_options(params: type[Params], options: Mapping[str, Any]) -> Params:
         An option is out of bounds; the message names each as it is called in the shell.
     """
     return build_params(params, options, option_name)
-
-
-def with_segment_options(command: Command) -> Command:
-    """Replace the ``**options`` of a command by one option for each field of `SegmentParams`."""
-    return with_options(SegmentParams)(command)
 
 
 def with_options(params: type[BaseModel], *only: str) -> Callable[[Command], Command]:

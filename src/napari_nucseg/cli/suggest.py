@@ -62,7 +62,7 @@ def suggest(
     with fail_clearly():
         params = read_options(SegmentParams, options)
         sizes = parse_pixel_size(pixel_size)
-        from napari_nucseg.batch.items import find_items
+        from napari_nucseg.batch.finding import find_items
         from napari_nucseg.batch.work import load_network
         from napari_nucseg.correction.suggestions import spread_out, suggest_regions
 

@@ -9,6 +9,7 @@ import typer
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly, training_progress
 from napari_nucseg.cli._options import place, whole_number
 from napari_nucseg.errors import InputError
+from napari_nucseg.model.folder import SCORES
 from napari_nucseg.registry import find_model
 
 
@@ -117,4 +118,4 @@ def train(
         except KeyboardInterrupt as error:
             typer.echo("Stopped; --resume goes on from the last finished epoch.", err=True)
             raise typer.Exit(code=INTERRUPTED) from error
-    typer.echo((output / "scores.md").read_text(encoding="utf-8"))
+    typer.echo((output / SCORES).read_text(encoding="utf-8"))

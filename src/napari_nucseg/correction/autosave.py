@@ -27,7 +27,7 @@ from napari_nucseg.correction.planes import plane_indices
 from napari_nucseg.correction.review import Reviewed, pack, unpack
 from napari_nucseg.correction.snapshot import Snapshot
 from napari_nucseg.errors import ReadError, WriteError
-from napari_nucseg.io.atomic import atomic_file
+from napari_nucseg.io.npz import write_npz
 
 STATE_VARIABLE = "NAPARI_NUCSEG_STATE"
 """Environment variable: the folder for state, in place of the user's."""
@@ -81,7 +81,7 @@ class Restored:
 
     Attributes
     ----------
-    predicted, labels : arrays
+    predicted, labels : arrays (..., Y, X), integer
         Before and after correction.
     reviewed : Reviewed
     """
@@ -119,7 +119,7 @@ def save(
     layer : str
         Name of the labels layer.
     predicted : Snapshot
-    labels : array
+    labels : array (..., Y, X), integer
         As they are now.
     reviewed : Reviewed
     corrections : mapping, optional
@@ -168,9 +168,8 @@ def _save(
     if _saved_prediction(folder) != predicted.fingerprint:
         _write_prediction(folder, predicted)
     text = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    arrays: dict[str, Any] = {"about": text, "pixels": pixels, "values": values, **pack(reviewed)}
-    with atomic_file(folder / _CORRECTIONS, overwrite=True) as file:
-        np.savez_compressed(file, **arrays)
+    arrays = {"about": text, "pixels": pixels, "values": values, **pack(reviewed)}
+    write_npz(folder / _CORRECTIONS, arrays)
     return True
 
 
@@ -193,8 +192,7 @@ def _write_prediction(folder: Path, predicted: Snapshot) -> None:
         (folder / _CORRECTIONS).unlink(missing_ok=True)
     except OSError as error:
         raise WriteError(f"Cannot write {folder}: {error.strerror or error}.") from error
-    with atomic_file(folder / _PREDICTED, overwrite=True) as file:
-        np.savez_compressed(file, labels=predicted.array())
+    write_npz(folder / _PREDICTED, {"labels": predicted.array()})
 
 
 def _difference(predicted: Snapshot, labels: LabelArray) -> tuple[AnyArray, LabelArray]:

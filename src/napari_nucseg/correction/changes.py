@@ -56,8 +56,8 @@ def find_changes(predicted: Snapshot | LabelArray, current: LabelArray) -> Chang
 
     Parameters
     ----------
-    predicted : Snapshot or array
-    current : array
+    predicted : Snapshot or array (..., Y, X), integer
+    current : array (..., Y, X), integer
         Of the same shape.
 
     Raises

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray
+from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.correction.nuclei import Nuclei, mean_inside, measure_runs
 from napari_nucseg.correction.planes import Window
 from napari_nucseg.correction.runs import Runs, find_runs
-from napari_nucseg.errors import Cancelled
 
 BORDER = 0.25
 """Doubt about a nucleus that the border of the image cuts."""
@@ -79,8 +79,8 @@ def rank_nuclei(
 
     Parameters
     ----------
-    labels : array
-    probability : array, optional
+    labels : array (..., Y, X), integer
+    probability : array (..., Y, X), float, optional
         Foreground probability, of the same shape.
     cancelled : callable, optional
     time_axis : int, optional
@@ -131,7 +131,7 @@ def _by_frame(runs: Runs, time_axis: int | None) -> tuple[Runs, LabelArray, AnyA
     -------
     runs : Runs
         With numbers from 0 as ids, by id and then by frame.
-    ids, frames : arrays
+    ids, frames : arrays (numbers,), integer
         Of each number.
     """
     frames = np.zeros(len(runs.ids), np.int64)
@@ -148,10 +148,9 @@ def _centres(runs: Runs, nuclei: Nuclei) -> FloatArray:
     """Return the centre of each nucleus in the plane (Y, X) that holds most of it."""
     if len(runs.shape) == 2:
         return nuclei.centres
-    planes = runs.starts // (runs.shape[-2] * runs.shape[-1])
-    count = int(np.prod(runs.shape[:-2], dtype=int))
-    table = measure_runs(runs, runs.ids * count + planes)
-    owners = table.ids // count
+    planes = runs.starts // runs.plane_size
+    table = measure_runs(runs, runs.ids * runs.n_planes + planes)
+    owners = table.ids // runs.n_planes
     order = np.lexsort((-table.areas, owners))
     first = order[np.concatenate([[True], np.diff(owners[order]) != 0])]
     return table.centres[first]
@@ -192,8 +191,8 @@ def _convexity(
     shares = np.zeros(len(nuclei))
     volumes = np.prod(nuclei.high - nuclei.low + 1, axis=1, dtype=float)
     for number, nucleus in enumerate(ids.tolist()):
-        if number % 256 == 0 and cancelled is not None and cancelled():
-            raise Cancelled("Ranking the nuclei was cancelled.")
+        if number % 256 == 0:
+            check_cancelled(cancelled, "Ranking the nuclei was cancelled.")
         if volumes[number] > _SCATTERED * nuclei.areas[number] + 1e4:
             continue
         inside = labels[nuclei.window(number)] == nucleus

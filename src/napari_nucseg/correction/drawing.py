@@ -8,6 +8,9 @@ from napari_nucseg._types import AnyArray
 from napari_nucseg.correction.planes import Window
 from napari_nucseg.errors import InputError
 
+VERTICES = 64
+"""Of the polygon that stands for an ellipse."""
+
 
 def line_pixels(points: AnyArray) -> AnyArray:
     """Return the pixels of a polyline, each a neighbour of the next by a side.
@@ -79,18 +82,20 @@ def polygon_pixels(vertices: AnyArray, shape: tuple[int, int]) -> tuple[Window, 
     return window, inside
 
 
-def ellipse_vertices(corners: AnyArray, count: int = 64) -> AnyArray:
+def ellipse_vertices(corners: AnyArray) -> AnyArray:
     """Return an ellipse, given by the corners of the box around it, as a polygon.
 
     Parameters
     ----------
     corners : array (4, 2)
         In order around the box, which may be turned.
-    count : int
-        Vertices.
+
+    Returns
+    -------
+    array (n, 2)
     """
     corners = np.asarray(corners, float)
     centre = corners.mean(axis=0)
     first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
-    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)[:, None]
+    angle = np.linspace(0, 2 * np.pi, VERTICES, endpoint=False)[:, None]
     return np.asarray(centre + np.cos(angle) * first + np.sin(angle) * second)

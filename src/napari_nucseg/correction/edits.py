@@ -24,11 +24,15 @@ _EIGHT = np.ones((3, 3), int)
 def nuclei_under(labels: LabelArray, line: AnyArray, plane: Plane) -> list[int]:
     """Return the nuclei that a line crosses in a plane, the one it crosses longest first."""
     image = view(labels, plane)
-    pixels = line_pixels(line)
-    pixels = pixels[(pixels >= 0).all(axis=1) & (pixels < image.shape).all(axis=1)]
+    pixels = _within(line_pixels(line), image.shape)
     ids, lengths = np.unique(image[tuple(pixels.T)], return_counts=True)
     order = np.argsort(-lengths, kind="stable")
     return [int(nucleus) for nucleus in ids[order] if nucleus != 0]
+
+
+def _within(pixels: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    """Return those of some pixels (n, 2) that lie in a plane of this shape."""
+    return pixels[(pixels >= 0).all(axis=1) & (pixels < shape).all(axis=1)]
 
 
 def split_along(
@@ -40,7 +44,7 @@ def split_along(
 
     Parameters
     ----------
-    labels : array
+    labels : array (..., Y, X), integer
     nucleus : int
     line : array (n, 2)
         Points in the plane, in pixels; from outside the nucleus to outside.
@@ -53,14 +57,13 @@ def split_along(
     InputError
         The nucleus is not there, or the line does not cut it in two.
     """
-    from scipy.ndimage import label
+    from scipy.ndimage import distance_transform_edt, label
 
     image = view(labels, plane)
     window = find_window(image, nucleus, "this plane")
     inside = image[window] == nucleus
     low = [part.start for part in window]
-    pixels = line_pixels(line) - low
-    pixels = pixels[(pixels >= 0).all(axis=1) & (pixels < inside.shape).all(axis=1)]
+    pixels = _within(line_pixels(line) - low, inside.shape)
     cut = np.zeros(inside.shape, bool)
     cut[tuple(pixels.T)] = True
     wholes, _ = label(inside, _EIGHT)
@@ -70,8 +73,6 @@ def split_along(
         raise InputError(
             f"The line does not cut nucleus {nucleus} in two: begin and end it outside the nucleus."
         )
-    from scipy.ndimage import distance_transform_edt
-
     nearest = distance_transform_edt(pieces == 0, return_distances=False, return_indices=True)
     pieces = np.where(inside, pieces[tuple(nearest)], 0)
     new = image[window].copy()
@@ -185,7 +186,7 @@ def keep_outline(labels: LabelArray, nucleus: int, outline: AnyArray, plane: Pla
 
     Parameters
     ----------
-    labels : array
+    labels : array (..., Y, X), integer
     nucleus : int
     outline : array (n, 2)
         Vertices in the plane, in pixels.

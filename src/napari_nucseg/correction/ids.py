@@ -11,7 +11,7 @@ def check_labels(labels: AnyArray, name: str = "The labels") -> None:
 
     Parameters
     ----------
-    labels : array
+    labels : array of any shape and dtype
     name : str
         Beginning of the message.
     """
@@ -34,7 +34,7 @@ def next_free_ids(labels: LabelArray, count: int = 1, reserved: int = 0) -> list
 
     Parameters
     ----------
-    labels : array, integer
+    labels : array (..., Y, X), integer
     count : int
     reserved : int
         Ids up to this one are in use elsewhere, such as in the prediction.

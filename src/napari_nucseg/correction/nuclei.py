@@ -60,10 +60,10 @@ def measure_runs(runs: Runs, keys: AnyArray | None = None) -> Nuclei:
 
 def mean_inside(runs: Runs, nuclei: Nuclei, image: AnyArray) -> FloatArray:
     """Return the mean of an image of the same shape in each nucleus, float64."""
-    size = runs.shape[-2] * runs.shape[-1]
+    size = runs.plane_size
     sums = np.zeros(len(nuclei))
     numbers = np.searchsorted(nuclei.ids, runs.ids)
-    bounds = np.searchsorted(runs.starts, np.arange(0, size * _planes(runs) + 1, size))
+    bounds = np.searchsorted(runs.starts, np.arange(0, size * runs.n_planes + 1, size))
     for number, index in enumerate(plane_indices(runs.shape)):
         part = slice(bounds[number], bounds[number + 1])
         begin = runs.starts[part] - number * size
@@ -71,7 +71,3 @@ def mean_inside(runs: Runs, nuclei: Nuclei, image: AnyArray) -> FloatArray:
         np.cumsum(np.asarray(image[index], float).reshape(-1), out=total[1:])
         np.add.at(sums, numbers[part], total[begin + runs.lengths[part]] - total[begin])
     return sums / np.maximum(nuclei.areas, 1)
-
-
-def _planes(runs: Runs) -> int:
-    return int(np.prod(runs.shape[:-2], dtype=int))

@@ -20,12 +20,12 @@ class Parts:
     Attributes
     ----------
     runs : Runs
-    places : array, int
+    places : array (runs,), int
         Place of each run; a place is a part and what lies near it.
-    owners : array
+    owners : array (places,)
         Id of each place.
-    areas : array, int64
-        Of each place.
+    areas : array (places,), int64
+        Pixels of each place.
     """
 
     runs: Runs
@@ -46,7 +46,7 @@ def find_parts(
 
     Parameters
     ----------
-    labels : array
+    labels : array (..., Y, X), integer
     time_axis : int, optional
         In each frame a nucleus has a place of its own, which counts as the same: a track keeps
         its id.
@@ -145,7 +145,7 @@ def separate_parts(
 
     Parameters
     ----------
-    labels : array
+    labels : array (..., Y, X), integer
     nucleus : int
         Only this one, if not 0.
     time_axis, gap

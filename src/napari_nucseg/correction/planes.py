@@ -23,7 +23,7 @@ def view(labels: LabelArray, plane: Plane) -> LabelArray:
 
 
 def lift(plane: Plane, rows: AnyArray, columns: AnyArray) -> tuple[AnyArray, ...]:
-    """Return the indices in the whole array of pixels of a plane."""
+    """Return the indices (n,) along each axis of the whole array of pixels (n,) of a plane."""
     inside = iter((rows, columns))
     return tuple(
         next(inside) if index is None else np.full(len(rows), index, np.intp) for index in plane

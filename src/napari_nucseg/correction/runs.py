@@ -1,5 +1,6 @@
 """Nuclei as runs: stretches of one row with one id. Far fewer than pixels, so quick to count."""
 
+import math
 from dataclasses import dataclass
 from itertools import product
 
@@ -26,6 +27,16 @@ class Runs:
     starts: AnyArray
     lengths: AnyArray
     ids: LabelArray
+
+    @property
+    def plane_size(self) -> int:
+        """Pixels of a plane (Y, X)."""
+        return self.shape[-2] * self.shape[-1]
+
+    @property
+    def n_planes(self) -> int:
+        """Number of planes (Y, X); at least 1."""
+        return math.prod(self.shape[:-2])
 
     def coordinates(self) -> list[AnyArray]:
         """Return the index of the first pixel of each run along each axis."""

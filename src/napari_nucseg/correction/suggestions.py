@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, Progress
+from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, Progress, Window
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.job import resolve_job
-from napari_nucseg.inference.segment import as_array
 from napari_nucseg.inference.walk import predict_planes
+from napari_nucseg.io.arrays import as_array
 from napari_nucseg.params import SegmentParams, choose_params
 
 SIZE = 256
@@ -44,7 +44,7 @@ class Suggestion:
         Mean over the pixels, 0 (sure of all) to 1 (of none).
     """
 
-    window: tuple[slice, slice]
+    window: Window
     position: Mapping[str, int]
     doubt: float
 
@@ -154,8 +154,8 @@ class _Grid:
     ----------
     height, width : int
         Of the windows.
-    rows, columns : array of int
-        Where they begin.
+    rows, columns : array (n,), int
+        Where they begin, in pixels.
     """
 
     height: int
@@ -183,9 +183,7 @@ class _Grid:
         """Tell whether a window holds nothing that is taken."""
         return bool((self._sums(taken) == 0).any())
 
-    def peaks(
-        self, doubts: FloatArray, count: int
-    ) -> Iterator[tuple[float, int, tuple[slice, slice]]]:
+    def peaks(self, doubts: FloatArray, count: int) -> Iterator[tuple[float, int, Window]]:
         """Yield doubt, plane and window of those with most doubt that do not overlap.
 
         Parameters

@@ -9,14 +9,8 @@ from napari_nucseg.evaluation.matching import (
     match_overlaps,
     overlap_matrix,
 )
-from napari_nucseg.evaluation.scores import (
-    THRESHOLDS,
-    ImageScore,
-    Summary,
-    evaluate,
-    score_image,
-    summarize,
-)
+from napari_nucseg.evaluation.scores import THRESHOLDS, ImageScore, score_image
+from napari_nucseg.evaluation.summary import Summary, evaluate, summarize
 
 __all__ = [
     "THRESHOLDS",

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucseg._types import CancelCheck, LabelArray, Progress
-from napari_nucseg.errors import Cancelled, DatasetError, InputError, ReadError
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.errors import DatasetError, InputError, ReadError
 from napari_nucseg.evaluation.scores import (
     THRESHOLDS,
     ImageScore,
-    Summary,
     check_thresholds,
     score_image,
-    summarize,
 )
+from napari_nucseg.evaluation.summary import Summary, summarize
 from napari_nucseg.io.reading import read_image
 
 EXTENSIONS = (".png", ".tif", ".tiff")
@@ -93,8 +93,7 @@ def evaluate_folders(
     scores: list[ImageScore] = []
     failures: list[str] = []
     for done, (stem, files) in enumerate(true_files.items(), start=1):
-        if cancelled is not None and cancelled():
-            raise Cancelled("The evaluation was cancelled.")
+        check_cancelled(cancelled, "The evaluation was cancelled.")
         try:
             true = _only(files)
             predicted = _prediction(stem, true, predicted_files, predictions)

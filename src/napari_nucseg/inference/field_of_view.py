@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, LabelArray
+from napari_nucseg._types import AnyArray, LabelArray, Window
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.job import SegmentJob
 from napari_nucseg.preprocessing.tiling import grain
@@ -22,7 +22,7 @@ class FieldOfView:
         Within the window: where a nucleus' centre must lie; None is everywhere.
     """
 
-    window: tuple[slice, slice]
+    window: Window
     region: AnyArray | None
 
     @classmethod

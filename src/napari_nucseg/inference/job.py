@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,7 @@ def resolve_job(
         )
     intensity = measure_range(samples.pixels, model.config.input, joint=color)
     engine = make_engine(model, params.engine)
-    native = PlaneInput(model.config, intensity, channels, color, 1.0)
+    native = PlaneInput(model.config, intensity, channels, color, scale=1.0)
     estimated = None
     constant = _is_constant(samples.pixels)  # which is said already
     if_empty = () if given is None or constant else (_describe_given(given),)
@@ -132,15 +132,12 @@ def resolve_job(
                 f"{model.config.diameter:.3g} px, the model's own diameter."
             )
     diameter = given or estimated or model.config.diameter
-    prepared = PlaneInput(
-        model.config, intensity, channels, color, model.config.scale_for(diameter)
-    )
     return SegmentJob(
         params=params,
         model=model,
         engine=engine,
         planes=planes,
-        prepared=prepared,
+        prepared=replace(native, scale=model.config.scale_for(diameter)),
         diameter=diameter,
         estimated=estimated is not None,
         messages=tuple(messages),

@@ -13,7 +13,7 @@ from napari_nucseg.params import SegmentParams
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Nuclei, linked if that was asked for; see `segment.SegmentationResult`."""
+    """Nuclei, linked if that was asked for; see `result.SegmentationResult`."""
 
     labels: LabelArray
     count: int

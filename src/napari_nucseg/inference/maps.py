@@ -7,7 +7,7 @@ import numpy as np
 
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray
-from napari_nucseg.errors import Cancelled
+from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.inference.engine import Engine
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.preprocessing.normalize import IntensityRange, normalize, to_three_channels
@@ -157,8 +157,7 @@ def predict_plane(
     channels = prepared.config.network.channels
     maps = np.empty((*image.shape[:2], channels), np.float16)
     for done, window in enumerate(plan.tiles):
-        if cancelled is not None and cancelled():
-            raise Cancelled("Segmenting was cancelled.")
+        check_cancelled(cancelled)
         if tile_done is not None and done:
             tile_done(done)
         predicted = engine.predict(_pad(image[window.outer], plan.shape))

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, CancelCheck
+from napari_nucseg._types import AnyArray, CancelCheck, Window
 from napari_nucseg.axes import Planes
-from napari_nucseg.errors import Cancelled, ReadError
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.errors import ReadError
 from napari_nucseg.preprocessing.normalize import contrast
 
 MAX_PLANES = 32
@@ -17,8 +18,6 @@ MAX_PLANES = 32
 
 MAX_PIXELS = 64_000_000
 """Pixels held at once; larger stacks are thinned, of larger planes only windows are read."""
-
-Window = tuple[slice, slice]
 
 WINDOW, MAX_WINDOWS = 256, 256
 """Height and width of these windows, and how many there are in all planes together.
@@ -94,8 +93,7 @@ def take_samples(
     samples, damage = Samples([], []), None
 
     def look(index: tuple[int, ...], window: Window, place: Window) -> None:
-        if cancelled is not None and cancelled():
-            raise Cancelled("Segmenting was cancelled.")
+        check_cancelled(cancelled)
         seen = planes.read(image, index, window)[::step, ::step]
         samples.pixels.append(seen[..., list(channels)])
         samples.places.append((index, place))

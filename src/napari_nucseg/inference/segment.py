@@ -1,18 +1,16 @@
 """`segment`: the one path from an image to labels, for GUI, command line and Python."""
 
 import inspect
-import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-import napari_nucseg
-from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray, Progress
+from napari_nucseg._types import AnyArray, CancelCheck, LabelArray, Progress
+from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.counted import counted
-from napari_nucseg.errors import Cancelled, InputError
+from napari_nucseg.errors import InputError
 from napari_nucseg.inference.callbacks import noting
 from napari_nucseg.inference.empty_planes import EmptyPlanes
 from napari_nucseg.inference.field_of_view import FieldOfView
@@ -21,10 +19,12 @@ from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps
 from napari_nucseg.inference.memory import memory_needed, memory_to_begin
+from napari_nucseg.inference.result import SegmentationResult as SegmentationResult
+from napari_nucseg.inference.result import make_record
+from napari_nucseg.inference.stopwatch import Stopwatch
 from napari_nucseg.inference.walk import predict_planes
-from napari_nucseg.io.arrays import checked_array
+from napari_nucseg.io.arrays import as_array
 from napari_nucseg.linking.stack import check_linking
-from napari_nucseg.model.folder import LITERT
 from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, choose_params, make_params
 
 LIVE_PARAMETERS = (
@@ -36,59 +36,6 @@ LIVE_PARAMETERS = (
     *LINK_PARAMETERS,
 )
 """Parameters that change the labels without running the network again."""
-
-
-@dataclass(frozen=True)
-class SegmentationResult:
-    """Labels and how they came about.
-
-    Attributes
-    ----------
-    labels : array, int32
-        Axes `axes`; 0 is background, ids are consecutive. Linked nuclei have one id in all their
-        planes; without linking, ids are unique over all planes.
-    axes : str
-        Axes of the labels: those of the image without C and S.
-    count : int
-        Number of ids: nuclei in 3D, or tracks; without linking, the sum over the planes.
-    diameter : float
-        Typical diameter in pixels that was used.
-    seconds : dict
-        ``prepare`` (model, statistics, diameter), ``network``, ``instances``, ``linking`` and
-        ``total``.
-    record : dict
-        Model name and hash, every parameter, the diameter used, package version: JSON-ready.
-    messages : tuple of str
-        What the user should know, such as non-finite pixels, or that all nuclei were left out as
-        small or uncertain.
-    probabilities : array or None
-        Foreground probability, float32, axes as the labels; if asked for.
-    parents : dict of int to int
-        Id of each daughter of a division, and of her mother.
-    features : dict of str to array
-        One row for each linked nucleus, see `linking.features.describe_nuclei`; else empty.
-    job, field_of_view
-        Together with `maps`, what `relabel` needs.
-    maps : tuple of PlaneMaps
-        One per plane, kept if asked for.
-    outlines : array or None
-        The labels before linking, kept with the maps.
-    """
-
-    labels: LabelArray
-    axes: str
-    count: int
-    diameter: float
-    seconds: Mapping[str, float]
-    record: Mapping[str, Any]
-    messages: tuple[str, ...]
-    probabilities: FloatArray | None
-    parents: Mapping[int, int]
-    features: Mapping[str, AnyArray] = field(repr=False)
-    job: SegmentJob = field(repr=False)
-    field_of_view: FieldOfView = field(repr=False)
-    maps: tuple[PlaneMaps, ...] = field(repr=False)
-    outlines: LabelArray | None = field(repr=False)
 
 
 def segment(
@@ -154,14 +101,13 @@ def segment(
     >>> result = segment(stack, "ZYX", diameter="8 um", pixel_size={"Y": 0.3, "X": 0.3})
     >>> result.labels.shape, result.count
     """
-    watch = _Stopwatch()
+    watch = Stopwatch()
     params = choose_params(SegmentParams, params, options)
     source = as_array(image)
     raised: list[Exception] = []
     progress = progress and noting(progress, raised)
     cancelled = cancelled and noting(cancelled, raised)
-    if cancelled is not None and cancelled():
-        raise Cancelled("Segmenting was cancelled.")
+    check_cancelled(cancelled)
     with memory_to_begin(raised):
         job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
         field_of_view = FieldOfView.of(region, job)
@@ -174,7 +120,7 @@ def _segment(
     source: Any,
     job: SegmentJob,
     field_of_view: FieldOfView,
-    watch: "_Stopwatch",
+    watch: Stopwatch,
     keep_maps: bool,
     progress: Progress | None,
     cancelled: CancelCheck | None,
@@ -262,7 +208,7 @@ def relabel(
         )
     if not result.maps:
         raise InputError("The result kept no maps; segment with keep_maps=True.")
-    watch = _Stopwatch()
+    watch = Stopwatch()
     job = result.job
     before = result.record["parameters"]
     params = make_params({**before, **changes})
@@ -286,22 +232,6 @@ def relabel(
         features=found.features,
         outlines=outlines if found.labels is not outlines else None,
     )
-
-
-class _Stopwatch:
-    """Adds up the seconds of named steps."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._seconds: dict[str, float] = {}
-
-    def lap(self, step: str) -> None:
-        now = time.perf_counter()
-        self._seconds[step] = self._seconds.get(step, 0.0) + now - self._last
-        self._last = now
-
-    def total(self) -> dict[str, float]:
-        return {**self._seconds, "total": time.perf_counter() - self._start}
 
 
 def _finding(params: SegmentParams) -> dict[str, Any]:
@@ -336,8 +266,7 @@ def _kept_planes(
 ) -> Iterator[tuple[tuple[int, ...], PlaneMaps]]:
     """Yield the index of each plane and its kept maps."""
     for index, maps in zip(result.job.planes.iterate(), result.maps, strict=True):
-        if cancelled is not None and cancelled():
-            raise Cancelled("Relabelling was cancelled.")
+        check_cancelled(cancelled, "Relabelling was cancelled.")
         yield index, maps
 
 
@@ -354,42 +283,6 @@ def _write_plane(
     found = field_of_view.keep_inside(found)
     target[field_of_view.window] = np.where(found > 0, found + count, 0)
     return count + int(found.max(initial=0))
-
-
-def as_array(image: Any) -> Any:
-    """Return something with shape, dtype and indexing; of a pyramid, its first level."""
-    if isinstance(image, (str, os.PathLike)):
-        raise InputError(
-            f"segment takes an array of pixels, got the path {os.fspath(image)!r}; read the file "
-            "first, for instance with tifffile.imread."
-        )
-    if isinstance(image, Sequence) and len(image) and hasattr(image[0], "shape"):
-        shape = tuple(image[0].shape)
-        if len(image) > 1 and all(tuple(np.shape(level)) == shape for level in image[1:]):
-            raise InputError(
-                f"A list of arrays is read as a pyramid, whose levels get smaller; these "
-                f"{len(image)} all have the shape {shape}. Stack them into one array, for "
-                "instance with numpy.stack."
-            )
-        image = image[0]
-    return checked_array(image)
-
-
-def make_record(
-    job: SegmentJob, params: SegmentParams, parents: Mapping[int, int] | None = None
-) -> dict[str, Any]:
-    """Return how labels came about, JSON-ready: see `SegmentationResult`."""
-    return {
-        "version": napari_nucseg.__version__,
-        "model": job.model.name,
-        "model_sha256": job.model.hashes[LITERT],
-        "engine": job.engine.name,
-        "diameter_pixels": job.diameter,
-        "diameter_estimated": job.estimated,
-        "scale": job.prepared.scale,
-        "parameters": params.model_dump(mode="json"),
-        "parents": {str(child): parent for child, parent in (parents or {}).items()},
-    }
 
 
 def _show_options() -> None:

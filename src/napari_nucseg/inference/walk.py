@@ -3,13 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from napari_nucseg._types import AnyArray, CancelCheck
+from napari_nucseg._types import AnyArray, CancelCheck, Window
 from napari_nucseg.inference.job import SegmentJob
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.inference.memory import memory_needed
 from napari_nucseg.preprocessing.tiling import plan_tiles
-
-Window = tuple[slice, slice]
 
 
 def predict_planes(

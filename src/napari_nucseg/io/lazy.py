@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import resolve_axes
-from napari_nucseg.errors import InputError, ReadError
+from napari_nucseg.errors import InputError, ReadError, first_line
 from napari_nucseg.io.arrays import checked_array
 from napari_nucseg.io.missing import first_of, missing_chunks
 from napari_nucseg.io.ngff import (
@@ -75,8 +75,9 @@ class LazyArray:
         try:
             read = np.asarray(self._array[tuple(wanted)])
         except DAMAGED as error:
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise ReadError(f"Cannot read {self._place}: a chunk is damaged ({reason}).") from error
+            raise ReadError(
+                f"Cannot read {self._place}: a chunk is damaged ({first_line(error)})."
+            ) from error
         left = [dim for dim, part in enumerate(wanted) if isinstance(part, slice)]
         kept = [dim for dim, part in zip(self._order, key, strict=True) if isinstance(part, slice)]
         return read.transpose([left.index(dim) for dim in kept])
@@ -184,10 +185,9 @@ def _open_zarr(place: str, axes: str | None, rgb: bool | None) -> LazyImage:
     except ImportError as error:
         raise ReadError(f"Cannot read {place}: {error}.") from error
     except DAMAGED as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ReadError(
             f"Cannot read {place}: it is no zarr array or group, or its metadata are damaged "
-            f"({reason})."
+            f"({first_line(error)})."
         ) from error
     if isinstance(node, zarr.Array):
         array = LazyArray(node, place)

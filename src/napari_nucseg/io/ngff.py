@@ -4,8 +4,10 @@ https://ngff.openmicroscopy.org/specifications. Pydantic checks what is read, za
 """
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
@@ -208,6 +210,32 @@ def is_colour(attributes: Mapping[str, Any]) -> bool:
         return False
     shown = [str(c.get("color", "")).upper() if isinstance(c, Mapping) else "" for c in channels]
     return tuple(shown) == _PRIMARIES
+
+
+def array_options(version: Version, axes: str) -> dict[str, Any]:
+    """Return the keywords of `zarr.Group.create_array` that differ between the versions.
+
+    Parameters
+    ----------
+    version : {'0.4', '0.5'}
+    axes : str
+        Of the array; version 0.5 names them in its metadata.
+    """
+    newer = version == "0.5"
+    return {
+        "dimension_names": list(axes.lower()) if newer else None,
+        "chunk_key_encoding": {"name": "default" if newer else "v2", "separator": "/"},
+    }
+
+
+def path_from(group: Path, image: str) -> str:
+    """Return how an image, at an absolute path or an address, is reached from a group."""
+    if "://" in image:
+        return image
+    try:
+        return Path(os.path.relpath(image, group)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return Path(image).as_posix()
 
 
 def label_attributes(

@@ -18,9 +18,9 @@ from napari_nucseg.errors import ReadError, WriteError
 from napari_nucseg.io.atomic import exists_error, write_error
 from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.io.leftovers import PARTIAL, REPLACED, hidden_beside
-from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, label_attributes
+from napari_nucseg.io.loaded import LoadedImage
+from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, array_options, label_attributes, path_from
 from napari_nucseg.io.plate import inside, is_zarr, ome_version, plate_metadata, read_ome
-from napari_nucseg.io.reading import LoadedImage
 from napari_nucseg.io.writing import smallest_labels
 
 LEVEL = "0"
@@ -100,24 +100,6 @@ def _write_group(path: Path, source: Path, ome: dict[str, Any]) -> None:
     zarr.open_group(path, mode="a", zarr_format=ZARR_FORMAT[version]).attrs.update(attributes)
 
 
-def write_field(
-    target: Path,
-    source: Path,
-    data: AnyArray,
-    axes: str,
-    image: LoadedImage,
-    *,
-    record: Mapping[str, Any] | None = None,
-    overwrite: bool,
-) -> None:
-    """Write labels or maps of a field or another OME-Zarr image; they are there once complete.
-
-    Arguments and errors are those of `field_with`.
-    """
-    with field_with(target, source, data, axes, image, record=record, overwrite=overwrite):
-        pass
-
-
 @contextmanager
 def field_with(
     target: Path,
@@ -189,7 +171,7 @@ def _write_image(path: Path, source: Path, data: AnyArray, axes: str, image: Loa
     import zarr
 
     version = ome_version(source)
-    place = _relative(source, path)
+    place = path_from(path, str(source.absolute()))
     attributes = label_attributes(version, axes, image.placement, [(LEVEL, 1)], source=place)
     if data.dtype.kind == "f":
         attributes.get("ome", attributes).pop("image-label")
@@ -202,15 +184,6 @@ def _write_image(path: Path, source: Path, data: AnyArray, axes: str, image: Loa
         shape=data.shape,
         dtype=data.dtype,
         chunks=(*(1,) * (data.ndim - 2), *(min(length, CHUNK) for length in data.shape[-2:])),
-        dimension_names=list(axes.lower()) if version == "0.5" else None,
-        chunk_key_encoding={"name": "default" if version == "0.5" else "v2", "separator": "/"},
+        **array_options(version, axes),
     )
     array[...] = data
-
-
-def _relative(source: Path, start: Path) -> str:
-    """Return how a group is reached from another one."""
-    try:
-        return Path(os.path.relpath(source, start)).as_posix()
-    except ValueError:  # on another drive of Windows
-        return source.absolute().as_posix()

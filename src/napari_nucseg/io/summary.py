@@ -22,7 +22,7 @@ PLACE = ("plate", "well", "field")
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """Read the rows of a table that `Summary` wrote; incomplete ones are left out.
+    """Read the rows of a table that `SummaryTable` wrote; incomplete ones are left out.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
     return [empty | dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header)]
 
 
-class Summary:
+class SummaryTable:
     """Writes the table row by row; a run that is killed leaves the rows so far.
 
     Parameters

@@ -58,25 +58,28 @@ def write_labels(
         pass
 
 
-def write_maps(
-    path: str | Path,
+@contextmanager
+def maps_with(
+    path: Path,
     maps: FloatArray,
     axes: str,
-    pixel_size: Mapping[str, float] | None = None,
+    pixel_size: Mapping[str, float],
     *,
-    overwrite: bool = False,
-) -> None:
-    """Write predicted maps as a compressed TIFF file of float32.
+    overwrite: bool,
+) -> Iterator[None]:
+    """Write predicted maps as a compressed TIFF file, there only if the context succeeds.
+
+    Maps without their labels, which are written inside, would be in the way of the same command.
 
     Parameters
     ----------
-    path : str or Path
-        The file is there only when it is complete.
+    path : Path
+        An existing file is refused before anything is written, unless `overwrite`.
     maps : array of float
         Stored as float32.
     axes : str
         Letters of TZCYX, where C counts the maps. Stored in this order, which ImageJ expects.
-    pixel_size : mapping, optional
+    pixel_size : mapping
         Micrometres by axis; stored if Y and X are known.
     overwrite : bool
         Whether an existing file may be replaced.
@@ -88,30 +91,12 @@ def write_maps(
     WriteError
         If the file cannot be written, or exists and `overwrite` is false.
     """
-    with maps_with(Path(path), maps, axes, pixel_size, overwrite=overwrite):
-        pass
-
-
-@contextmanager
-def maps_with(
-    path: Path,
-    maps: FloatArray,
-    axes: str,
-    pixel_size: Mapping[str, float] | None = None,
-    *,
-    overwrite: bool,
-) -> Iterator[None]:
-    """Write maps that are there only if what is written inside the context succeeds.
-
-    Maps without their labels would be in the way of the same command. Arguments and errors are
-    those of `write_maps`; an existing file is refused before anything is written.
-    """
     check_target(path, overwrite=overwrite)
     axes = resolve_axes(maps.shape, axes)
     if "S" in axes:
         raise InputError(f"Maps have the axes TZCYX only, got '{axes}'.")
     data = np.asarray(maps, dtype=np.float32)
-    with _written(path, data, axes, pixel_size or {}, overwrite=overwrite):
+    with _written(path, data, axes, pixel_size, overwrite=overwrite):
         yield
 
 

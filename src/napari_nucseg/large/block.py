@@ -1,6 +1,5 @@
 """What is done with one block, in whatever process."""
 
-import json
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from napari_nucseg._native import native_messages_hidden
-from napari_nucseg._types import AnyArray, LabelArray
+from napari_nucseg._types import AnyArray, LabelArray, Window
 from napari_nucseg.axes import Planes
-from napari_nucseg.cluster import share_cores
+from napari_nucseg.cluster.worker import share_cores
 from napari_nucseg.errors import ModelError, ReadError, WorkerError
 from napari_nucseg.inference.engine import start_engine
 from napari_nucseg.inference.instances import find_instances
@@ -26,13 +25,14 @@ from napari_nucseg.inference.left_out import (
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.large.columns import Counted, ids_at_border
-from napari_nucseg.large.geometry import Block, Window, size
+from napari_nucseg.large.geometry import Block, size
 from napari_nucseg.large.labels import LabelPyramid
 from napari_nucseg.large.links import OutlineLinks
 from napari_nucseg.large.nuclei import Nuclei
+from napari_nucseg.large.numbering import Numbering
 from napari_nucseg.large.plan import Plan
-from napari_nucseg.large.seams import Numbering, SeamCounts
-from napari_nucseg.large.work import Work
+from napari_nucseg.large.seams import SeamCounts
+from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.linking.table import count_table
 from napari_nucseg.model.folder import LITERT
 from napari_nucseg.registry import find_model
@@ -48,11 +48,11 @@ class Run:
     ----------
     plan : Plan
     image : array
-        Axes and shape as the plan says.
-    work : Work
+        numpy, dask, zarr or `io.lazy.LazyArray`; axes and shape as the plan says.
+    work : WorkFolder
     """
 
-    def __init__(self, plan: Plan, image: Any, work: Work) -> None:
+    def __init__(self, plan: Plan, image: Any, work: WorkFolder) -> None:
         self.plan = plan
         self.work = work
         self.stop = Event()
@@ -155,7 +155,7 @@ class Run:
         if self._columns:
             canvas = self._links.ids[canvas]
         self._pyramid.write(0, block.plane, block.inner, canvas)
-        self.work.mark_written(index, json.dumps(counts.to_json()).encode())
+        self.work.mark_written(index, counts)
 
     def draw(self, block: Block) -> tuple[Any, SeamCounts]:
         """Return the outlines in a block's inner window, and what was counted at its seams."""
@@ -226,7 +226,7 @@ def _run(folder: str, digest: str, name: str, threads: int | None) -> Run:
 def _open_run(folder: str, digest: str, name: str, threads: int | None) -> Run:
     """Open a run in a worker; what it cannot open, no other block can be read from either."""
     del name  # part of the cache's key
-    work = Work(Path(folder))
+    work = WorkFolder(Path(folder))
     try:
         plan = work.read_plan()
         if plan.digest != digest:

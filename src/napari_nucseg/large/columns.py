@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray
+from napari_nucseg._types import AnyArray, Window
 from napari_nucseg.io.npz import read_npz, write_npz
-from napari_nucseg.large.geometry import BlockGrid, Window
+from napari_nucseg.large.geometry import BlockGrid
 from napari_nucseg.linking.table import Table
 from napari_nucseg.params import SegmentParams
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_nucseg._opencv import cv2
 from napari_nucseg._types import CancelCheck
-from napari_nucseg.cluster import ClusterCalls, result_of
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.cluster.calls import ClusterCalls, result_of
 from napari_nucseg.errors import (
-    Cancelled,
     EngineError,
     ModelError,
     NucsegError,
@@ -171,8 +171,7 @@ def work_through(
     tries: Counter[Any] = Counter()
     failed: dict[Any, str] = {}
     while waiting or executor.busy:
-        if cancelled is not None and cancelled():
-            raise Cancelled("Segmenting was cancelled; finished blocks are kept.")
+        check_cancelled(cancelled, "Segmenting was cancelled; finished blocks are kept.")
         while waiting and executor.free > 0:
             executor.submit(method, waiting.popleft())
         for item, outcome in executor.wait():

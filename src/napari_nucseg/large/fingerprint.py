@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucseg._types import CancelCheck
+from napari_nucseg._types import CancelCheck, Window
 from napari_nucseg.axes import Planes
-from napari_nucseg.errors import Cancelled, ReadError
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.errors import ReadError
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.io.ngff import read_multiscale
 from napari_nucseg.io.plate import V3_METADATA, is_zarr, read_ome
-from napari_nucseg.large.geometry import Window
 
 PLANES = 16
 """Planes that are looked at, evenly spread, the first and the last among them."""
@@ -52,7 +52,7 @@ def take_fingerprint(image: LazyImage, cancelled: CancelCheck | None = None) -> 
     planes = Planes(image.axes, tuple(image.array.shape))
     found = ["" if image.path is None else _stamp(Path(image.path), cancelled)]
     for index, window in _places(planes):
-        _check(cancelled)
+        check_cancelled(cancelled)
         try:
             pixels = np.ascontiguousarray(planes.read(image.array, index, window))
         except ReadError:
@@ -98,7 +98,7 @@ def _stamp(path: Path, cancelled: CancelCheck | None) -> str:
             return f"{path.stat().st_size} bytes"
         sizes: list[tuple[str, int]] = []
         for entry in _chunk_files(_chunk_folder(path)) if is_zarr(path) else ():
-            _check(cancelled)
+            check_cancelled(cancelled)
             if len(sizes) == CHUNK_FILES:
                 return ""
             sizes.append((Path(entry.path).relative_to(path).as_posix(), entry.stat().st_size))
@@ -125,9 +125,3 @@ def _chunk_files(folder: Path) -> Iterator[os.DirEntry[str]]:
                 yield from _chunk_files(Path(entry.path))
             else:
                 yield entry
-
-
-def _check(cancelled: CancelCheck | None) -> None:
-    """Raise Cancelled if it was."""
-    if cancelled is not None and cancelled():
-        raise Cancelled("Segmenting was cancelled.")

@@ -5,8 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Window = tuple[slice, slice]
-"""Rows and columns of a plane."""
+from napari_nucseg._types import Window as Window
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,23 @@
 """The result on disk: labels as an OME-Zarr pyramid, written window by window."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray
+from napari_nucseg._types import AnyArray, Window
 from napari_nucseg.io.atomic import write_error
 from napari_nucseg.io.lazy import LazyImage
-from napari_nucseg.io.ngff import RECORD, ZARR_FORMAT, Version, label_attributes
-from napari_nucseg.large.geometry import BlockGrid, Window
+from napari_nucseg.io.ngff import (
+    RECORD,
+    ZARR_FORMAT,
+    Version,
+    array_options,
+    label_attributes,
+    path_from,
+)
+from napari_nucseg.large.geometry import BlockGrid
 from napari_nucseg.large.plan import Plan
 
 SMALLEST = 1024
@@ -49,7 +55,6 @@ class LabelPyramid:
         version = image.version or DEFAULT_VERSION
         planes = plan.planes
         shape = planes.output_shape
-        names = [axis.lower() for axis in planes.output_axes]
         try:
             group = zarr.open_group(path, mode="a", zarr_format=ZARR_FORMAT[version])
             for level in range(count_levels(shape)):
@@ -61,11 +66,7 @@ class LabelPyramid:
                     compressors=_compressor(version),
                     fill_value=0,
                     overwrite=False,
-                    dimension_names=names if version == "0.5" else None,
-                    chunk_key_encoding={
-                        "name": "default" if version == "0.5" else "v2",
-                        "separator": "/",
-                    },
+                    **array_options(version, planes.output_axes),
                 )
         except OSError as error:
             raise write_error(path, error) from error
@@ -121,7 +122,7 @@ class LabelPyramid:
 
         version = image.version or DEFAULT_VERSION
         levels = [(str(level), 2**level) for level in range(len(self.levels))]
-        source = None if image.path is None else _relative(image.path, target)
+        source = None if image.path is None else path_from(target, image.path)
         attributes = label_attributes(
             version, plan.planes.output_axes, image.placement, levels, source=source
         )
@@ -154,13 +155,3 @@ def _compressor(version: Version) -> Any:
     from numcodecs import Zstd
 
     return Zstd(level=3)
-
-
-def _relative(source: str, target: Path) -> str:
-    """Return how the image is reached from the labels, if it can be said."""
-    if "://" in source:
-        return source
-    try:
-        return Path(os.path.relpath(source, target)).as_posix()
-    except ValueError:  # on another drive of Windows
-        return Path(source).as_posix()

@@ -4,25 +4,22 @@ import hashlib
 import math
 from typing import Any, Literal
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-import napari_nucseg
 from napari_nucseg._types import CancelCheck
 from napari_nucseg.axes import Planes
 from napari_nucseg.errors import InputError, ReadError
+from napari_nucseg.frozen import Frozen, first_problem
 from napari_nucseg.inference.job import HALO, SegmentJob, resolve_job
 from napari_nucseg.inference.maps import PlaneInput
-from napari_nucseg.inference.segment import make_record
+from napari_nucseg.inference.result import make_record
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.large.columns import Column, columns_to_link
-from napari_nucseg.large.fingerprint import differ, take_fingerprint
 from napari_nucseg.large.geometry import BlockGrid
-from napari_nucseg.model.folder import LITERT, ModelFolder
-from napari_nucseg.params import SegmentParams, check_whole
+from napari_nucseg.large.request import Request
+from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.preprocessing.normalize import IntensityRange
 from napari_nucseg.preprocessing.tiling import grain
-from napari_nucseg.registry import find_model
 
 OUTER = 1920
 """Height and width of an automatic block with its overlap, in network pixels: 2 x 2 whole tiles."""
@@ -40,73 +37,6 @@ PARTS = 4
 
 SMALLEST_CHUNK = 256
 """Height and width of a chunk, unless the block is smaller."""
-
-
-class Frozen(BaseModel):
-    """Base of the records on disk."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Request(Frozen):
-    """What was asked for; a run goes on only where the same is asked for again.
-
-    Attributes
-    ----------
-    version : str
-        Of the package.
-    path : str or None
-        Of the image; None for an array in memory.
-    shape, dtype, axes
-        Of the image.
-    fingerprint : tuple of str
-        See `large.fingerprint`.
-    given_axes, rgb
-        How the image was opened, see `io.lazy.open_lazily`.
-    params : SegmentParams
-    model_sha256 : str
-    pixel_size : dict
-        Micrometres by axis.
-    block, overlap : int or None
-        As the caller gave them.
-    """
-
-    version: str
-    path: str | None
-    shape: tuple[int, ...]
-    dtype: str
-    axes: str
-    fingerprint: tuple[str, ...]
-    given_axes: str | None
-    rgb: bool | None
-    params: SegmentParams
-    model_sha256: str
-    pixel_size: dict[str, float]
-    block: int | None
-    overlap: int | None
-
-    def differences(self, other: "Request", *, mended: bool) -> list[str]:
-        """Return in words what is not the same in an earlier request.
-
-        Parameters
-        ----------
-        other : Request
-        mended : bool
-            Whether damaged parts of the image may have been replaced, so that sizes on disk differ.
-        """
-        plain = [n for n in type(self).model_fields if n not in ("params", "fingerprint")]
-        found = [
-            f"{name} {getattr(old, name)!r}, now {getattr(new, name)!r}"
-            for old, new, names in (
-                (other, self, plain),
-                (other.params, self.params, SegmentParams.model_fields),
-            )
-            for name in names
-            if getattr(old, name) != getattr(new, name)
-        ]
-        if differ(self.fingerprint[mended:], other.fingerprint[mended:]):
-            found.append("the image or the way it is stored is another now")
-        return found
 
 
 class Plan(Frozen):
@@ -127,7 +57,7 @@ class Plan(Frozen):
     step : float
         From plane to plane in pixels of Y and X.
     record : dict
-        See `inference.segment.SegmentationResult`.
+        See `inference.result.SegmentationResult`.
     messages : tuple of str
         What the user should know.
     if_empty : tuple of str
@@ -191,49 +121,10 @@ def read_plan(text: bytes, place: str) -> Plan:
     try:
         return Plan.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
+        field, problem = first_problem(error)
         raise ReadError(
-            f"{place} is not the plan of a run that this version knows "
-            f"({'.'.join(map(str, first['loc']))}: {first['msg']})."
+            f"{place} is not the plan of a run that this version knows ({field}: {problem})."
         ) from error
-
-
-def make_request(
-    image: LazyImage,
-    params: SegmentParams,
-    *,
-    axes: str | None,
-    rgb: bool | None,
-    block: int | None,
-    overlap: int | None,
-    cancelled: CancelCheck | None = None,
-) -> Request:
-    """Say what is asked for.
-
-    Raises
-    ------
-    InputError, ReadError, ModelError, Cancelled
-    """
-    if params.probabilities:
-        raise InputError("Probability maps are not written for images that are cut into blocks.")
-    for name, value, least in (("block", block, 1), ("overlap", overlap, 0)):
-        if value is not None:
-            check_whole(name, value, least)
-    return Request(
-        version=napari_nucseg.__version__,
-        path=image.path,
-        shape=tuple(image.array.shape),
-        dtype=str(np.dtype(image.array.dtype)),
-        axes=image.axes,
-        fingerprint=take_fingerprint(image, cancelled),
-        given_axes=axes,
-        rgb=rgb,
-        params=params,
-        model_sha256=find_model(params.model).hashes[LITERT],
-        pixel_size=image.placement.pixel_size,
-        block=block,
-        overlap=overlap,
-    )
 
 
 def make_plan(image: LazyImage, request: Request, cancelled: CancelCheck | None) -> Plan:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg._types import CancelCheck, Progress
-from napari_nucseg.cluster import check_workers, connected_client, local_client, threads_each
+from napari_nucseg.cluster.clients import check_workers, opened_client
+from napari_nucseg.cluster.worker import threads_each
 from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.io.atomic import exists_error
 from napari_nucseg.io.lazy import LazyImage, open_lazily
@@ -17,10 +18,11 @@ from napari_nucseg.io.place import given_place
 from napari_nucseg.io.plate import is_zarr
 from napari_nucseg.large.block import Run
 from napari_nucseg.large.executors import Executor, ThreadsExecutor, WorkersExecutor
-from napari_nucseg.large.plan import make_plan, make_request
+from napari_nucseg.large.plan import make_plan
+from napari_nucseg.large.request import make_request
 from napari_nucseg.large.result import LargeResult
 from napari_nucseg.large.steps import BlockDone, Steps
-from napari_nucseg.large.work import Work
+from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.params import SegmentParams, check_whole, choose_params
 
 if TYPE_CHECKING:
@@ -115,8 +117,8 @@ def segment_large(
         request = make_request(
             image, params, axes=axes, rgb=rgb, block=block, overlap=overlap, cancelled=cancelled
         )
-        work = Work.beside(place)
-        with work.alone(), _client(workers, scheduler) as client:
+        work = WorkFolder.beside(place)
+        with work.alone(), opened_client(workers, scheduler) as client:
             check_target(place, overwrite=overwrite)  # once more: another run may just have ended
             plan = work.earlier_plan(request, overwrite=overwrite)
             if client is not None:
@@ -145,19 +147,6 @@ def _opened(
     finally:
         if image is not source:
             image.close()
-
-
-@contextlib.contextmanager
-def _client(workers: int | None, scheduler: "str | Client | None") -> Iterator["Client | None"]:
-    """Start worker processes or connect to a cluster, if that was asked for."""
-    if workers is not None:
-        with local_client(workers) as client:
-            yield client
-    elif isinstance(scheduler, str):
-        with connected_client(scheduler) as client:
-            yield client
-    else:
-        yield scheduler
 
 
 @contextlib.contextmanager

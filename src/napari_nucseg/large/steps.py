@@ -1,7 +1,6 @@
 """The steps of a run in blocks, and what is done of them already."""
 
 import contextlib
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,20 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, CancelCheck, Progress
+from napari_nucseg._types import AnyArray, CancelCheck, Progress, Window
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import BlocksFailed, ReadError
 from napari_nucseg.inference.left_out import LeftOut
 from napari_nucseg.inference.linked import describe_links
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.large.executors import Executor, work_through
-from napari_nucseg.large.geometry import BlockGrid, Window, describe_place, size
+from napari_nucseg.large.geometry import BlockGrid, describe_place, size
 from napari_nucseg.large.labels import LabelPyramid
 from napari_nucseg.large.links import OutlineLinks, link_columns
+from napari_nucseg.large.numbering import Numbering, number_nuclei
 from napari_nucseg.large.plan import Plan
 from napari_nucseg.large.result import LargeResult
-from napari_nucseg.large.seams import Numbering, SeamCounts, number_nuclei
-from napari_nucseg.large.work import Work
+from napari_nucseg.large.seams import SeamCounts
+from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.linking.features import track_rows
 
 BlockDone = Callable[[tuple[int, ...], Window, AnyArray], None]
@@ -42,7 +42,7 @@ class Steps:
         self,
         plan: Plan,
         image: LazyImage,
-        work: Work,
+        work: WorkFolder,
         progress: Progress | None,
         cancelled: CancelCheck | None,
         block_done: BlockDone | None,
@@ -256,10 +256,8 @@ class Steps:
         )
 
     def _count_seams(self) -> SeamCounts:
-        total = SeamCounts()
-        for index in range(len(self.grid)):
-            total += SeamCounts(**json.loads(self.work.read_note(index)))
-        return total
+        blocks = range(len(self.grid))
+        return sum((self.work.read_seams(index) for index in blocks), start=SeamCounts())
 
     def _find_cut(self, numbering: Numbering) -> tuple[str, ...]:
         """Return the places of nuclei that are larger than the overlap."""

@@ -19,7 +19,7 @@ LEAST_OVERLAP = 0.1
 """Share of `overlap` that is asked for however thick the steps are."""
 
 
-def chain_planes(table: Table, *, overlap: float, gap: int, step: float = 1.0) -> list[AnyArray]:
+def chain_planes(table: Table, *, overlap: float, gap: int, step: float) -> list[AnyArray]:
     """Link the outlines of neighbouring planes into nuclei.
 
     Outlines are linked one to one so that the sum of their intersections over union is largest,

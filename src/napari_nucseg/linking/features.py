@@ -41,7 +41,7 @@ def describe_labels(
 
     Parameters
     ----------
-    labels : array
+    labels : array (..., Y, X), integer
     axes : str
         Of the labels: T and Z, then YX.
     parents : mapping of int to int

@@ -50,8 +50,8 @@ def link_tables(
     time: Sequence[Table],
     params: SegmentParams,
     *,
-    border: Sequence[AnyArray] | None = None,
-    step: float = 1.0,
+    border: Sequence[AnyArray] | None,
+    step: float,
 ) -> Links:
     """Link outlines as `params` say: in depth, in time, or in depth and then in time.
 
@@ -63,7 +63,7 @@ def link_tables(
         For each plane the table of its frames (Y, X); not looked at if linked in depth alone.
     params : SegmentParams
         See `stack.link_labels`.
-    border : sequence of arrays of bool, optional
+    border : sequence of arrays of bool, or None
         For each table of `depth` the rows that touch the border; those nuclei are removed.
     step : float
         From plane to plane in pixels of Y and X.
@@ -78,8 +78,8 @@ def link_planes(
     tables: Sequence[Table],
     params: SegmentParams,
     *,
-    border: Sequence[AnyArray] | None = None,
-    step: float = 1.0,
+    border: Sequence[AnyArray] | None,
+    step: float,
 ) -> Links:
     """Link the planes of each frame, see `depth.chain_planes`; arguments as for `link_tables`."""
     count, ids = 0, []
@@ -110,7 +110,7 @@ def link_frames(tables: Sequence[Table], params: SegmentParams) -> Links:
 
 
 def link_volumes(
-    nuclei: Links, tables: Sequence[Table], params: SegmentParams, *, step: float = 1.0
+    nuclei: Links, tables: Sequence[Table], params: SegmentParams, *, step: float
 ) -> Links:
     """Link nuclei in 3D through the frames, see `tracks.chain_frames`.
 

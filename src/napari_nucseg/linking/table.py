@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, LabelArray
-from napari_nucseg.errors import Cancelled
+from napari_nucseg.cancelling import check_cancelled
 
 _SPARSE = 4
 """Ids that spread over more than this many times the pixels are sorted instead of looked up."""
@@ -173,8 +173,7 @@ def count_table(
     offsets = [0]
     recent: deque[tuple[int, LabelArray]] = deque(maxlen=gap + 1)
     for number, frame in enumerate(labels):
-        if cancelled is not None and cancelled():
-            raise Cancelled("Linking was cancelled.")
+        check_cancelled(cancelled, "Linking was cancelled.")
         ids, areas, sums = _count(frame)
         steps.append((np.full(len(ids), number), ids, areas, sums))
         offsets.append(offsets[-1] + len(ids))
@@ -210,10 +209,10 @@ def renumber(frame: LabelArray, ids: AnyArray, new_ids: AnyArray) -> LabelArray:
 
     Parameters
     ----------
-    frame : array
+    frame : array (Y, X) or (Z, Y, X), integer
         All its ids but 0 occur in `ids`.
-    ids : array, ascending
-    new_ids : array
+    ids : array (n,), integer, ascending
+    new_ids : array (n,), integer
         0 removes a nucleus.
     """
     result = np.zeros(frame.shape, np.int32)

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from napari_nucseg.frozen import Frozen
 from napari_nucseg.preprocessing.normalize import InputConfig
 from napari_nucseg.preprocessing.tiling import STRIDE, grain
 
@@ -23,12 +24,6 @@ SKIP_LAYERS: tuple[str, ...] = (
     "block_16_project",
 )
 """Encoder layers at stride 2, 4, 8, 16 and 32; the last one used is the bottleneck."""
-
-
-class Frozen(BaseModel):
-    """Base of the records on disk: unknown keys are refused, values cannot change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NetworkConfig(Frozen):

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from napari_nucseg.errors import ModelError
+from napari_nucseg.frozen import first_problem
 from napari_nucseg.model.config import ModelConfig
 
 CONFIG, WEIGHTS, LITERT, CARD, HASHES = (
@@ -23,6 +24,14 @@ CONFIG, WEIGHTS, LITERT, CARD, HASHES = (
     "card.md",
     "hashes.json",
 )
+
+SCORES, CURVE, PREDICTIONS, RELIABILITY = REPORT = (
+    "scores.md",
+    "curve.png",
+    "predictions.png",
+    "reliability.png",
+)
+"""What a training adds, if it reports: the model can be used without."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +118,6 @@ def open_model(path: Path) -> ModelFolder:
             f"{path / CONFIG} is not a model config that this version knows: {place}: {problem}."
         ) from error
     return ModelFolder(path, config, _read_hashes(path / HASHES))
-
-
-def first_problem(error: ValidationError) -> tuple[str, str]:
-    """Return where in a JSON file the first problem lies, and what it is."""
-    first = error.errors()[0]
-    return ".".join(map(str, first["loc"])) or "the file", first["msg"]
 
 
 def write_hashes(path: Path) -> dict[str, str]:

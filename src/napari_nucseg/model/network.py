@@ -10,7 +10,7 @@ from functools import cache
 import keras
 from keras import layers
 
-from napari_nucseg.errors import ModelError
+from napari_nucseg.errors import ModelError, first_line
 from napari_nucseg.model.blocks import DepthToSpace, refine_block, transposed_block
 from napari_nucseg.model.config import OUTPUT_CHANNELS, SKIP_LAYERS, NetworkConfig, OutputName
 from napari_nucseg.model.folder import ModelFolder
@@ -80,8 +80,8 @@ def load_network(model: ModelFolder) -> keras.Model:
     try:
         network.load_weights(model.weights)
     except (OSError, ValueError, KeyError) as error:
-        first = str(error).partition("\n")[0][:200]
-        raise ModelError(f"{model.weights} does not fit its config.json: {first}.") from error
+        reason = first_line(error)[:200]
+        raise ModelError(f"{model.weights} does not fit its config.json: {reason}.") from error
     return network
 
 

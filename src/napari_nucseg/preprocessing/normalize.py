@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from napari_nucseg._types import AnyArray, FloatArray
+from napari_nucseg.frozen import Frozen
 
 MAX_SAMPLES = 4_000_000
 """Pixels from which percentiles are measured; more would not change them visibly."""
@@ -20,15 +21,13 @@ HUGE = 1e307
 """Differences of larger values overflow."""
 
 
-class InputConfig(BaseModel):
+class InputConfig(Frozen):
     """How intensities become the network's input; part of a model's `config.json`.
 
     ``percentile``: the image's `low` and `high` percentile go to -1 and 1, clipped to
     [-`clip`, `clip`]. ``unit``: 8-bit values divided by 255, as in the original system;
     floats in [0, 1] stay, larger ranges are divided by their peak.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     normalization: Literal["percentile", "unit"] = "percentile"
     low: float = Field(default=1.0, ge=0, lt=50)

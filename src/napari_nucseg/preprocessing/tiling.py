@@ -3,6 +3,8 @@
 import itertools
 from dataclasses import dataclass
 
+from napari_nucseg._types import Window
+
 STRIDE = 32
 """Height and width of a tile are multiples of this, the network's coarsest stride."""
 
@@ -43,9 +45,9 @@ class Tile:
         plane; so it may reach up to 31 pixels beyond the plane's lower and right edge.
     """
 
-    outer: tuple[slice, slice]
-    inner: tuple[slice, slice]
-    local: tuple[slice, slice]
+    outer: Window
+    inner: Window
+    local: Window
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class TilePlan:
     tiles: tuple[Tile, ...]
 
 
-def plan_tiles(shape: tuple[int, int], tile: int = 1024, halo: int = 64) -> TilePlan:
+def plan_tiles(shape: tuple[int, int], tile: int, halo: int) -> TilePlan:
     """Cover a plane with as few, equally large tiles as possible.
 
     Parameters

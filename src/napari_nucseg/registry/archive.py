@@ -13,7 +13,9 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from napari_nucseg._types import CancelCheck
-from napari_nucseg.errors import Cancelled, ModelError
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.errors import ModelError
+from napari_nucseg.frozen import first_problem
 from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.io.place import given_place
 from napari_nucseg.model.config import ModelConfig
@@ -23,15 +25,15 @@ from napari_nucseg.model.folder import (
     LITERT,
     WEIGHTS,
     ModelFolder,
-    first_problem,
     open_model,
     write_config,
 )
 from napari_nucseg.registry.catalog import find_model
 from napari_nucseg.registry.events import changed
+from napari_nucseg.registry.folders import CHUNK
 from napari_nucseg.registry.probe import check_runs
 from napari_nucseg.registry.provenance import read_provenance
-from napari_nucseg.registry.store import CHUNK, FILES, new_model
+from napari_nucseg.registry.store import FILES, new_model
 from napari_nucseg.registry.text import plain_text
 from napari_nucseg.registry.unpacking import UntrustedZip
 from napari_nucseg.registry.user_models import open_user_model
@@ -125,7 +127,7 @@ def import_model(
         config = _read_config(archive)
         name = config.name if name is None else name
         with new_model(name) as folder:
-            archive.unpack(folder, cancelled or (lambda: False))
+            archive.unpack(folder, cancelled)
             try:
                 _check(folder)
             except ModelError as error:
@@ -182,6 +184,5 @@ def _add(
     entry.external_attr = (stat.S_IFREG | 0o644) << 16
     with archive.open(entry, "w", force_zip64=True) as target:
         while chunk := source.read(CHUNK):
-            if cancelled is not None and cancelled():
-                raise Cancelled("Exporting the model was cancelled; nothing was written.")
+            check_cancelled(cancelled, "Exporting the model was cancelled; nothing was written.")
             target.write(chunk)

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, JsonValue, ValidationError
 
 from napari_nucseg.errors import ModelError
-from napari_nucseg.model.config import Frozen
-from napari_nucseg.model.folder import first_problem, write_text
+from napari_nucseg.frozen import Frozen, first_problem
+from napari_nucseg.model.folder import write_text
 
 PROVENANCE = "provenance.json"
 

@@ -2,14 +2,12 @@
 
 A model is written into a hidden folder beside the others and gets its name by one rename, which
 fails if the name exists: a model is there whole or not at all, whoever else writes, and whenever a
-process is killed. What a killed process left is hidden, and deleted when it is a day old.
+process is killed.
 """
 
 import errno
 import os
 import shutil
-import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +18,7 @@ from napari_nucseg.model.folder import (
     CONFIG,
     HASHES,
     LITERT,
+    REPORT,
     WEIGHTS,
     ModelFolder,
     open_model,
@@ -27,20 +26,24 @@ from napari_nucseg.model.folder import (
 )
 from napari_nucseg.registry.catalog import bundled_names
 from napari_nucseg.registry.events import changed
+from napari_nucseg.registry.folders import (
+    PARTIAL,
+    copy_file,
+    copy_folder,
+    discard,
+    flush,
+    flush_folder,
+    hidden_folder,
+    sweep,
+)
 from napari_nucseg.registry.names import check_name, is_name
 from napari_nucseg.registry.provenance import PROVENANCE, Provenance, write_provenance
 from napari_nucseg.registry.user_models import models_folder, open_user_model, user_names
 
 REQUIRED = (CONFIG, HASHES, LITERT, WEIGHTS, CARD)
-OPTIONAL = (PROVENANCE, "scores.md", "curve.png", "predictions.png", "reliability.png")
+OPTIONAL = (PROVENANCE, *REPORT)
 FILES = (*REQUIRED, *OPTIONAL)
 """All that belongs to a model."""
-
-PARTIAL, REMOVED = ".partial", ".removed"
-LEFTOVER_AGE = 24 * 3600
-"""Seconds after which what a killed process left is deleted."""
-
-CHUNK = 1 << 20
 
 
 def save_model(source: str | Path, name: str, provenance: Provenance | None = None) -> ModelFolder:
@@ -93,11 +96,11 @@ def rename_model(old: str, new: str) -> ModelFolder:
     model = open_user_model(old)
     identity = source.stat().st_ino
     with new_model(new) as folder:
-        _copy_folder(source, folder)
+        copy_folder(source, folder)
         write_config(folder, model.config.model_copy(update={"name": new}))
     kept = f"Model '{new}' was made, but '{old}' cannot be removed from {source.parent}"
     with _explained(kept), suppress(FileNotFoundError):  # someone else may have removed it
-        _discard(source, identity)
+        discard(source, identity)
     changed.emit(old, new)
     return open_user_model(new)
 
@@ -119,9 +122,9 @@ def remove_model(name: str) -> None:
     """
     source = _own_folder(name, "removed")
     with _explained(f"Model '{name}' cannot be removed from {source.parent}"):
-        _sweep(source.parent)
+        sweep(source.parent)
         try:
-            _discard(source)
+            discard(source)
         except FileNotFoundError as error:
             raise _unknown(name) from error
     changed.emit(name, "")
@@ -141,37 +144,18 @@ def new_model(name: str) -> Iterator[Path]:
     root = models_folder()
     with _explained(f"Model '{name}' cannot be saved in {root}"):
         root.mkdir(parents=True, exist_ok=True)
-        _sweep(root)
+        sweep(root)
         _check_free(name)
-        partial = _hidden(root, name, PARTIAL)
+        partial = hidden_folder(root, name, PARTIAL)
         partial.mkdir()
         try:
             yield partial
-            _flush(partial)
+            flush(partial)
             _publish(partial, root / name)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         with suppress(OSError):  # the model is in place; only a power cut could still undo it
-            _flush_folder(root)
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Copy the content of a file to a new one."""
-    with source.open("rb") as read, target.open("xb") as written:
-        shutil.copyfileobj(read, written, CHUNK)
-
-
-def _copy_folder(source: Path, target: Path) -> None:
-    """Copy all that lies in a folder; the user may have added to it."""
-    for path in sorted(source.iterdir()):
-        place = target / path.name
-        if path.is_symlink():
-            place.symlink_to(os.readlink(path))
-        elif path.is_dir():
-            place.mkdir()
-            _copy_folder(path, place)
-        else:
-            copy_file(path, place)
+            flush_folder(root)
 
 
 def _publish(partial: Path, target: Path) -> None:
@@ -182,65 +166,6 @@ def _publish(partial: Path, target: Path) -> None:
         if os.path.lexists(target):  # another process was faster
             raise _taken(target.name) from error
         raise
-
-
-def _discard(folder: Path, identity: int | None = None) -> None:
-    """Delete a folder: it is gone at once, its content a moment later.
-
-    Parameters
-    ----------
-    folder : Path
-    identity : int, optional
-        Inode; another folder, that another process put there since, is left alone.
-    """
-    if folder.is_symlink():
-        folder.unlink()
-        return
-    hidden = _hidden(folder.parent, folder.name, REMOVED)
-    os.rename(folder, hidden)
-    if identity is not None and hidden.stat().st_ino != identity:
-        os.rename(hidden, folder)
-        return
-    shutil.rmtree(hidden, ignore_errors=True)
-
-
-def _hidden(root: Path, name: str, suffix: str) -> Path:
-    return root / f".{name}.{uuid.uuid4().hex}{suffix}"
-
-
-def _sweep(root: Path) -> None:
-    """Delete what processes left that were killed long ago."""
-    oldest = time.time() - LEFTOVER_AGE
-    for suffix in (PARTIAL, REMOVED):
-        for path in root.glob(f".*{suffix}"):
-            if path.is_dir() and not path.is_symlink() and _last_change(path) < oldest:
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def _last_change(folder: Path) -> float:
-    """Return when a folder or a file in it was last changed."""
-    times = [time.time()]  # what vanishes meanwhile is being dealt with
-    with suppress(OSError):
-        times = [path.lstat().st_mtime for path in (folder, *folder.iterdir())]
-    return max(times)
-
-
-def _flush(folder: Path) -> None:
-    """Have the disk hold all files of a folder, before its name says that it is complete."""
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-    _flush_folder(folder)
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _check_free(name: str) -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucseg._types import CancelCheck
-from napari_nucseg.errors import Cancelled, ModelError
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.errors import ModelError
 from napari_nucseg.model.folder import LITERT, WEIGHTS
+from napari_nucseg.registry.folders import CHUNK
 from napari_nucseg.registry.provenance import PROVENANCE
-from napari_nucseg.registry.store import CHUNK, FILES, REQUIRED
+from napari_nucseg.registry.store import FILES, REQUIRED
 
 MB = 1 << 20
 MAX_NETWORK = 512 * MB
@@ -96,10 +98,10 @@ class UntrustedZip:
     def read(self, name: str) -> bytes:
         """Return the content of one file."""
         content = io.BytesIO()
-        self._copy(name, content, lambda: False)
+        self._copy(name, content, None)
         return content.getvalue()
 
-    def unpack(self, folder: Path, cancelled: CancelCheck) -> None:
+    def unpack(self, folder: Path, cancelled: CancelCheck | None) -> None:
         """Write all files into a folder.
 
         Raises
@@ -115,7 +117,7 @@ class UntrustedZip:
             with (folder / name).open("xb") as target:
                 self._copy(name, target, cancelled)
 
-    def _copy(self, name: str, target: Any, cancelled: CancelCheck) -> None:
+    def _copy(self, name: str, target: Any, cancelled: CancelCheck | None) -> None:
         """Copy what a file of the zip really holds to an open file."""
         try:
             source = self._zip.open(self.members[name])
@@ -125,8 +127,9 @@ class UntrustedZip:
         size = 0
         with source:
             while True:
-                if cancelled():
-                    raise Cancelled("Importing the model was cancelled; nothing was changed.")
+                check_cancelled(
+                    cancelled, "Importing the model was cancelled; nothing was changed."
+                )
                 try:
                     chunk = source.read(CHUNK // 2)
                 except _UNREADABLE as error:

@@ -20,6 +20,7 @@ SURE = 1e-6
 """Probabilities are kept this far from 0 and 1, whose logits are infinite."""
 
 BINS = 10
+"""Equal steps of probability."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Reliability:
         return float(np.nansum(self.share * np.abs(self.predicted - self.observed)))
 
 
-def reliability(probability: AnyArray, true: AnyArray, bins: int = BINS) -> Reliability:
+def reliability(probability: AnyArray, true: AnyArray) -> Reliability:
     """Compare predicted probabilities with what is true.
 
     Parameters
@@ -53,15 +54,13 @@ def reliability(probability: AnyArray, true: AnyArray, bins: int = BINS) -> Reli
         Predicted foreground probability of some pixels.
     true : array (n,), bool
         Whether they are nucleus.
-    bins : int
-        Equal steps of probability.
     """
-    place = np.minimum((np.asarray(probability) * bins).astype(np.intp), bins - 1)
-    counts = np.bincount(place, minlength=bins).astype(float)
+    place = np.minimum((np.asarray(probability) * BINS).astype(np.intp), BINS - 1)
+    counts = np.bincount(place, minlength=BINS).astype(float)
     filled = np.where(counts > 0, counts, np.nan)
     return Reliability(
-        np.bincount(place, weights=probability, minlength=bins) / filled,
-        np.bincount(place, weights=true, minlength=bins) / filled,
+        np.bincount(place, weights=probability, minlength=BINS) / filled,
+        np.bincount(place, weights=true, minlength=BINS) / filled,
         counts / max(1, place.size),
     )
 

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from scipy import ndimage
 
 from napari_nucseg._opencv import cv2
-from napari_nucseg._types import AnyArray, FloatArray
+from napari_nucseg._types import AnyArray, FloatArray, Window
 from napari_nucseg.training.augmentation import View
 
 MOST = 12
@@ -77,9 +77,7 @@ def _cut_out(donor: View) -> list[Cutout]:
     return cutouts
 
 
-def _beside_a_nucleus(
-    labels: AnyArray, cutout: Cutout, rng: Generator
-) -> tuple[slice, slice] | None:
+def _beside_a_nucleus(labels: AnyArray, cutout: Cutout, rng: Generator) -> Window | None:
     """Choose where a cutout touches, or nearly touches, a random nucleus; None if it cannot."""
     rows, columns = np.nonzero(labels)
     chosen = labels[rows[k := rng.integers(len(rows))], columns[k]]
@@ -98,7 +96,7 @@ def _paste(
     image: FloatArray,
     labels: AnyArray,
     cutout: Cutout,
-    place: tuple[slice, slice],
+    place: Window,
     *,
     on_top: bool,
 ) -> None:

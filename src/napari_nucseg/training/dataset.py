@@ -1,6 +1,5 @@
 """A folder of images and labels, read once and kept in memory."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +9,9 @@ from napari_nucseg._types import AnyArray, LabelArray
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import DatasetError, ReadError
 from napari_nucseg.io.reading import read_image
+from napari_nucseg.training.index import IndexRow, read_index
 
 SUFFIXES = (".png", ".tif", ".tiff")
-
-_TRUE, _FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
-"""How programs write a mark in a table."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +45,6 @@ class Item:
     in_test_group: bool = False
 
 
-@dataclass(frozen=True)
-class Row:
-    """What `index.csv` says about one image."""
-
-    group: str
-    kind: str
-    in_test_group: bool = False
-    wrong: bool = False
-
-
 def load_folder(folder: Path, *, include_test_groups: bool = False) -> list[Item]:
     """Read `folder/images` and `folder/labels` (same stems; PNG or TIFF).
 
@@ -81,7 +68,7 @@ def load_folder(folder: Path, *, include_test_groups: bool = False) -> list[Item
     rows = read_index(folder)
     items = []
     for stem, path in images.items():
-        row = rows.get(stem, Row(stem, ""))
+        row = rows.get(stem, IndexRow(stem, ""))
         if not row.wrong and (include_test_groups or not row.in_test_group):
             items.append(_load_item(path, labels[stem], row))
     groups = {item.group for item in items}
@@ -96,45 +83,6 @@ def load_folder(folder: Path, *, include_test_groups: bool = False) -> list[Item
             "least one must not, to validate on."
         )
     return items
-
-
-def split_by_group(
-    items: list[Item], fraction: float = 0.15, seed: int = 0
-) -> tuple[list[Item], list[Item]]:
-    """Split into training and validation images by whole groups.
-
-    Within each kind, groups in seeded random order go to validation until `fraction` of the kind's
-    images is reached; a kind with a single group stays in training. Images in test groups are
-    trained on, with all of their groups, and the others split as if there were none: where such
-    groups are marked as a whole, models trained with and without them are scored on the same
-    images.
-    """
-    generator = np.random.default_rng(seed)
-    validation: set[str] = set()
-    test_groups = {item.group for item in items if item.in_test_group}
-    candidates = [item for item in items if item.group not in test_groups]
-    for kind in sorted({item.kind for item in candidates}):
-        of_kind = [item for item in candidates if item.kind == kind]
-        groups = sorted({item.group for item in of_kind})
-        wanted = fraction * len(of_kind)
-        # A group may hold images of several kinds.
-        taken = sum(item.group in validation for item in of_kind)
-        for group in generator.permutation(groups)[:-1]:
-            if group in validation:
-                continue
-            size = sum(item.group == group for item in of_kind)
-            # A group that would overshoot more than stopping here would undershoot stays out.
-            if taken + size / 2 <= wanted:
-                validation.add(str(group))
-                taken += size
-    if not validation:
-        validation.add(min(item.group for item in candidates))
-    elif validation == {item.group for item in items}:
-        validation.remove(max(validation))
-    return (
-        [item for item in items if item.group not in validation],
-        [item for item in items if item.group in validation],
-    )
 
 
 def median_diameter(labels: LabelArray) -> float:
@@ -185,43 +133,7 @@ def _files(folder: Path) -> dict[str, Path]:
     return files_by_stem(folder, SUFFIXES, "'images' and 'labels'")
 
 
-def read_index(folder: Path) -> dict[str, Row]:
-    """Read the `index.csv` of a data folder, by the ids; ``{}`` if there is none.
-
-    Raises
-    ------
-    DatasetError
-        It has no column ``id``, or a mark that is not understood.
-    """
-    path = folder / "index.csv"
-    if not path.is_file():
-        return {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        records = list(csv.DictReader(file))
-    if records and "id" not in records[0]:
-        raise DatasetError(f"{path} has no column 'id'; it has {', '.join(records[0])}.")
-    return {
-        record["id"]: Row(
-            group=record.get("group") or record["id"],
-            kind=record.get("source") or "",
-            in_test_group=_is_true(record.get("shares_group_with_test"), path),
-            wrong=record.get("label_source") == "original_rejected",
-        )
-        for record in records
-    }
-
-
-def _is_true(value: str | None, index: Path) -> bool:
-    """Read a mark of the index; DatasetError for what is not understood, which is no "no"."""
-    text = (value or "").strip().lower()
-    if text not in {*_TRUE, *_FALSE}:
-        raise DatasetError(
-            f"shares_group_with_test in {index} must be 1 or 0 (or true or false), got '{value}'."
-        )
-    return text in _TRUE
-
-
-def _load_item(image_path: Path, label_path: Path, row: Row) -> Item:
+def _load_item(image_path: Path, label_path: Path, row: IndexRow) -> Item:
     image = _read(image_path)
     labels = _read(label_path)
     if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from napari_nucseg.errors import ModelError
+from napari_nucseg.errors import ModelError, first_line
 from napari_nucseg.model.folder import open_model
 from napari_nucseg.model.network import encoder_layers, load_network
 
@@ -59,7 +59,8 @@ def _imagenet_network(path: Path) -> keras.Model:
         network.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
-            f"{path} does not hold MobileNetV2 weights ({_first_line(error)}). {EXPECTED_WEIGHTS}."
+            f"{path} does not hold MobileNetV2 weights ({first_line(error)[:200]}). "
+            f"{EXPECTED_WEIGHTS}."
         ) from error
     return network
 
@@ -82,11 +83,6 @@ def _download_imagenet() -> Path:
         partial.unlink(missing_ok=True)
         raise ModelError(
             f"Keras' ImageNet weights could not be downloaded from {IMAGENET_URL} "
-            f"({_first_line(error)}). {EXPECTED_WEIGHTS}."
+            f"({first_line(error)[:200]}). {EXPECTED_WEIGHTS}."
         ) from error
     return path
-
-
-def _first_line(error: Exception) -> str:
-    """Return what an error says, without Keras' long explanations."""
-    return str(error).partition("\n")[0][:200]

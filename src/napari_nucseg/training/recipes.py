@@ -2,19 +2,18 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from napari_nucseg.errors import InputError
+from napari_nucseg.frozen import Frozen
 from napari_nucseg.model.config import ModelConfig, NetworkConfig
 from napari_nucseg.preprocessing.normalize import InputConfig
 
 RecipeName = Literal["baseline", "standard"]
 
 
-class Recipe(BaseModel):
+class Recipe(Frozen):
     """How a model is trained; saved beside it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: RecipeName
     model: ModelConfig

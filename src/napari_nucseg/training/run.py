@@ -7,10 +7,12 @@ from napari_nucseg.errors import DatasetError, WriteError
 from napari_nucseg.io.writing import prepared_output
 from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import ModelFolder
-from napari_nucseg.training.dataset import load_folder, split_by_group
+from napari_nucseg.training.checkpoint import STATE
+from napari_nucseg.training.dataset import load_folder
 from napari_nucseg.training.generated import generated_samples
 from napari_nucseg.training.recipes import Recipe
-from napari_nucseg.training.trainer import STATE, Trainer
+from napari_nucseg.training.split import split_by_group
+from napari_nucseg.training.trainer import Trainer
 
 CHECKPOINTS = "checkpoints"
 

@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,71 +11,21 @@ import keras
 import numpy as np
 
 from napari_nucseg._types import CancelCheck, FloatArray, Progress
-from napari_nucseg.errors import Cancelled, DatasetError, ModelError
-from napari_nucseg.model.folder import WEIGHTS, ModelFolder, write_text
+from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.errors import DatasetError, ModelError
+from napari_nucseg.model.folder import WEIGHTS, ModelFolder
 from napari_nucseg.model.losses import MapsLoss, offset_error, pixel_accuracy
 from napari_nucseg.model.network import build_network, encoder_layers, load_network
 from napari_nucseg.training.average import WeightAverage, blend_weights
 from napari_nucseg.training.batches import TrainingBatches, validation_batches
 from napari_nucseg.training.calibration import calibrate
+from napari_nucseg.training.checkpoint import STATE, State
 from napari_nucseg.training.dataset import Item
 from napari_nucseg.training.encoder_weights import load_encoder_weights
 from napari_nucseg.training.optimizer import LayerwiseAdam
 from napari_nucseg.training.recipes import Recipe
 
-STATE = "training.json"
 WARM_UP_STEPS = 100
-
-
-@dataclass
-class State:
-    """What a resumed training needs to know, and what the report shows.
-
-    Its JSON is written last and names the files that belong to it, so that a kill at any moment
-    leaves one consistent checkpoint.
-
-    Attributes
-    ----------
-    recipe : dict
-        The recipe, to refuse resuming with another one.
-    epoch : int
-        Finished epochs.
-    history : list of dict
-        One record per epoch: loss, accuracy, val_loss, val_accuracy and more.
-    best_epoch : int
-        Epoch (from 0) of the smallest validation loss so far.
-    parent : dict or None
-        Name and sha256 of the weights that the training started from, ``{}`` without a parent, to
-        refuse resuming with another one; None in a checkpoint of an older version.
-    """
-
-    recipe: dict[str, Any]
-    epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int = -1
-    parent: dict[str, str] | None = None
-
-    @property
-    def last(self) -> str:
-        """Name of the file of the last weights, with the optimizer's state."""
-        return f"last-{self.epoch:04d}.weights.h5"
-
-    @property
-    def average(self) -> str:
-        """Name of the file of the moving average of the weights."""
-        return f"average-{self.epoch:04d}.npz"
-
-    @property
-    def best(self) -> str:
-        """Name of the file of the best weights."""
-        return f"best-{self.best_epoch:04d}.weights.h5"
-
-    def save(self, folder: Path) -> None:
-        """Write it atomically as JSON, then remove the files of earlier epochs."""
-        write_text(folder / STATE, json.dumps(asdict(self), indent=1))
-        for path in folder.iterdir():
-            if path.name not in (STATE, self.last, self.average, self.best):
-                path.unlink()
 
 
 class Trainer:
@@ -206,8 +155,7 @@ class Trainer:
         self.batches.epoch = self.state.epoch
         sums: dict[str, float] = {}
         for step, (images, targets) in enumerate(_prefetch(self.batches)):
-            if cancelled is not None and cancelled():
-                raise Cancelled(f"Training was cancelled in epoch {self.state.epoch + 1}.")
+            check_cancelled(cancelled, f"Training was cancelled in epoch {self.state.epoch + 1}.")
             self.network.optimizer.learning_rate.assign(self._learning_rate(step))
             logs = self.network.train_on_batch(images, targets, return_dict=True)
             for name, value in logs.items():

@@ -19,7 +19,9 @@ from napari_nucseg.io.atomic import ALLOW, atomic_file, write_error
 from napari_nucseg.io.lock import give_back, holder_file, take_lock
 from napari_nucseg.large.columns import Counted
 from napari_nucseg.large.nuclei import Nuclei
-from napari_nucseg.large.plan import Plan, Request, read_plan
+from napari_nucseg.large.plan import Plan, read_plan
+from napari_nucseg.large.request import Request
+from napari_nucseg.large.seams import SeamCounts
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -42,7 +44,7 @@ LOCK = ".lock"
 """Held by the process that leads the run; the system lets go of it however that process ends."""
 
 
-class Work:
+class WorkFolder:
     """A work folder.
 
     Parameters
@@ -54,7 +56,7 @@ class Work:
         self.path = path
 
     @classmethod
-    def beside(cls, target: Path) -> "Work":
+    def beside(cls, target: Path) -> "WorkFolder":
         """Return the work folder of a target."""
         return cls(target.with_name(f".{target.name}.work"))
 
@@ -249,15 +251,15 @@ class Work:
         except OSError as error:
             raise write_error(self.labels, error) from error
 
-    def mark_written(self, block: int, note: bytes) -> None:
-        """Remember that the labels of a block are in the result."""
+    def mark_written(self, block: int, seams: SeamCounts) -> None:
+        """Remember that the labels of a block are in the result, and what was counted then."""
         with atomic_file(self._written(block), overwrite=True) as file:
-            file.write(note)
+            file.write(json.dumps(seams.to_json()).encode())
 
-    def read_note(self, block: int) -> bytes:
-        """Return what was noted when a block was written."""
+    def read_seams(self, block: int) -> SeamCounts:
+        """Return what was counted when a block was written."""
         try:
-            return self._written(block).read_bytes()
+            return SeamCounts(**json.loads(self._written(block).read_bytes()))
         except OSError as error:
             raise ReadError(f"Cannot read {self._written(block)}: {error}.") from error
 

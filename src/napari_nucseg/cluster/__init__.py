@@ -1,0 +1,1 @@
+"""Workers of dask.distributed: processes on this machine, or a cluster that is running."""
