@@ -221,6 +221,8 @@ def draw_failures(scored: list[Scored], path: Path, count: int = 8) -> None:
 def draw_in_pieces(scored: list[Scored], path: Path) -> None:
     """Draw the images whose true labels are in pieces: as they are, true outlines, found ones."""
     chosen = [s for s in scored if s.item.name.startswith(IN_PIECES)]
+    if not chosen:
+        return
     figure = Figure(figsize=(11, 5.8), layout="constrained")
     for row, s in zip(figure.subplots(len(chosen), 3, squeeze=False), chosen, strict=True):
         nothing = np.zeros_like(s.item.labels)

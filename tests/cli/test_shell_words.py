@@ -51,6 +51,7 @@ def test_every_parameter_has_an_option(run, name):
         ("give the pixel size in Y and X", "give --pixel-size in Y and X"),
         ("The pixel size in Y must be above 0.", None),
         ("/data/lower Certainty.tif is empty.", None),
+        ("/data/scan (Channels 1, 2)/this or Model 3/a.tif is empty.", None),
         ("An image (axes ZYX, 3 planes), now and then; model and channels stay", None),
         ("the axes Y and X; model and channels stay", None),
         ("channels/a.tif is empty.", None),

@@ -76,11 +76,12 @@ def test_maps_that_wait_are_bounded_and_what_is_said_is_the_same(planes, looks, 
     assert len(looks) == 4  # the one before the first nucleus
 
 
+@pytest.mark.parametrize("certainty", [0, 0.7])
 @pytest.mark.parametrize("live", [False, True])
-def test_planes_that_are_looked_at_again_can_be_cancelled(planes, looks, live):
+def test_planes_that_are_looked_at_again_can_be_cancelled(planes, looks, live, certainty):
     small, full, limit = planes
     stack = np.stack([small, full, small])
-    call = partial(segment, stack, "ZYX", **DIAMETER)
+    call = partial(segment, stack, "ZYX", **{**DIAMETER, "certainty": certainty})
     if live:
         call = partial(relabel, call(keep_maps=True))
     with pytest.raises(Cancelled):

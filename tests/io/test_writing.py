@@ -111,7 +111,7 @@ def test_maps_are_not_colours(tmp_path):
 def test_existing_file_is_kept_unless_told(tmp_path, write):
     path = tmp_path / "a.tif"
     path.write_bytes(b"mine")
-    with pytest.raises(WriteError, match=r"a\.tif exists already; .*overwrite=True.*--overwrite"):
+    with pytest.raises(WriteError, match=r"a\.tif exists already; .*Overwrite .*overwrite=True"):
         write(path, np.ones((5, 6), int), "YX")
     assert path.read_bytes() == b"mine"
     write(path, np.ones((5, 6), int), "YX", overwrite=True)

@@ -137,7 +137,7 @@ def test_another_request_is_refused(source, target, undisturbed):
     with pytest.raises(Cancelled):
         segment_large(source, target, progress=progress, cancelled=cancelled, **OPTIONS)
     there = found(target)
-    with pytest.raises(WriteError, match=r"request \(diameter '18', now '20'\).*--overwrite"):
+    with pytest.raises(WriteError, match=r"request \(diameter '18', now '20'\).*Overwrite"):
         segment_large(source, target, **{**OPTIONS, "diameter": 20})
     with pytest.raises(WriteError, match=r"\(block 96, now 128\)"):
         segment_large(source, target, **{**OPTIONS, "block": 128})
@@ -171,7 +171,7 @@ def test_another_version_is_refused(source, target, monkeypatch):
 def test_an_existing_target_is_refused(source, target):
     segment_large(source, target, **OPTIONS)
     (target / "mine").write_text("mine")
-    with pytest.raises(WriteError, match="exists already; allow overwriting"):
+    with pytest.raises(WriteError, match="exists already; turn on Overwrite"):
         segment_large(source, target, **OPTIONS)
     assert (target / "mine").exists()
     segment_large(source, target, overwrite=True, **OPTIONS)

@@ -133,9 +133,7 @@ def test_what_exists_is_replaced_only_if_asked_for(source, target):
     assert run(source, "--output", target).exit_code == 0
     refused = run(source, "--output", target)
     assert refused.exit_code == 1
-    assert "exists already; allow overwriting (overwrite=True, in the shell --overwrite)" in (
-        refused.stderr
-    )
+    assert "exists already; turn on --overwrite" in refused.stderr
     assert run(source, "--output", target, "--overwrite").exit_code == 0
 
 

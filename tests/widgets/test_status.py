@@ -77,6 +77,16 @@ def test_all_docks_do_so(qtbot, kind):
     assert widget.status.value == ""
 
 
+@pytest.mark.parametrize("kind", [SegmentWidget, BatchWidget])
+def test_a_bar_that_moves_is_nothing_that_the_user_changed(qtbot, kind):
+    widget = kind(ViewerModel())
+    qtbot.addWidget(widget.native)
+    widget.status.show_error("It is bad.")
+    widget.progress.max = 7
+    widget.progress.value = 3
+    assert widget.status.value == "It is bad."
+
+
 def test_so_do_rows_that_are_added(qtbot):
     widget = FineTuneWidget(ViewerModel())
     qtbot.addWidget(widget.native)

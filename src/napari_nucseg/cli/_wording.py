@@ -47,5 +47,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 def _labels() -> tuple[re.Pattern[str], dict[str, str]]:
     """Return where the label of a field is surely meant, and the name of the option by label."""
     options = {str(info.title): name for name, info in SegmentParams.model_fields.items()} | WORDS
-    before = r"\(|\b(?:than|lower|turn off|try|give|another|or) "
+    before = (
+        r"\((?=Overwrite )|\bor (?=Overwrite\b)|\b(?:than|lower|turn on|turn off|try|give|another) "
+    )
     return re.compile(rf"({before})({'|'.join(options)})(?=[\s,;]|\.(?:\s|$))"), options

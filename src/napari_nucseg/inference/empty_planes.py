@@ -3,7 +3,7 @@
 import numpy as np
 
 from napari_nucseg._types import CancelCheck, LabelArray
-from napari_nucseg.errors import Cancelled
+from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.instances import at_border
 from napari_nucseg.inference.job import SegmentJob
@@ -25,7 +25,7 @@ class EmptyPlanes:
     params : SegmentParams
     field_of_view : FieldOfView
     cancelled : callable or None
-        Asked before each plane that is looked at; `Cancelled` is raised then.
+        Asked after each search of a plane; `Cancelled` is raised then.
     """
 
     def __init__(
@@ -64,14 +64,13 @@ class EmptyPlanes:
         """Count what was left out of the planes that wait."""
         job, network = self._job, self._job.model.config.network
         for maps in self._waiting:
-            if self._cancelled is not None and self._cancelled():
-                raise Cancelled("Looking for what was left out was cancelled.")
             self._left_out += count_left_out(
                 maps, network, self._params, job.diameter, self._take_inside
             )
         self.forget()
 
     def _take_inside(self, labels: LabelArray) -> Outlines:
+        check_cancelled(self._cancelled)  # after every search
         inside = self._field_of_view.keep_inside(labels)
         areas = np.bincount(inside.ravel())
         cut = np.zeros(len(areas), bool)

@@ -10,9 +10,8 @@ from typing import BinaryIO
 
 from napari_nucseg.errors import DiskFull, WriteError
 
-ALLOW = "allow overwriting (overwrite=True, in the shell --overwrite)"
-"""What to do about what exists already, in napari, Python and the shell."""
-
+ALLOW = "turn on Overwrite (in Python, overwrite=True)"
+"""What to do about what exists already; the shell names its option."""
 
 PART = "part"
 """Ends the name of a file that is not complete; what a killed process leaves of it, see

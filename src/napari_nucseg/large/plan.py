@@ -64,7 +64,7 @@ class Plan(Frozen):
         What the user should know besides, if there are no nuclei.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     request: Request
     low: tuple[float, ...]
     high: tuple[float, ...]

@@ -57,6 +57,7 @@ def make_steady_text(label: Label, lines: int) -> None:
 
 def keep_room(bar: ProgressBar) -> None:
     """Let what lies below a bar stay where it is when the bar comes and goes."""
+    bar.changed.block()  # the user changes nothing by it, see `ScrolledForm`
     policy = bar.native.sizePolicy()
     policy.setRetainSizeWhenHidden(True)
     bar.native.setSizePolicy(policy)

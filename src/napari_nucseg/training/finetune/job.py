@@ -4,10 +4,11 @@ import shlex
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from napari_nucseg.errors import DatasetError, InputError
 from napari_nucseg.finetune_params import FineTuneParams
+from napari_nucseg.frozen import Frozen
 from napari_nucseg.io.atomic import atomic_file
 from napari_nucseg.io.writing import prepared_output
 
@@ -20,7 +21,7 @@ USELESS = "useless"
 Save = Literal["if_better", "always", "never"]
 
 
-class JobSpec(BaseModel):
+class JobSpec(Frozen):
     """What is asked for; the `job.json` of a job folder.
 
     Attributes
@@ -33,8 +34,6 @@ class JobSpec(BaseModel):
     save : {'if_better', 'always', 'never'}
         When the new model is saved; otherwise it stays in the job folder.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
     params: FineTuneParams

@@ -2,15 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from napari_nucseg.counted import counted
+from napari_nucseg.frozen import Frozen
 
 
-class Told(BaseModel):
+class Told(Frozen):
     """Base of all messages."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Scores(Told):
