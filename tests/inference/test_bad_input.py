@@ -315,4 +315,7 @@ def test_of_an_image_without_nuclei_no_diameter_is_estimated():
         "No nuclei were seen that could be measured, so they were searched for at "
         f"{result.diameter:.3g} px, the model's own diameter.",
     )
-    assert segment(noise, diameter=20).messages == ()
+    assert segment(noise, diameter=20).messages == (
+        "Nuclei were searched for at 20 px, the given diameter; if theirs may be another, try "
+        "Diameter 'auto'.",
+    )
