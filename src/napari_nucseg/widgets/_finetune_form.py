@@ -25,7 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 RATE_DECIMALS = 6
 
-STATUS_LINES = 4
+STATUS_LINES = 6
 """Which model is better, and where it was saved."""
 
 

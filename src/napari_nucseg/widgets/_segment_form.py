@@ -18,7 +18,7 @@ from napari_nucseg.widgets._tracks import TracksButton
 
 SLIDERS = tuple(name for name in LIVE_PARAMETERS if name not in LINK_PARAMETERS)
 
-STATUS_LINES = 3
+STATUS_LINES = 4
 """What was found and why nuclei are missing; a longer text scrolls."""
 
 LIVE_TITLE = "<b>Adjust the result</b> (without running again)"
