@@ -6,11 +6,9 @@ from napari.layers import Image, Labels, Shapes
 from napari_nucseg.errors import InputError
 from napari_nucseg.widgets._layers import (
     TEMPORARY,
-    axes_choices,
     choices_of,
     current_position,
     expand,
-    guess_axes,
     pixel_size,
     region_mask,
     result_dims,
@@ -23,34 +21,6 @@ ROTATED = [[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]]
 
 def image(shape, **options):
     return Image(np.zeros(shape, np.uint8), **options)
-
-
-@pytest.mark.parametrize(
-    ("ndim", "rgb", "choices"),
-    [
-        (2, False, ["YX"]),
-        (3, False, ["TYX", "ZYX", "CYX"]),
-        (4, False, ["TZYX", "TCYX", "ZTYX", "ZCYX", "CTYX", "CZYX"]),
-        (2, True, ["YXS"]),
-        (3, True, ["TYXS", "ZYXS"]),
-        (6, False, []),
-    ],
-)
-def test_choices(ndim, rgb, choices):
-    assert axes_choices(ndim, rgb) == choices
-
-
-@pytest.mark.parametrize(
-    ("labels", "axes"),
-    [(None, "ZYX"), (("t", "y", "x"), "TYX"), (("Channel", "row", "col"), "CYX")],
-)
-def test_axes_are_guessed_from_names(labels, axes):
-    assert guess_axes(image((3, 8, 8), axis_labels=labels)) == axes
-
-
-def test_too_many_dimensions():
-    with pytest.raises(InputError, match="has 6 dimensions; 2 to 5"):
-        guess_axes(image((2, 2, 2, 2, 8, 8), name="deep"))
 
 
 def test_pixel_size_is_in_micrometres():

@@ -274,6 +274,17 @@ def test_copied_command_names_the_file(docked_bench, tmp_path, field):
     assert "path" not in docked_bench.status.removeprefix(f"Copied: {text}")
 
 
+def test_axes_that_naparis_reader_leaves_out_are_those_of_the_file(docked_bench, tmp_path, stack):
+    import tifffile
+
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TYX"})
+    docked_bench.viewer.open(path, plugin="napari")
+    assert docked_bench.form.axes.value == "TYX"
+    docked_bench.widget.copy_command()
+    assert QApplication.clipboard().text().endswith("--output nuclei --axes TYX")
+
+
 def test_widget_is_narrow(docked_bench, field):
     docked_bench.viewer.add_image(field, name="x" * 200)
     docked_bench.dock.show()

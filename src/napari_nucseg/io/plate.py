@@ -16,7 +16,7 @@ from napari_nucseg.io.ngff import RECORD, Version
 CONVERTED = "bioformats2raw.layout"
 """Attribute of the groups that bioformats2raw writes."""
 
-V2_GROUP, V2_ATTRIBUTES, V3_METADATA = ".zgroup", ".zattrs", "zarr.json"
+V2_GROUP, V2_ARRAY, V2_ATTRIBUTES, V3_METADATA = ".zgroup", ".zarray", ".zattrs", "zarr.json"
 
 METADATA = (V2_GROUP, V2_ATTRIBUTES, V3_METADATA)
 """Files of a group."""
@@ -47,7 +47,7 @@ class Field:
 
 def is_zarr(path: Path) -> bool:
     """Tell whether a folder is a Zarr group or array."""
-    return any(os.path.isfile(path / name) for name in (V3_METADATA, V2_GROUP, ".zarray"))
+    return any(os.path.isfile(path / name) for name in (V3_METADATA, V2_GROUP, V2_ARRAY))
 
 
 def is_plate(path: Path) -> bool:
@@ -120,6 +120,23 @@ def read_record(group: Path) -> dict[str, Any]:
         return {**attributes[RECORD]}
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}
+
+
+def array_shape(array: Path) -> tuple[int, ...]:
+    """Return the shape of a Zarr array.
+
+    Raises
+    ------
+    ReadError
+        Its metadata cannot be read.
+    """
+    path = array / (V3_METADATA if ome_version(array) == "0.5" else V2_ARRAY)
+    try:
+        return tuple(json.loads(path.read_bytes())["shape"])
+    except OSError as error:
+        raise ReadError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ReadError(f"Cannot read {path}: it is not the metadata of a Zarr array.") from error
 
 
 def list_fields(plate: Path) -> list[Field]:

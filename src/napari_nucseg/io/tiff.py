@@ -134,6 +134,24 @@ def open_tiff_lazily(path: Path) -> LazyTiff:
     return LazyTiff(array, order, axes, sizes, tif, messages)
 
 
+def read_tiff_axes(path: Path) -> tuple[str, tuple[int, ...]]:
+    """Return axes and shape of the first image of a TIFF file; its pixels are not read.
+
+    Those of `read_tiff`, apart from indices that would become colours.
+
+    Raises
+    ------
+    ReadError
+        The file is damaged or its axes are not known.
+    """
+    import tifffile
+
+    with damage_explained(path), damage_reported(path), tifffile.TiffFile(path) as tif:
+        series = tif.series[0]
+        order, axes = _used_axes(series.shape, series.axes, series.keyframe)
+        return axes, tuple(series.shape[dim] for dim in order)
+
+
 def _used_axes(shape: tuple[int, ...], axes: str, page: Any) -> tuple[tuple[int, ...], str]:
     """Return which axes are used, in their new order, and their letters.
 

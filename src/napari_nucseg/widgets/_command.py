@@ -12,8 +12,7 @@ from napari_nucseg.params import SegmentParams, parse_diameter
 from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._channels_shown import axes_to_state, channels_shown
 from napari_nucseg.widgets._image_form import Request
-from napari_nucseg.widgets._large_form import source_path
-from napari_nucseg.widgets._layers import full_resolution
+from napari_nucseg.widgets._layers import full_resolution, source_path
 
 OUTPUT = "nuclei"
 """Output folder in the copied command."""

@@ -8,7 +8,8 @@ from napari.layers import Image, Labels
 
 from napari_nucseg.errors import InputError
 from napari_nucseg.widgets import _correct_messages as messages
-from napari_nucseg.widgets._layers import axes_choices, full_resolution, guess_axes, result_dims
+from napari_nucseg.widgets._layer_axes import axes_choices, guess_axes
+from napari_nucseg.widgets._layers import full_resolution, result_dims
 from napari_nucseg.widgets._origin import SOURCE, SOURCE_ID, find_source
 from napari_nucseg.widgets._results import RECORD
 

@@ -10,12 +10,11 @@ from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError
 from napari_nucseg.large.rule import reason_for_blocks
 from napari_nucseg.params import SegmentParams
+from napari_nucseg.widgets._layer_axes import axes_choices, guess_axes
 from napari_nucseg.widgets._layers import (
-    axes_choices,
     choices_of,
     current_position,
     full_resolution,
-    guess_axes,
     pixel_size,
     region_mask,
     take_plane,

@@ -13,7 +13,7 @@ from napari_nucseg.correction.autosave import autosave_folder
 from napari_nucseg.errors import InputError
 from napari_nucseg.io.inputs import image_stem
 from napari_nucseg.io.plate import is_zarr
-from napari_nucseg.widgets._layers import full_resolution
+from napari_nucseg.widgets._layers import source_path
 from napari_nucseg.widgets._look import make_text
 
 SUFFIX = ".ome.zarr"
@@ -68,15 +68,6 @@ class LargeForm(Container):
         if not path.name:
             raise InputError("Choose where the result goes first: an OME-Zarr folder to create.")
         return path if path.suffix == ".zarr" else path.with_name(path.name + SUFFIX)
-
-
-def source_path(layer: Image) -> str | None:
-    """Return the path or address of a layer's image, if it has one."""
-    if layer.source.path:
-        return str(layer.source.path)
-    store = getattr(full_resolution(layer), "store", None)  # of a zarr array
-    root = getattr(store, "root", None)
-    return str(root) if isinstance(root, Path) else None
 
 
 def default_target(layer: Image) -> Path:

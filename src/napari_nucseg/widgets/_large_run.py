@@ -20,8 +20,7 @@ from napari_nucseg.large.tracks import check_tracks, write_large_tracks
 from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._growing import GrowingLabels
 from napari_nucseg.widgets._image_form import Request
-from napari_nucseg.widgets._large_form import source_path
-from napari_nucseg.widgets._layers import MICROMETER, expand, result_geometry
+from napari_nucseg.widgets._layers import MICROMETER, expand, result_geometry, source_path
 from napari_nucseg.widgets._results import RECORD
 from napari_nucseg.widgets._time_left import BlocksLeft
 from napari_nucseg.widgets._worker import Task

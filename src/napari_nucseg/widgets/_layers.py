@@ -1,7 +1,7 @@
 """From a napari layer to what `segment` needs, and from labels to where they lie."""
 
-import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,6 @@ TEMPORARY = "napari_nucseg_temporary"
 
 MICROMETER = "micrometer"
 _AREA_SHAPES = ("rectangle", "ellipse", "polygon")
-_NAMES = {"t": "T", "time": "T", "z": "Z", "depth": "Z", "c": "C", "channel": "C", "channels": "C"}
-_USUAL = {2: "", 3: "Z", 4: "TZ", 5: "TZC"}
 
 
 def choices_of(layers: Any, kind: type[Layer]) -> list[tuple[str, Any]]:
@@ -34,43 +32,18 @@ def full_resolution(layer: Image) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
+def source_path(layer: Layer) -> str | None:
+    """Return the path or address of a layer's image, if it has one."""
+    if layer.source.path:
+        return str(layer.source.path)
+    store = getattr(full_resolution(layer), "store", None)  # of a zarr array
+    root = getattr(store, "root", None)
+    return str(root) if isinstance(root, Path) else None
+
+
 def image_named(name: str, layers: Any) -> Image | None:
     """Return the image layer of this name; napari has one at most."""
     return next((one for one in layers if isinstance(one, Image) and one.name == name), None)
-
-
-def axes_choices(ndim: int, rgb: bool) -> list[str]:
-    """Return the axis strings that an image layer with this many dimensions may have.
-
-    Parameters
-    ----------
-    ndim : int
-        Dimensions of the layer; the samples of a colour image are none.
-    rgb : bool
-    """
-    letters = "TZ" if rgb else "TZC"
-    tail = "YXS" if rgb else "YX"
-    return ["".join(head) + tail for head in itertools.permutations(letters, ndim - 2)]
-
-
-def guess_axes(layer: Image) -> str:
-    """Return the layer's axes by its axis labels where those are names, else the usual ones.
-
-    Raises
-    ------
-    InputError
-        The layer has too many dimensions.
-    """
-    choices = axes_choices(layer.ndim, layer.rgb)
-    if not choices:
-        raise InputError(
-            f"'{layer.name}' has {layer.ndim} dimensions; 2 to {4 if layer.rgb else 5} of T, Z, C, "
-            "Y, X can be segmented."
-        )
-    tail = "YXS" if layer.rgb else "YX"
-    named = "".join(_NAMES.get(str(name).lower(), "?") for name in layer.axis_labels[:-2]) + tail
-    usual = _USUAL[layer.ndim] + tail
-    return named if named in choices else usual if usual in choices else choices[0]
 
 
 def pixel_size(layer: Image, axes: str) -> dict[str, float]:
