@@ -48,6 +48,10 @@ def test_every_parameter_has_an_option(run, name):
             "choose another Output, or Overwrite, which replaces it (Overwrite does both).",
             "choose another --output, or --overwrite, which replaces it (--overwrite does both).",
         ),
+        (
+            "give Channels, counted from 0, to use only the nuclear stain.",
+            "give --channels, counted from 0, to use only the nuclear stain.",
+        ),
         ("give the pixel size in Y and X", "give --pixel-size in Y and X"),
         ("The pixel size in Y must be above 0.", None),
         ("/data/lower Certainty.tif is empty.", None),

@@ -157,6 +157,25 @@ def test_channels_of_a_colour_image_are_not_ignored_silently(channels):
 
 
 @pytest.mark.parametrize(
+    ("image", "channels", "told"),
+    [
+        ([ANY, ANY.T, ANY], (), True),
+        ([ANY, ANY.T, 0 * ANY], (), True),
+        ([ANY, ANY.T, ANY], (0, 1, 2), False),
+        ([ANY, ANY.T, ANY], (1,), False),
+        ([ANY, 0 * ANY, 0 * ANY], (), False),  # only one shows anything
+    ],
+)
+def test_channels_are_not_combined_silently(image, channels, told):
+    result = segment(np.stack(image), "CYX", channels=channels, **DIAMETER)
+    text = (
+        "The 3 channels were combined by their maximum; give Channels, counted from 0, to use only "
+        "the nuclear stain."
+    )
+    assert (text in result.messages) == told
+
+
+@pytest.mark.parametrize(
     ("region", "message"),
     [
         (np.ones((64, 63), bool), r"shape \(64, 64\) \(Y, X\), got \(64, 63\)"),

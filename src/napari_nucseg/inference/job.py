@@ -111,14 +111,10 @@ def resolve_job(
     samples = take_samples(image, planes, channels, cancelled)
     messages = _describe_pixels(samples.pixels, math.prod(planes.output_shape) * len(channels))
     color = "S" in planes.axes
-    if color and set(params.channels) not in (set(), set(channels)):
-        messages.append(
-            "The image is in colour (RGB), so all three colours were used; channels "
-            f"{', '.join(map(str, params.channels))} had no effect."
-        )
     intensity = measure_range(samples.pixels, model.config.input, joint=color)
     engine = make_engine(model, params.engine)
     native = PlaneInput(model.config, intensity, channels, color, scale=1.0)
+    messages += _describe_channels(native, params)
     estimated = None
     constant = _is_constant(samples.pixels)  # which is said already
     if_empty = () if given is None or constant else (_describe_given(given),)
@@ -194,6 +190,21 @@ def _describe_pixels(samples: list[AnyArray], n_pixels: int) -> list[str]:
     if _is_constant(samples):
         lowest = samples[0].min()
         return [f"The image is constant (every pixel is {lowest}), so it shows no nuclei."]
+    return []
+
+
+def _describe_channels(prepared: PlaneInput, params: SegmentParams) -> list[str]:
+    """Return a remark if chosen channels had no effect, or several were combined without choice."""
+    if prepared.color and set(params.channels) not in (set(), set(prepared.channels)):
+        return [
+            "The image is in colour (RGB), so all three colours were used; channels "
+            f"{', '.join(map(str, params.channels))} had no effect."
+        ]
+    if not prepared.color and not params.channels and len(prepared.varied_channels()) > 1:
+        return [
+            f"The {len(prepared.channels)} channels were combined by their maximum; give Channels, "
+            "counted from 0, to use only the nuclear stain."
+        ]
     return []
 
 

@@ -89,7 +89,7 @@ class PlaneInput:
         """
         scaled = normalize(plane[..., list(self.channels)], self.intensity, self.config.input)
         if not self.color:
-            scaled = scaled[..., self._varied_channels()].max(axis=-1, keepdims=True)
+            scaled = scaled[..., self.varied_channels()].max(axis=-1, keepdims=True)
         shrinks = self.network_shape(plane.shape)[0] < plane.shape[0]
         return to_three_channels(
             self.to_network(scaled, cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
@@ -109,7 +109,7 @@ class PlaneInput:
         whole = _resize(padded, (STRIDE * grains[0], STRIDE * grains[1]), interpolation)
         return whole[: wanted[0], : wanted[1]]
 
-    def _varied_channels(self) -> list[int]:
+    def varied_channels(self) -> list[int]:
         """Return which of the used channels are not constant; all if every one is."""
         ranges = list(zip(self.intensity.low, self.intensity.high, strict=True))
         return [i for i, (low, high) in enumerate(ranges) if high > low] or list(range(len(ranges)))
