@@ -77,10 +77,15 @@ def test_constant_image(bench, notices):
 
 
 def test_length_without_pixel_size(bench, field, notices):
-    bench.viewer.add_image(field)
+    layer = bench.viewer.add_image(field, name="cells")
     bench.set(diameter="8 um")
     bench.run()
-    assert "'8 um' is a length, but the image has no pixel size" in notices[0]
+    assert "'8 um' is a length, but 'cells' has no pixel size in Y and X" in notices[0]
+    assert len(bench.viewer.layers) == 1
+    assert "layer.scale = [0.32, 0.32]; layer.units = 'micrometer'" in notices[0]
+    layer.scale = [0.32, 0.32]
+    layer.units = "micrometer"
+    assert bench.run().metadata["napari_nucseg"]["diameter_pixels"] == 8 / 0.32
 
 
 def test_no_shapes_layer(bench, field, notices):

@@ -9,7 +9,7 @@ from napari.layers import Image, Shapes
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError
 from napari_nucseg.large.rule import reason_for_blocks
-from napari_nucseg.params import SegmentParams
+from napari_nucseg.params import SegmentParams, parse_diameter
 from napari_nucseg.widgets._layer_axes import axes_choices, guess_axes
 from napari_nucseg.widgets._layers import (
     choices_of,
@@ -20,7 +20,7 @@ from napari_nucseg.widgets._layers import (
     take_plane,
 )
 from napari_nucseg.widgets._look import renew_choices
-from napari_nucseg.widgets._messages import NO_IMAGE, NO_SHAPES
+from napari_nucseg.widgets._messages import NO_IMAGE, NO_SHAPES, no_pixel_size
 from napari_nucseg.widgets._origin import SOURCE, SOURCE_ID
 from napari_nucseg.widgets._params_form import field_widget
 from napari_nucseg.widgets._results import RECORD
@@ -185,12 +185,17 @@ class ImageForm(Container):
         Raises
         ------
         InputError
-            There is no image, it cannot have any axes, or there is no shape.
+            There is no image, it cannot have any axes, or there is no shape; or the diameter is a
+            length and the layer has no pixel size.
         """
         layer = self.image.value
         if layer is None:
             raise InputError(NO_IMAGE)
         axes = self.axes.value or guess_axes(layer)
+        sizes = pixel_size(layer, axes)
+        is_length = params.diameter != "auto" and parse_diameter(params.diameter)[1]
+        if is_length and not {"Y", "X"} <= sizes.keys():
+            raise InputError(no_pixel_size(str(layer.name), params.diameter))
         image, image_axes = full_resolution(layer), axes
         position: dict[str, int] = {}
         region = None
@@ -209,7 +214,7 @@ class ImageForm(Container):
             axes=axes,
             image_axes=image_axes,
             position=position,
-            pixel_size=pixel_size(layer, axes),
+            pixel_size=sizes,
             region=region,
             region_name=None if region is None else str(self.shapes.value.name),
             params=params,

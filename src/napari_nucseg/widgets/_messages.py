@@ -23,6 +23,7 @@ __all__ = [
     "large_cancelled",
     "large_summary",
     "model_lost",
+    "no_pixel_size",
     "not_kept",
     "show_warning",
     "source_changed_large",
@@ -76,6 +77,16 @@ def _origin_of_diameter(record: Mapping[str, Any]) -> str:
     if record["diameter_estimated"]:
         return "estimated"
     return "the model's own" if record["parameters"]["diameter"] == "auto" else "given"
+
+
+def no_pixel_size(name: str, diameter: str) -> str:
+    """Return why a diameter cannot be a length, and where napari keeps what a pixel measures."""
+    return (
+        f"diameter '{diameter}' is a length, but '{name}' has no pixel size in Y and X. Give the "
+        "diameter in pixels, such as '19'; or set the layer's scale, one number per axis, and its "
+        f"units: in napari's console, with layer = viewer.layers[{name!r}]; layer.scale = [0.32, "
+        "0.32]; layer.units = 'micrometer'."
+    )
 
 
 def not_kept(size: float) -> str:
