@@ -88,6 +88,9 @@ def test_diameters_are_kept_as_text(given, kept):
         ("", "expected 'auto'"),
         (None, "expected 'auto'"),
         ("8 um 9", "expected 'auto'"),
+        ("19,5", "expected a decimal point, as in '19.5', got '19,5'"),
+        ("7,5 um", "expected a decimal point, as in '7.5 um', got '7,5 um'"),
+        ("8,um,9", "expected 'auto'"),
     ],
 )
 def test_unusable_diameters_say_what_is_expected(diameter, message):

@@ -202,6 +202,9 @@ def parse_diameter(text: str) -> tuple[float, str]:
     """
     match = _DIAMETER.match(text)
     expected = "expected 'auto', pixels such as '19', or a length such as '8 um'"
+    point = text.replace(",", ".")
+    if match is None and _DIAMETER.match(point):
+        raise ValueError(f"expected a decimal point, as in '{point}', got '{text}'")
     if match is None:
         raise ValueError(f"{expected}, got '{text}'")
     number, unit = float(match[1]), match[2].lower()
