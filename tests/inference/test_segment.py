@@ -417,10 +417,15 @@ def test_of_an_empty_result_a_given_diameter_is_told(field, axes):
     assert len(segment(np.full((64, 64), 7), **DIAMETER).messages) == 1  # the image is constant
 
 
-@pytest.mark.parametrize("name", ["diameter", "model", "channels", "probabilities", "nonsense"])
+@pytest.mark.parametrize("name", ["diameter", "model", "channels", "probabilities"])
 def test_relabelling_refuses_what_needs_the_network(result, name):
     with pytest.raises(InputError, match=f"^{name} cannot change without running the network"):
         relabel(result, **{name: "20"})
+
+
+def test_relabelling_says_that_there_is_no_such_parameter(result):
+    with pytest.raises(InputError, match="There is no parameter foo; only foreground_threshold, "):
+        relabel(result, foo=1, diameter="20")
 
 
 def test_relabelling_checks_bounds_and_needs_maps(field, result):

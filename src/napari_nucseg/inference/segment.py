@@ -202,10 +202,13 @@ def relabel(
     """
     beyond = sorted(set(changes) - set(LIVE_PARAMETERS))
     if beyond:
-        raise InputError(
-            f"{', '.join(beyond)} cannot change without running the network; "
-            f"only {', '.join(LIVE_PARAMETERS)} can."
+        unknown = [name for name in beyond if name not in SegmentParams.model_fields]
+        problem = (
+            f"There is no parameter {' or '.join(unknown)}"
+            if unknown
+            else f"{', '.join(beyond)} cannot change without running the network"
         )
+        raise InputError(f"{problem}; only {', '.join(LIVE_PARAMETERS)} can be changed.")
     if not result.maps:
         raise InputError("The result kept no maps; segment with keep_maps=True.")
     watch = Stopwatch()
