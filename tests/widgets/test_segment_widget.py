@@ -262,12 +262,14 @@ def test_a_length_is_copied_in_pixels(bench, field):
     assert QApplication.clipboard().text().endswith("--axes YX --diameter 20.0")
 
 
-def test_copied_command_names_the_file(docked_bench, tmp_path, field):
+@pytest.mark.parametrize("relative", [False, True])
+def test_copied_command_names_the_file(docked_bench, tmp_path, field, monkeypatch, relative):
     import tifffile
 
     path = tmp_path / "cells.tif"
     tifffile.imwrite(path, field)
-    docked_bench.viewer.open(path, plugin="napari")
+    monkeypatch.chdir(tmp_path)
+    docked_bench.viewer.open("cells.tif" if relative else path, plugin="napari")
     docked_bench.widget.copy_command()
     text = QApplication.clipboard().text()
     assert text == f"napari-nucseg segment {path} --output nuclei --axes YX"

@@ -76,7 +76,7 @@ def default_target(layer: Image) -> Path:
     name = _file_name(layer.name)
     if path is None or "://" in path:
         return _own_folder() / f"{name}_nuclei{SUFFIX}"
-    source = Path(os.path.abspath(path))
+    source = Path(path)
     while is_zarr(source.parent):  # nothing is put into the image itself
         source = source.parent
     stem = image_stem(source)

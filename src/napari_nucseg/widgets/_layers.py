@@ -1,5 +1,6 @@
 """From a napari layer to what `segment` needs, and from labels to where they lie."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,13 @@ def full_resolution(layer: Image) -> Any:
 
 
 def source_path(layer: Layer) -> str | None:
-    """Return the path or address of a layer's image, if it has one."""
-    if layer.source.path:
-        return str(layer.source.path)
+    """Return the absolute path or the address of a layer's image, if it has one."""
+    path = layer.source.path
+    if path:
+        return path if "://" in path else os.path.abspath(path)
     store = getattr(full_resolution(layer), "store", None)  # of a zarr array
     root = getattr(store, "root", None)
-    return str(root) if isinstance(root, Path) else None
+    return os.path.abspath(root) if isinstance(root, Path) else None
 
 
 def image_named(name: str, layers: Any) -> Image | None:
