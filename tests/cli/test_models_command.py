@@ -22,8 +22,13 @@ def fails(result, sentence):
     assert result.stdout == ""
 
 
-def test_without_a_command_there_is_help(run):
-    result = run("models")
+def test_without_a_command_models_are_listed(run, mine):
+    assert run("models").exit_code == 0
+    assert run("models").stdout == run("models", "list").stdout
+
+
+def test_help_names_the_commands(run):
+    result = run("models", "--help")
     for command in ("list", "show", "import", "export", "rename", "remove"):
         assert f"  {command} " in result.output
 

@@ -14,15 +14,24 @@ from napari_nucseg.cli._options import place
 def make_models_app() -> typer.Typer:
     """Return the application with the commands about models."""
     app = typer.Typer(
-        no_args_is_help=True,
+        invoke_without_command=True,
         rich_markup_mode=None,
-        help="List, show, share, rename and remove models.",
+        callback=_list_without_command,
     )
     app.command("list")(list_)
     app.command("import")(import_)
     for command in (show, export, rename, remove):
         app.command()(command)
     return app
+
+
+def _list_without_command(context: typer.Context) -> None:
+    """List, show, share, rename and remove models.
+
+    Without a command, list them.
+    """
+    if context.invoked_subcommand is None:
+        list_()
 
 
 def list_(
