@@ -33,6 +33,14 @@ def test_labels_are_consecutive_and_counted(field, result):
     np.testing.assert_array_equal(np.unique(result.labels), np.arange(result.count + 1))
 
 
+def test_a_result_is_printed_in_one_line(result):
+    seconds = result.seconds["total"]
+    assert repr(result) == (
+        f"SegmentationResult(count={result.count}, shape=(192, 224), axes='YX', diameter=20.0, "
+        f"seconds={seconds:.1f})"
+    )
+
+
 def test_the_same_call_gives_the_same_labels(field, result):
     np.testing.assert_array_equal(segment(field.image, **DIAMETER).labels, result.labels)
 

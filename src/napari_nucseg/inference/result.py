@@ -1,7 +1,7 @@
 """What `segment` returns, and the record of how it came about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import napari_nucseg
@@ -13,7 +13,7 @@ from napari_nucseg.model.folder import LITERT
 from napari_nucseg.params import SegmentParams
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SegmentationResult:
     """Labels and how they came about.
 
@@ -59,11 +59,19 @@ class SegmentationResult:
     messages: tuple[str, ...]
     probabilities: FloatArray | None
     parents: Mapping[int, int]
-    features: Mapping[str, AnyArray] = field(repr=False)
-    job: SegmentJob = field(repr=False)
-    field_of_view: FieldOfView = field(repr=False)
-    maps: tuple[PlaneMaps, ...] = field(repr=False)
-    outlines: LabelArray | None = field(repr=False)
+    features: Mapping[str, AnyArray]
+    job: SegmentJob
+    field_of_view: FieldOfView
+    maps: tuple[PlaneMaps, ...]
+    outlines: LabelArray | None
+
+    def __repr__(self) -> str:
+        """Return what was found, without arrays."""
+        return (
+            f"{type(self).__name__}(count={self.count}, shape={self.labels.shape}, "
+            f"axes={self.axes!r}, diameter={self.diameter:.1f}, "
+            f"seconds={self.seconds['total']:.1f})"
+        )
 
 
 def make_record(
