@@ -1,6 +1,6 @@
 import pytest
 
-from napari_nucseg.counted import counted
+from napari_nucseg.counted import counted, counted_nuclei
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,10 @@ from napari_nucseg.counted import counted
 )
 def test_nouns_agree_with_their_number(count, thing, text):
     assert counted(count, thing) == text
+
+
+def test_nuclei_in_time_are_tracks():
+    assert [counted_nuclei(2, in_time=in_time) for in_time in (False, True)] == [
+        "2 nuclei",
+        "2 tracks",
+    ]

@@ -16,3 +16,8 @@ def counted(count: int, thing: str) -> str:
     start, space, noun = thing.rpartition(" ")
     word = noun if count == 1 else _PLURALS.get(noun, f"{noun}s")
     return f"{count:,} {start}{space}{word}"
+
+
+def counted_nuclei(count: int, *, in_time: bool) -> str:
+    """Return a number of nuclei; of tracks, where nuclei are linked in time."""
+    return counted(count, "track" if in_time else "nucleus")

@@ -366,7 +366,7 @@ def test_sentences_about_what_was_left_out():
         "the image; lower Minimum size, lower Certainty and turn off Drop border to keep them.",
     )
     linked = params.model_copy(update={"link_time": True})
-    first = "1 outline in single planes was found and left out: it is less"
+    first = "1 outline in single frames was found and left out: it is less"
     assert LeftOut(1, uncertain=1).describe(linked)[0].startswith(first)
     assert LeftOut().describe(params) == ()
 

@@ -83,7 +83,7 @@ def test_linked_in_time(movie):
         assert first[child - 1] == last[mother - 1] + 1
     record = json.loads(json.dumps(result.record))
     assert {int(child): mother for child, mother in record["parents"].items()} == result.parents
-    assert result.messages[-1].endswith("outlines in single planes. 2 divisions.")
+    assert result.messages[-1].endswith("outlines in single frames. 2 divisions.")
 
 
 def test_channels_and_a_region(volume, slices):
@@ -165,6 +165,10 @@ def test_nuclei_that_are_all_cut_are_said(slices):
         "All nuclei were left out, as the border cuts them; turn off Drop border to keep them."
     )
     assert linked.describe_links(0, 0, {}, params) == "Linked from 0 outlines in single planes."
+    both = params.model_copy(update={"link_time": True})
+    assert linked.describe_links(3, 1, {}, both).startswith(
+        "Linked from 3 outlines in single planes"
+    )
 
 
 @pytest.mark.parametrize(("axes", "option"), [("YX", "link_depth"), ("ZYX", "link_time")])

@@ -77,7 +77,9 @@ def test_tracks_lie_beside_the_labels(tmp_path, field, name):
     assert refused.exit_code == 1
     assert "cells_tracks.txt exists already" in refused.stderr
     assert tracks.read_text() == "mine"
-    assert run(movie, "--output", tmp_path / name, "--link-time", "--overwrite").exit_code == 0
+    done = run(movie, "--output", tmp_path / name, "--link-time", "--overwrite")
+    assert done.exit_code == 0
+    assert " tracks in " in done.stderr
     count = read_labels(tmp_path / name).max()
     assert len(tracks.read_text().splitlines()) == count > 0
     assert run(movie, "--output", tmp_path / name, "--overwrite").exit_code == 0

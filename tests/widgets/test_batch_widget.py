@@ -335,7 +335,11 @@ def test_tracks_of_movies_are_those_of_the_shell(bench, tmp_path, field):
     tifffile.imwrite(path, np.stack([field, field]), imagej=True, metadata={"axes": "TYX"})
     bench.run(path, tmp_path / "gui", diameter="14", link_time=True)
     arguments = [path, "--output", tmp_path / "cli", "--diameter", "14", "--link-time"]
-    CliRunner().invoke(make_app(), ["segment", *map(str, arguments)])
+    result = CliRunner().invoke(make_app(), ["segment", *map(str, arguments)])
+    count = int(tifffile.imread(tmp_path / "cli/x_labels.tif").max())
+    assert f"[1/1] {path}: {count} tracks in " in result.stderr
+    for told in (result.stderr, bench.widget.status.value):
+        assert f"1 of 1 file segmented ({count} tracks); see " in told
     gui, cli = ((tmp_path / name / "x_tracks.txt").read_text() for name in ("gui", "cli"))
     assert gui == cli
     assert gui.splitlines()[0] == "1 0 1 0"

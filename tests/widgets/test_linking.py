@@ -156,6 +156,7 @@ def test_tracks(bench, movie):
     bench.set(link_time=True)
     labels = bench.run()
     parents = labels.metadata["napari_nucseg"]["parents"]
+    assert bench.status.startswith(f"{labels.metadata['napari_nucseg']['count']} tracks in ")
     tracks = show_tracks(bench)
     assert isinstance(tracks, Tracks)
     assert tracks.name == "movie nuclei tracks"

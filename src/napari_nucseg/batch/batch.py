@@ -26,7 +26,7 @@ from napari_nucseg.batch.work import Work, load_network
 from napari_nucseg.batch.zarr_items import FieldItem
 from napari_nucseg.cluster.clients import check_workers, opened_client
 from napari_nucseg.cluster.worker import threads_each
-from napari_nucseg.counted import counted
+from napari_nucseg.counted import counted, counted_nuclei
 from napari_nucseg.errors import InputError, WriteError
 from napari_nucseg.io.earlier import remove_bare_plate
 from napari_nucseg.io.leftovers import clear_leftovers
@@ -196,7 +196,7 @@ class Batch:
         done = self.counts[Status.OK]
         parts = [
             f"{done} of {counted(len(self.items), 'file')} segmented "
-            f"({counted(self.nuclei, 'nucleus')})"
+            f"({counted_nuclei(self.nuclei, in_time=self.work.params.link_time)})"
         ]
         if self.counts[Status.SKIPPED]:
             one = self.counts[Status.SKIPPED] == 1

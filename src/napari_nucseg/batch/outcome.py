@@ -4,7 +4,7 @@ import traceback
 from dataclasses import dataclass
 from enum import StrEnum
 
-from napari_nucseg.counted import counted
+from napari_nucseg.counted import counted_nuclei
 
 TRACEBACKS = "tracebacks.txt"
 """File beside the summary, where errors are kept that nobody foresaw."""
@@ -48,6 +48,8 @@ class Outcome:
         Typical diameter that was used, in pixels.
     diameter_estimated : bool
         It was estimated from the image.
+    in_time : bool
+        Nuclei were linked in time, so `nuclei` is a number of tracks.
     """
 
     status: Status
@@ -63,6 +65,7 @@ class Outcome:
     traceback: str = ""
     diameter: float | None = None
     diameter_estimated: bool = False
+    in_time: bool = False
 
     @classmethod
     def unforeseen(cls, error: BaseException, seconds: float = 0.0) -> "Outcome":
@@ -78,7 +81,8 @@ class Outcome:
         """Return one line for the user."""
         if self.status is Status.OK:
             note = f" ({self.message})" if self.message else ""
-            return f"{counted(self.nuclei or 0, 'nucleus')} in {self.seconds:.1f} s{note}"
+            found = counted_nuclei(self.nuclei or 0, in_time=self.in_time)
+            return f"{found} in {self.seconds:.1f} s{note}"
         newer = "the image is newer than its labels" if self.newer else ""
         notes = (self._describe_lacking(), self.remark, newer)
         remarks = "".join(f", {note}" for note in notes if note)

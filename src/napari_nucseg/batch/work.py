@@ -106,6 +106,7 @@ def segment_item(
         " ".join(filter(None, messages)),
         diameter=result.diameter,
         diameter_estimated=result.job.estimated,
+        in_time=work.params.link_time,
     )
 
 
@@ -140,7 +141,8 @@ def segment_on_worker(item: Item, work: Work, run: str, threads: int | None) -> 
     found = item.labels.exists() and not missing_results(item, work.params)
     if found and not work.overwrite:  # they were not when the batch began
         message = "Finished by a worker that was lost, in this run or an earlier one."
-        return Outcome(Status.OK, count_nuclei(item), message=message, found=True)
+        count, in_time = count_nuclei(item), work.params.link_time
+        return Outcome(Status.OK, count, message=message, found=True, in_time=in_time)
     return segment_item(item, work, cancelled=lambda: run in _stopped)
 
 

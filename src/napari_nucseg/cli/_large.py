@@ -10,7 +10,7 @@ import typer
 from napari_nucseg._native import native_messages_hidden
 from napari_nucseg.cli._console import INTERRUPTED, blocks_progress
 from napari_nucseg.cli._wording import in_shell_words
-from napari_nucseg.counted import counted
+from napari_nucseg.counted import counted_nuclei
 from napari_nucseg.io.inputs import image_stem
 from napari_nucseg.io.plate import is_plate, is_zarr
 from napari_nucseg.params import SegmentParams
@@ -86,5 +86,5 @@ def segment_one(
     result = write_large_tracks(result, params, overwrite=overwrite, of_earlier=of_earlier)
     for message in result.messages:
         typer.echo(in_shell_words(message), err=True)
-    found = f"{counted(result.count, 'nucleus')} in {result.seconds:.1f} s"
-    typer.echo(f"{found}; see {result.path}.", err=True)
+    found = counted_nuclei(result.count, in_time=params.link_time)
+    typer.echo(f"{found} in {result.seconds:.1f} s; see {result.path}.", err=True)

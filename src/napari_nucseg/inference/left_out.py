@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from napari_nucseg._types import AnyArray, LabelArray
 from napari_nucseg.counted import counted
 from napari_nucseg.inference.instances import FAINT, find_instances
-from napari_nucseg.inference.linked import outline_params
+from napari_nucseg.inference.linked import outline_params, single_parts
 from napari_nucseg.inference.maps import PlaneMaps
 from napari_nucseg.inference.seeds import SMALLEST
 from napari_nucseg.model.config import NetworkConfig
@@ -67,7 +67,7 @@ class LeftOut:
         linked = params.link_depth or params.link_time
         one = self.found == 1
         which = counted(self.found, "outline" if linked else "nucleus")
-        where = " in single planes" if linked else ""
+        where = f" in single {single_parts(params)}" if linked else ""
         each = "" if one or len(limits) == 1 else ", each for one reason or more"
         reasons = ", ".join(f"{self._subject(count)} {reason}" for count, reason, _ in limits)
         *first, last = (advice for _, _, advice in limits)

@@ -30,6 +30,11 @@ def outline_params(params: SegmentParams) -> SegmentParams:
     return params.model_copy(update={"drop_border": params.drop_border and not params.link_depth})
 
 
+def single_parts(params: SegmentParams) -> str:
+    """Return what outlines that are linked as `params` say lie in: planes or frames."""
+    return "frames" if params.link_time and not params.link_depth else "planes"
+
+
 def link_outlines(
     outlines: LabelArray,
     count: int,
@@ -73,7 +78,7 @@ def describe_links(
     outlines: int, nuclei: int, parents: Mapping[int, int], params: SegmentParams
 ) -> str:
     """Say what was linked, and if no nucleus is left of the outlines, why and what to do."""
-    message = f"Linked from {counted(outlines, 'outline')} in single planes."
+    message = f"Linked from {counted(outlines, 'outline')} in single {single_parts(params)}."
     if params.link_time:
         divisions = len(set(parents.values()))
         message += f" {counted(divisions, 'division')}."

@@ -5,7 +5,7 @@ from typing import Any
 
 from napari.utils.notifications import show_warning
 
-from napari_nucseg.counted import counted
+from napari_nucseg.counted import counted_nuclei
 from napari_nucseg.inference.segment import SegmentationResult
 from napari_nucseg.large.result import LargeResult
 
@@ -70,7 +70,8 @@ def _found(
         size = (pixel_size["Y"] * pixel_size["X"]) ** 0.5
         facts.append(f"{result.diameter * size:.3g} µm")
     facts.append(_origin_of_diameter(result.record))
-    return f"{counted(result.count, 'nucleus')} in {seconds:.1f} s ({', '.join(facts)})"
+    found = counted_nuclei(result.count, in_time=result.record["parameters"]["link_time"])
+    return f"{found} in {seconds:.1f} s ({', '.join(facts)})"
 
 
 def _origin_of_diameter(record: Mapping[str, Any]) -> str:
