@@ -83,6 +83,26 @@ def test_border_contact(squares):
     assert first.score == pytest.approx(BORDER)
 
 
+def test_what_is_odd_inside_comes_before_what_the_border_cuts(squares):
+    squares[30:38, 56:60] = 10  # half of a square
+    squares[squares == 5] = 0
+    squares[23:31, 23:27] = 5
+    inside, cut = rank_nuclei(squares)[:2]
+    distance = math.log(2) / 0.1
+    small = distance / (distance + 3)
+    assert (inside.nucleus, cut.nucleus) == (5, 10)
+    assert inside.score == pytest.approx(small)
+    assert cut.score == pytest.approx(1 - (1 - small / 2) * (1 - BORDER))
+    assert cut.reason == "small (0.5 x median), cut by the border"
+
+
+def test_a_large_nucleus_is_as_odd_at_the_border(squares):
+    squares[28:44, 44:60] = 10
+    first = rank_nuclei(squares)[0]
+    distance = math.log(4) / 0.1
+    assert first.score == pytest.approx(1 - (1 - distance / (distance + 3)) * (1 - BORDER))
+
+
 def test_odd_size(squares):
     squares[squares == 5] = 0
     squares[23:25, 23:31] = 5  # a quarter of 64 pixels

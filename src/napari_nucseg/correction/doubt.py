@@ -10,11 +10,17 @@ from napari_nucseg.correction.nuclei import Nuclei, mean_inside, measure_runs
 from napari_nucseg.correction.planes import Window
 from napari_nucseg.correction.runs import Runs, find_runs
 
-BORDER = 0.25
+BORDER = 0.1
 """Doubt about a nucleus that the border of the image cuts."""
 
+_CUT_SMALL = 0.5
+"""Share of the doubt about a small size that is left where the border cuts: that explains some.
+
+With both, what is wrong leads the list more often than if the border weighs more or size nothing.
+"""
+
 NOTABLE = 0.2
-"""Doubt from which on a reason is named."""
+"""Doubt from which on a reason is named; the border always is."""
 
 _HALF_SIZE, _HALF_SHAPE = 3.0, 0.2
 """Distance from the median (in robust standard deviations), missing convexity: doubt 0.5."""
@@ -72,7 +78,7 @@ def rank_nuclei(
 
     Doubts of 0 to 1 from low foreground probability, odd size (robust z-score of the logarithm of
     the area), missing convexity and contact with the border add up like independent chances:
-    1 - (1 - a)(1 - b) ...
+    1 - (1 - a)(1 - b) ... The border itself counts little, and a small size less where it cuts.
 
     In a movie a nucleus is looked at in each frame by itself, and its size compared with the
     nuclei of that frame if there are enough, since nuclei grow and cameras refocus.
@@ -98,8 +104,9 @@ def rank_nuclei(
     convexity = _convexity(labels, nuclei, ids, cancelled)
     centres = _centres(runs, nuclei)
     shape = (1 - convexity) / (1 - convexity + _HALF_SHAPE)
-    border = BORDER * _at_border(nuclei, labels.shape)
-    columns = {"size": odd_size, "shape": shape, "border": border}
+    cut = _at_border(nuclei, labels.shape)
+    odd_size = np.where(cut & (ratio < 1), _CUT_SMALL * odd_size, odd_size)
+    columns = {"size": odd_size, "shape": shape, "border": BORDER * cut}
     mean = None
     if probability is not None:
         mean = mean_inside(runs, nuclei, probability)
@@ -223,5 +230,6 @@ def _reason(doubts: dict[str, float], ratio: float, convexity: float, mean: floa
         "border": "cut by the border",
         "probability": f"faint (probability {mean or 0:.2f})",
     }
-    notable = [name for name, doubt in doubts.items() if doubt >= NOTABLE]
+    least = {name: BORDER if name == "border" else NOTABLE for name in doubts}
+    notable = [name for name, doubt in doubts.items() if doubt >= least[name]]
     return ", ".join(texts[name] for name in sorted(notable, key=lambda n: -doubts[n]))
