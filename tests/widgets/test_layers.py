@@ -5,7 +5,6 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_nucseg.errors import InputError
 from napari_nucseg.widgets._layers import (
-    TEMPORARY,
     choices_of,
     current_position,
     expand,
@@ -15,6 +14,7 @@ from napari_nucseg.widgets._layers import (
     result_geometry,
     take_plane,
 )
+from napari_nucseg.widgets._temporary import TEMPORARY
 
 ROTATED = [[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]]
 

@@ -1,6 +1,7 @@
 """Tools that act on the canvas: clicking nuclei, drawing lines and outlines."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +94,7 @@ class CanvasTool:
         self._refused, self._changed = refused, changed
         self._layer: Labels | None = None
         self._preview = Preview(viewer)
-        self._starting = False
+        self._own_change = False
         self.tool: Tool | None = None
         viewer.layers.selection.events.active.connect(self._active_changed)
         viewer.dims.events.ndisplay.connect(self._view_changed)
@@ -108,20 +109,26 @@ class CanvasTool:
             self._refused(messages.ONLY_2D)
             return
         self._end()
-        self._starting = True
-        try:
+        with self.staying_on():
             self._viewer.layers.selection.active = layer
             layer.mode = "pan_zoom"
             if tool.draws:
                 self._preview.open(layer)
                 layer.mouse_pan = False
             layer.cursor = "crosshair" if tool.draws else "pointing"
-        finally:
-            self._starting = False
         layer.mouse_drag_callbacks.append(self._drag)
         layer.events.mode.connect(self._mode_changed)
         self.tool, self._layer = tool, layer
         self._changed()
+
+    @contextmanager
+    def staying_on(self) -> Iterator[None]:
+        """Leave the tool on while a layer that is not the user's comes or goes."""
+        self._own_change = True
+        try:
+            yield
+        finally:
+            self._own_change = False
 
     def stop(self) -> None:
         """Turn the tool off."""
@@ -148,7 +155,7 @@ class CanvasTool:
             layer.cursor = "standard"
 
     def _active_changed(self, event: Any) -> None:
-        own = self._starting or self._preview.changing_layers or event.value is self._layer
+        own = self._own_change or event.value is self._layer
         if self._layer is not None and not own:
             self.stop()
 

@@ -11,7 +11,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import plan_planes
 from napari_nucseg.large.geometry import Window
-from napari_nucseg.widgets._layers import TEMPORARY, expand, result_geometry
+from napari_nucseg.widgets._layers import expand, result_geometry
+from napari_nucseg.widgets._temporary import add_on_top, take_away
 
 PLANE_PIXELS, TOTAL_PIXELS = 4_000_000, 16_000_000
 """Of the coarse labels, at most: more than a screen shows, 64 MB at most."""
@@ -79,7 +80,6 @@ class GrowingLabels:
         self.layer = Labels(
             expand(self._canvas, planes.output_axes, axes),  # a view
             name=f"{source.name} nuclei (growing)",
-            metadata={TEMPORARY: True},
             **place,
         )
         self.layer.editable = False
@@ -92,11 +92,7 @@ class GrowingLabels:
 
     def open(self) -> None:
         """Add the layer on top; the selection stays as it is."""
-        layers = self._viewer.layers
-        selected, active = set(layers.selection), layers.selection.active
-        layers.append(self.layer)
-        layers.selection = selected
-        layers.selection.active = active
+        add_on_top(self._viewer, self.layer)
 
     def show(self, plane: tuple[int, ...], window: Window, labels: AnyArray) -> None:
         """Show a block, see `segment_large`; called in a thread."""
@@ -111,9 +107,7 @@ class GrowingLabels:
         if self.layer not in layers:
             return len(layers)
         place = int(layers.index(self.layer))
-        selected = set(layers.selection) - {self.layer}
-        layers.remove(self.layer)
-        layers.selection = selected
+        take_away(self._viewer, self.layer)
         return place
 
     def _paste(self, plane: tuple[int, ...], part: Window, seen: AnyArray) -> None:

@@ -11,9 +11,7 @@ from napari.utils.transforms import Affine
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import InputError
-
-TEMPORARY = "napari_nucseg_temporary"
-"""Key in `layer.metadata` of layers that come and go with a tool or a run."""
+from napari_nucseg.widgets._temporary import is_temporary
 
 MICROMETER = "micrometer"
 _AREA_SHAPES = ("rectangle", "ellipse", "polygon")
@@ -24,7 +22,7 @@ def choices_of(layers: Any, kind: type[Layer]) -> list[tuple[str, Any]]:
     return [
         (layer.name, layer)
         for layer in layers
-        if isinstance(layer, kind) and TEMPORARY not in layer.metadata
+        if isinstance(layer, kind) and not is_temporary(layer)
     ]
 
 

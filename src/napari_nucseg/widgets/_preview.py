@@ -7,7 +7,7 @@ from napari.layers import Labels, Shapes
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.widgets._correction import geometry
-from napari_nucseg.widgets._layers import TEMPORARY
+from napari_nucseg.widgets._temporary import add_on_top, take_away
 
 NAME = "drawing"
 WIDTH = 2.0
@@ -25,33 +25,18 @@ class Preview:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._shapes: Shapes | None = None
-        self.changing_layers = False
 
     def open(self, layer: Labels) -> None:
         """Add the layer above the labels."""
         self.close()
-        shapes = Shapes(ndim=layer.ndim, name=NAME, metadata={TEMPORARY: True}, **geometry(layer))
-        selected = set(self._viewer.layers.selection)
-        self.changing_layers = True
-        try:
-            self._viewer.layers.append(shapes)
-            self._viewer.layers.selection = selected
-            self._viewer.layers.selection.active = layer
-        finally:
-            self.changing_layers = False
-        self._shapes = shapes
+        self._shapes = Shapes(ndim=layer.ndim, name=NAME, **geometry(layer))
+        add_on_top(self._viewer, self._shapes)
 
     def close(self) -> None:
         """Remove the layer."""
         shapes, self._shapes = self._shapes, None
-        if shapes is not None and shapes in self._viewer.layers:
-            selected = set(self._viewer.layers.selection) - {shapes}
-            self.changing_layers = True
-            try:
-                self._viewer.layers.remove(shapes)
-                self._viewer.layers.selection = selected
-            finally:
-                self.changing_layers = False
+        if shapes is not None:
+            take_away(self._viewer, shapes)
 
     def show(self, points: AnyArray, zoom: float) -> None:
         """Show a line through points (n, ndim) in pixels of the labels."""
