@@ -354,7 +354,7 @@ def test_next_and_previous_move_the_viewer_there(correcting, movie):
     assert movie.selected_label == 5
     correcting.widget.doubts.table.cellClicked.emit(2, 0)
     assert movie.selected_label == 1
-    assert correcting.widget.doubts.current == 1
+    assert correcting.widget.doubts.current.nucleus == 1
 
 
 def test_next_does_not_pass_over_what_follows_a_deleted_nucleus(correcting, movie):

@@ -15,7 +15,7 @@ from napari_nucseg.widgets._camera import Extent, show_part
 LONGEST = 200
 """Rows that are shown; nobody reads more, and thousands would take long to fill."""
 
-NUCLEUS = Extent(smallest=30, largest=400, good=60)
+NUCLEUS = Extent(smallest=45, largest=400, good=90)
 
 LOWEST = 90
 """Pixels; the table takes what height the other rows leave."""
@@ -78,9 +78,9 @@ class DoubtList(Container):
         return table
 
     @property
-    def current(self) -> int | None:
-        """Id of the nucleus that was gone to last."""
-        return None if self._current is None else self._current[0]
+    def current(self) -> Doubt | None:
+        """The nucleus that was gone to last, if it is still there."""
+        return next((doubt for doubt in self._doubts if doubt.key == self._current), None)
 
     @property
     def _keys(self) -> list[Key]:

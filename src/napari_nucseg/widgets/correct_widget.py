@@ -41,6 +41,7 @@ from napari_nucseg.widgets._dock import DockWatcher
 from napari_nucseg.widgets._doubt_list import DoubtList, show_nucleus
 from napari_nucseg.widgets._memory_copy import start_copy
 from napari_nucseg.widgets._messages import failed, show_warning
+from napari_nucseg.widgets._nucleus_frame import NucleusFrame
 from napari_nucseg.widgets._results import RECORD
 from napari_nucseg.widgets._review_form import ReviewForm
 from napari_nucseg.widgets._worker import Task
@@ -69,6 +70,7 @@ class CorrectWidget(CorrectForm):
         self._tool = CanvasTool(
             napari_viewer, self._drawn, self._clicked, self._say, self._tool_changed
         )
+        self._frame = NucleusFrame(napari_viewer)
         self._keys = Keys(napari_viewer, self._key_actions())
         self._connect()
         self._follow()
@@ -175,6 +177,7 @@ class CorrectWidget(CorrectForm):
 
     def _detach(self) -> None:
         self._tool.stop()
+        self._frame.close()
         self._keys.unbind()
         self._picked = 0
         if self._corrector is not None:
@@ -360,12 +363,23 @@ class CorrectWidget(CorrectForm):
             self._show_origin()  # which an undo may have changed
             self.counts.value = messages.changes(analysis.changes)
             self.doubts.fill(analysis.doubts)
+            self._show_frame()
             self.review.show_state()
 
     def _go_to(self, doubt: Doubt) -> None:
         if self.layer is not None:
             show_nucleus(self._viewer, self.layer, doubt)
+            self._show_frame()
             self.status.value = messages.looking_at(doubt)
+
+    def _show_frame(self) -> None:
+        """Frame the nucleus that was gone to, while there is one."""
+        doubt = self.doubts.current
+        with self._tool.staying_on():
+            if self.layer is not None and doubt is not None:
+                self._frame.show(self.layer, doubt)
+            else:
+                self._frame.close()
 
     # autosaved corrections
 
