@@ -17,25 +17,29 @@ class DockWatcher(QObject):
     Parameters
     ----------
     widget : QWidget
-    closed : bound method
+    closed : bound method, optional
         May be called more than once.
     shown : callable, optional
     """
 
     def __init__(
-        self, widget: Any, closed: Callable[[], None], shown: Callable[[], None] | None = None
+        self,
+        widget: Any,
+        closed: Callable[[], None] | None = None,
+        shown: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
         self._widget, self._closed, self._shown = widget, closed, shown
         self._docked = False
         widget.installEventFilter(self)
-        widget.destroyed.connect(closed)
+        if closed is not None:
+            widget.destroyed.connect(closed)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Pass every event on; report those of interest."""
         if event.type() == QEvent.Type.ParentChange:
             docked = dock_of(self._widget) is not None
-            if self._docked and not docked:
+            if self._docked and not docked and self._closed is not None:
                 self._closed()
             self._docked = docked
         elif event.type() == QEvent.Type.Show:

@@ -17,6 +17,7 @@ from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.errors import NameTaken
 from napari_nucseg.registry import Entry
 from napari_nucseg.widgets import _messages as messages
+from napari_nucseg.widgets._dock import DockWatcher
 from napari_nucseg.widgets._look import make_steady_text
 from napari_nucseg.widgets._model_choice import RegistryWatch
 from napari_nucseg.widgets._models_table import ModelsTable
@@ -72,6 +73,7 @@ class ModelsWidget(ScrolledForm):
         self.rows_layout.insertWidget(1, self.details, 1)
         make_steady_text(self.status, STATUS_LINES)
         self._connect()
+        self._watcher = DockWatcher(self.native)
         self._watch = RegistryWatch(self.native, self._registry_changed)
         self.refresh()
 
