@@ -132,6 +132,36 @@ def test_probabilities_asked_for_later(bench, images, tmp_path, notices):
     assert notices == []
 
 
+def test_a_run_shows_the_images_in_place_of_the_settings(bench, images, tmp_path):
+    widget = bench.widget
+    widget.further_box.value = True
+    assert widget.table.isHidden()
+    (images / "b.tif").write_bytes(b"no image")
+    bench.run(images, tmp_path / "out", diameter="14")
+    assert not widget.further_box.value
+    assert not widget.table.isHidden()
+    assert not widget.errors.isHidden()
+    widget.further_box.value = True
+    assert widget.table.isHidden()
+    assert widget.errors.isHidden()
+
+
+def test_settings_that_are_not_seen_are_counted(bench):
+    widget = bench.widget
+    box = widget.further_box
+    assert box.text == "More settings"
+    widget.fields["diameter"].value = "14"  # which is seen
+    assert box.text == "More settings"
+    widget.fields["splitting"].value = 0.8
+    widget.workers_field.value = 2
+    assert box.text == "More settings (2 changed)"
+    widget.set_params(SegmentParams(min_size=30, certainty=0.5, channels=(1,)))
+    assert box.text == "More settings (4 changed)"
+    widget.set_params(SegmentParams())
+    widget.workers_field.value = 1
+    assert box.text == "More settings"
+
+
 def test_results_are_skipped_unless_overwritten(bench, images, tmp_path):
     output = tmp_path / "out"
     bench.run(images, output, diameter="14")

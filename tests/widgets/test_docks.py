@@ -9,8 +9,7 @@ from napari_nucseg.widgets._scroll import FIELDS
 from napari_nucseg.widgets._segment_form import STATUS_LINES
 
 LAPTOP = (1366, 768)
-TITLES = ("Segment nuclei", "Correct nuclei", "Fine-tune")
-ALL = (*TITLES, "Segment a folder", "Models")
+TITLES = ("Segment nuclei", "Correct nuclei", "Fine-tune", "Segment a folder", "Models")
 LOW = 250
 """Pixels: two docks below each other, and napari's own, fit the screen of a laptop."""
 
@@ -45,7 +44,7 @@ def test_a_dock_that_was_moved_away_is_left_there(viewer, qtbot):
     QApplication.processEvents()
 
     assert docks[1].isFloating()
-    assert window.tabifiedDockWidgets(docks[0]) == [docks[2]]
+    assert window.tabifiedDockWidgets(docks[0]) == docks[2:]
 
 
 def settle():
@@ -59,7 +58,7 @@ def open_dock(viewer, title):
     return dock, widget, widget.native.findChild(QScrollArea)
 
 
-@pytest.mark.parametrize("title", ALL)
+@pytest.mark.parametrize("title", TITLES)
 def test_a_dock_can_be_made_small(viewer, field, title):
     viewer.add_image(field)
     viewer.add_labels((field > 300).astype(int))
@@ -82,6 +81,10 @@ def test_docks_below_each_other_leave_the_window_as_it_is(viewer, field):
     first, _, _ = open_dock(viewer, "Correct nuclei")
     second, models, scroll = open_dock(viewer, "Models")
     window = first.parent()
+    window.removeDockWidget(second)
+    window.addDockWidget(window.dockWidgetArea(first), second)  # out of the tabs, as if dragged
+    second.show()
+    settle()
 
     assert (window.width(), window.height()) == LAPTOP
     assert not window.tabifiedDockWidgets(second)
@@ -92,9 +95,24 @@ def test_docks_below_each_other_leave_the_window_as_it_is(viewer, field):
     assert 0 <= shown <= scroll.viewport().height() - models.folder_button.native.height()
 
 
-@pytest.mark.parametrize("title", ["Segment nuclei", "Correct nuclei", "Fine-tune"])
+@pytest.mark.parametrize("title", TITLES)
 def test_a_form_with_room_does_not_scroll(viewer, title):
     _, _, scroll = open_dock(viewer, title)
+    assert scroll.verticalScrollBar().maximum() == 0
+
+
+@pytest.mark.parametrize("further", [False, True])
+def test_a_folder_with_failures_does_not_scroll(viewer, further):
+    """In the window that a laptop leaves beside its own bars."""
+    viewer.window.resize(LAPTOP[0], LAPTOP[1] - 40)
+    _, widget, scroll = open_dock(viewer, "Segment a folder")
+    for number in range(20):
+        widget.show_error_line(f"image_{number}.tif: Cannot read it.")
+    widget.further_box.value = further
+    settle()
+    assert widget.table.isVisible() != further
+    assert widget.errors.isVisible() != further
+    assert widget.fields["splitting"].native.isVisible() == further
     assert scroll.verticalScrollBar().maximum() == 0
 
 
@@ -129,7 +147,7 @@ def places(scroll):
     return {one: place(one, scroll) for one in shown}
 
 
-@pytest.mark.parametrize("title", ALL)
+@pytest.mark.parametrize("title", TITLES)
 def test_nothing_moves_when_the_status_changes(viewer, field, title):
     viewer.add_image(field)
     _, widget, scroll = open_dock(viewer, title)
@@ -210,8 +228,10 @@ def turn_wheel(field):
 
 def test_the_wheel_is_left_to_the_form(viewer):
     """Qt hands what a field ignores on to what it lies in, if it comes from a mouse."""
-    open_dock(viewer, "Models")
+    viewer.window.resize(800, 600)
     _, widget, scroll = open_dock(viewer, "Segment a folder")
+    widget.further_box.value = True
+    settle()
     bar, workers = scroll.verticalScrollBar(), widget.workers_field.native
     assert bar.maximum() > 0
     workers.setValue(5)

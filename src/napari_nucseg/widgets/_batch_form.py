@@ -27,11 +27,19 @@ MAX_ERRORS = 1000
 
 MAX_WORKERS = 256
 
-STATUS_LINES = 2
+STATUS_LINES = 4
+"""What was segmented, skipped and why, and what failed."""
+
+MAIN = ("model", "diameter")
+"""Parameters that are always shown; the others are among the further settings."""
+
+SWITCHES = ("drop_border", "probabilities")
+
+FURTHER = "More settings"
 
 
 class BatchForm(ScrolledForm):
-    """All that the user sees of the batch widget.
+    """All that the user sees of the batch widget: the further settings, or the table instead.
 
     Attributes
     ----------
@@ -49,14 +57,16 @@ class BatchForm(ScrolledForm):
         self.errors = QPlainTextEdit()
         self.errors.setReadOnly(True)
         self.errors.setMaximumBlockCount(MAX_ERRORS)
-        self.errors.setVisible(False)
         super().__init__(self._rows(), self.status)
         layout = self.rows_layout
         layout.insertWidget(layout.count() - 1, self.table, 2)
         layout.insertWidget(layout.count() - 1, self.errors, 1)
+        layout.setStretchFactor(self._further.native, 1)
+        self._further.native.layout().addStretch(1)
         narrow([self.fields["model"]])
         make_steady_text(self.status, STATUS_LINES)
         keep_room(self.progress)
+        self._watch_further()
 
     def _make_fields(self) -> None:
         self.input_field = LineEdit(
@@ -86,6 +96,9 @@ class BatchForm(ScrolledForm):
         self.take_button = PushButton(
             text="Take from Segment", tooltip="Take the parameters of the Segment widget."
         )
+        self.further_box = CheckBox(
+            text=FURTHER, tooltip="Show the other settings; Run shows the images again."
+        )
         self.workers_field = SpinBox(
             label="Processes",
             min=1,
@@ -109,22 +122,49 @@ class BatchForm(ScrolledForm):
         )
 
     def _rows(self) -> list[Any]:
-        where = Container(widgets=[self.input_field, self.output_field, self.axes_field])
-        plain = [field for name, field in self.fields.items() if name not in LINK_PARAMETERS]
-        params = Container(widgets=[*plain, self.workers_field])
-        for group in (where, params):
+        where = Container(widgets=[self.input_field, self.output_field])
+        main = Container(widgets=[self.fields[name] for name in MAIN])
+        aside = (*MAIN, *SWITCHES, *LINK_PARAMETERS)
+        plain = [field for name, field in self.fields.items() if name not in aside]
+        settings = Container(widgets=[self.axes_field, *plain, self.workers_field])
+        switches = row(*(self.fields[name] for name in SWITCHES))
+        self._further = Container(widgets=[settings, switches, self._link], labels=False)
+        for group in (where, main, settings, self._further):
             group.margins = (0, 0, 0, 0)
         return [
             where,
             row(self.folder_button, self.files_button, self.output_button),
-            params,
-            self._link,
-            row(self.take_button, self.overwrite_field),
-            row(self.run_button, self.cancel_button),
+            main,
+            row(self.take_button, self.further_box),
+            row(self.run_button, self.cancel_button, self.overwrite_field),
             self.progress,
             self.status,
+            self._further,
             row(self.open_button, self.copy_button),
         ]
+
+    def _watch_further(self) -> None:
+        """Show the further settings on demand only, and tell how many of them were changed."""
+        fields = [self.axes_field, self.workers_field]
+        fields += [field for name, field in self.fields.items() if name not in MAIN]
+        usual = [(field, field.value) for field in fields]
+
+        def count(_: Any = None) -> None:
+            changed = sum(field.value != value for field, value in usual)
+            self.further_box.text = f"{FURTHER} ({changed} changed)" if changed else FURTHER
+
+        for field in fields:
+            field.changed.connect(count)
+        self.further_box.changed.connect(self._show_further)
+        self._show_further(False)
+
+    def _show_further(self, shown: bool) -> None:
+        self._further.visible = shown
+        self.table.setVisible(not shown)
+        self.errors.setVisible(not shown and bool(self.errors.toPlainText()))
+        self.open_button.visible = not shown
+        if shown:
+            self.align()
 
     def _axes(self) -> str:
         """Return the stated axes; without them, images may have both that can be linked."""
@@ -134,9 +174,11 @@ class BatchForm(ScrolledForm):
         self._link.offer(self._axes())
 
     def align(self) -> None:
-        """Give all labels one width."""
-        fields = [self.input_field, self.output_field, self.axes_field]
-        align_labels([*fields, *self.fields.values(), self.workers_field])
+        """Give all labels one width; those of the further settings another, as they are longer."""
+        main = [self.fields[name] for name in MAIN]
+        align_labels([self.input_field, self.output_field, *main])
+        others = [field for name, field in self.fields.items() if name not in MAIN]
+        align_labels([self.axes_field, *others, self.workers_field])
 
     def set_params(self, params: SegmentParams) -> None:
         """Show parameters.
@@ -190,11 +232,12 @@ class BatchForm(ScrolledForm):
             self.progress.max = 0  # a busy bar, until the images are found
             self.errors.clear()
             self.errors.setVisible(False)
+            self.further_box.value = False
 
     def show_error_line(self, line: str) -> None:
         """List a failed image."""
-        self.errors.setVisible(True)
         self.errors.appendPlainText(line)
+        self.errors.setVisible(not self.further_box.value)
 
 
 def _beside(inputs: str) -> str:

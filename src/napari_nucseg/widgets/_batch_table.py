@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QTableView
 
 from napari_nucseg.batch.items import Item
 from napari_nucseg.batch.outcome import Outcome, Status
 
-COLUMNS = ("Image", "Status", "Nuclei", "Seconds")
+COLUMNS = ("Image", "Status", "Nuclei")
 WAITING, RUNNING = "waiting", "running"
-NARROW = 6
-"""Letters that the columns beside the name have room for."""
+WIDTHS = (15, 8, 5)
+"""Letters that the columns have room for; the name takes what width is left."""
 
 ROWS = 6
 """Rows that are seen without scrolling."""
@@ -76,6 +76,15 @@ class BatchModel(QAbstractTableModel):
         return None
 
 
+class _NameDelegate(QStyledItemDelegate):
+    """Cuts long names in the middle, as they differ at their ends."""
+
+    def initStyleOption(self, option: Any, index: QModelIndex) -> None:
+        """See Qt."""
+        super().initStyleOption(option, index)
+        option.textElideMode = Qt.TextElideMode.ElideMiddle
+
+
 class BatchTable(QTableView):
     """Shows a `BatchModel`; one row can be chosen."""
 
@@ -89,9 +98,11 @@ class BatchTable(QTableView):
         self.setWordWrap(False)
         self.verticalHeader().hide()
         self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        width = NARROW * self.fontMetrics().horizontalAdvance("m")
-        for column in range(1, len(COLUMNS)):
-            self.horizontalHeader().resizeSection(column, width)
+        self.setItemDelegateForColumn(0, _NameDelegate(self))
+        letter = self.fontMetrics().horizontalAdvance("m")
+        for column, letters in enumerate(WIDTHS):
+            self.horizontalHeader().resizeSection(column, letters * letter)
+        self.setMinimumWidth(sum(WIDTHS) * letter)
         self.setMinimumHeight((ROWS + 1) * self.verticalHeader().defaultSectionSize())
 
     @property
@@ -114,13 +125,12 @@ def item_name(item: Item) -> str:
     return " ".join(item.place.values()) or item.source.name
 
 
-def _cells(state: Outcome | str) -> tuple[str, str, str]:
-    """Return status, nuclei and seconds."""
+def _cells(state: Outcome | str) -> tuple[str, str]:
+    """Return status and nuclei."""
     if isinstance(state, str):
-        return state, "", ""
+        return state, ""
     nuclei = "" if state.nuclei is None else f"{state.nuclei:,}"
-    seconds = "" if state.status is Status.SKIPPED else f"{state.seconds:.1f}"
-    return f"{state.status}{_remark(state)}", nuclei, seconds
+    return f"{state.status}{_remark(state)}", nuclei
 
 
 def _remark(state: Outcome) -> str:

@@ -210,7 +210,7 @@ class BatchWidget(BatchForm):
         self.finished.emit()
 
     def _show_end(self, batch: Batch) -> None:
-        self.status.value = f"{batch.describe()}; see {batch.summary}."
+        self.status.value = f"{batch.describe()}; see {batch.summary.name} in the output folder."
         failed = batch.counts[Status.FAILED]
         if failed:
             images = counted(len(batch.items), "image")
