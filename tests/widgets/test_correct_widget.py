@@ -229,9 +229,7 @@ def test_the_untouched_prediction_is_kept(correcting, segmented):
 
 def test_other_labels_are_compared_with_what_they_were(correcting):
     correcting.add(field())
-    assert correcting.widget.reference.value == (
-        "Compared with: the labels as they were when correcting began."
-    )
+    assert correcting.widget.reference.value == "Compared with: the labels at the start."
 
 
 def test_a_slider_of_segment_makes_a_new_prediction(correcting, segmented, notices):

@@ -5,6 +5,8 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QAbstractButton, QApplication, QScrollArea, QScrollBar
 
+from napari_nucseg.widgets._correct_messages import DRAWING, tool_is_on
+from napari_nucseg.widgets._correct_tools import TOOLS
 from napari_nucseg.widgets._scroll import FIELDS
 from napari_nucseg.widgets._segment_form import STATUS_LINES
 
@@ -166,6 +168,20 @@ def test_no_tool_moves_when_the_hint_changes(viewer, field):
     for text in ("", LONG):
         widget.hint.value = text
         assert places(scroll) == before
+
+
+def test_hints_of_tools_are_read_without_scrolling(viewer, field):
+    viewer.add_labels((field > 300).astype(int))
+    dock, widget, scroll = open_dock(viewer, "Correct nuclei")
+    dock.parent().resizeDocks([dock], [1], Qt.Orientation.Horizontal)
+    settle()
+    assert scroll.verticalScrollBar().maximum() == 0
+    room = widget.hint.native.parentWidget().parentWidget()
+    hints = [DRAWING, *(tool_is_on(tool.hint, tool.key) for tool in TOOLS)]
+    for hint in hints:
+        widget.hint.value = hint
+        settle()
+        assert room.verticalScrollBar().maximum() == 0, hint
 
 
 @pytest.mark.parametrize("title", ["Segment nuclei", "Segment a folder", "Fine-tune"])

@@ -21,7 +21,7 @@ DONE_TOO = (
     "Correct all nuclei in this region, and in the others that are drawn, in any plane, then press "
     "Mark shapes."
 )
-NONE = "There is no region to suggest in this plane: "
+NONE = "No region to suggest in this plane: "
 OUTDATED = (
     "The image, the labels, or what is drawn or reviewed changed meanwhile, so no region was "
     "added; try again."
@@ -208,7 +208,7 @@ def test_a_small_reviewed_part_may_leave_no_room(correcting, review, field):
     correcting.viewer.layers.selection.active = labels
     suggest(correcting)
     assert correcting.status == NONE + (
-        "what is reviewed or drawn leaves no room for one of 256 x 256 pixels."
+        "what is reviewed or drawn leaves no room for 256 x 256 pixels."
     )
 
 
@@ -337,7 +337,7 @@ def test_another_image_than_the_one_segmented_is_named(correcting, field, empty)
     correcting.viewer.add_image(field * (not empty), name="other")
     correcting.add(labels_for(field.shape), metadata={"napari_nucseg": {"source": "cells"}})
     suggest(correcting)
-    assert correcting.status.startswith("There is no region" if empty else DONE)
+    assert correcting.status.startswith("No region" if empty else DONE)
     assert correcting.status.endswith(
         " The model looked at 'other', as no image 'cells' of this shape is open."
     )
@@ -484,7 +484,7 @@ def test_without_a_region_the_plane_that_was_searched_is_named(
         correcting.viewer.add_labels(labels.data.copy(), name="other")
     settle(correcting, go_on)
     assert correcting.status == (
-        "There is no region to suggest in the plane of 'mine' that was searched: the model is sure "
+        "No region to suggest in the plane of 'mine' that was searched: the model is sure "
         "of all of it."
     )
 

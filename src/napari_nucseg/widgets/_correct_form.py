@@ -19,7 +19,8 @@ PER_ROW = 3
 SPACING = 3
 """Pixels between rows: all of them must fit on the screen of a laptop."""
 
-HINT_LINES, STATUS_LINES = 2, 3
+HINT_LINES, STATUS_LINES = 3, 4
+"""So that texts need no scrolling where the dock is as narrow as its buttons let it be."""
 
 NEXT_ID, DELETE_SELECTED, REVIEW_PLANE, PREVIOUS, NEXT = "N", "Shift-D", "R", ",", "."
 """Keys beside those of the tools."""

@@ -34,7 +34,7 @@ SUGGESTED_TOO = (
 )
 ALL_REVIEWED = "all of it is reviewed."
 ALL_DRAWN = "all of it is reviewed or drawn."
-NO_ROOM = f"what is reviewed or drawn leaves no room for one of {SIZE} x {SIZE} pixels."
+NO_ROOM = f"what is reviewed or drawn leaves no room for {SIZE} x {SIZE} pixels."
 SURE = "the model is sure of all of it."
 SURE_OF_REST = "the model is sure of what is not reviewed or drawn."
 SEARCH_CANCELLED = "Cancelled; no region was added."
@@ -69,7 +69,7 @@ def reference(is_prediction: bool, model: str) -> str:
     """Return what corrections are counted against."""
     if is_prediction:
         return f"Compared with: what model {model} predicted."
-    return "Compared with: the labels as they were when correcting began."
+    return "Compared with: the labels at the start."
 
 
 def other_shape(labels: tuple[int, int], image: str, shape: tuple[int, int]) -> str:
@@ -123,7 +123,7 @@ def image_removed(image: str) -> str:
 def no_region(why: str, labels: str | None) -> str:
     """Return that no region was found; `labels` are named where their plane is not shown now."""
     where = "this plane" if labels is None else f"the plane of '{labels}' that was searched"
-    return f"There is no region to suggest in {where}: {why}"
+    return f"No region to suggest in {where}: {why}"
 
 
 def suggested_elsewhere(labels: str) -> str:
