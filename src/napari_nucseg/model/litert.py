@@ -8,10 +8,11 @@ depend on the image, so tiles give what the whole gives, but for roundings that 
 beyond their halo.
 """
 
-import tempfile
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 
@@ -29,10 +30,8 @@ and more than a third of the error that they would make in eight bits is gone.""
 
 def convert(network: keras.Model) -> bytes:
     """Return the `.tflite` file, in float32, of a network that takes any size."""
-    import tensorflow as tf
-
-    with _saved(network) as folder:
-        return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+    with _quiet():
+        return bytes(_converter(network).convert())
 
 
 def quantize(network: keras.Model, config: NetworkConfig, samples: FloatArray) -> bytes:
@@ -57,11 +56,9 @@ def quantize(network: keras.Model, config: NetworkConfig, samples: FloatArray) -
 
     folded = fold_network(network, config)
     equalize(folded, config, samples)
-    with _saved(folded) as folder, warnings.catch_warnings():
-        # Of an interpreter that the debugger makes, too, and that is not used here.
-        warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated")
-        plain = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    plain = convert(folded)
+    with _quiet():
+        converter = _converter(folded)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = each
         # The debugger is what TensorFlow offers for quantizing some layers only.
@@ -111,10 +108,28 @@ def _float_tensors(content: bytes) -> list[str]:
     return [*first, *(name for name in names if name in maps)]
 
 
+def _converter(network: keras.Model) -> Any:
+    """Return TensorFlow's converter for one tile of any size."""
+    import tensorflow as tf
+
+    tile = tf.TensorSpec((1, None, None, 3), tf.float32, name="image")
+    graph = tf.function(
+        lambda image: network(image, training=False), input_signature=[tile], autograph=False
+    ).get_concrete_function()
+    # With the network as its second argument it would first write a SavedModel, which takes five
+    # times as long and gives the same file.
+    return tf.lite.TFLiteConverter.from_concrete_functions([graph])
+
+
 @contextmanager
-def _saved(network: keras.Model) -> Iterator[str]:
-    """Yield a folder with the graph for one tile of any size, which the converter reads."""
-    signature = [keras.InputSpec(shape=(1, None, None, 3), dtype="float32", name="image")]
-    with tempfile.TemporaryDirectory() as folder:
-        network.export(folder, format="tf_saved_model", input_signature=signature, verbose=False)
-        yield folder
+def _quiet() -> Iterator[None]:
+    """Keep back advice on SavedModels, and on an interpreter that TensorFlow makes for itself."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated")
+            yield
+    finally:
+        logger.setLevel(level)
