@@ -10,8 +10,9 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)  ## open napari on sample data and segment it (without a display: a screenshot)
 	$(BIN)/napari-nucseg demo
 
-test: $(INSTALLED)  ## run all tests
-	QT_QPA_PLATFORM=offscreen NAPARI_ASYNC=0 $(BIN)/python -m pytest -q
+test: $(INSTALLED)  ## run all tests, on up to four processes
+	QT_QPA_PLATFORM=offscreen NAPARI_ASYNC=0 $(BIN)/python -m pytest -q \
+		--numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: $(INSTALLED)  ## style and types
 	$(BIN)/python -m pip install -q --group dev
