@@ -31,7 +31,7 @@ def test_what_was_saved_is_loaded(tmp_path):
 def test_another_training_is_not_gone_on_with(tmp_path):
     save_checkpoint(tmp_path / "c.npz", State("abc"), {})
 
-    with pytest.raises(CheckpointError, match="used other data, parameters or another base model"):
+    with pytest.raises(CheckpointError, match="used other data, parameters, another base model"):
         load_checkpoint(tmp_path / "c.npz", "abd")
 
 

@@ -13,7 +13,14 @@ from finetune_data import reviewed_row, write_data, write_job
 
 from litert_steps import INT8, step_types, types_of
 from napari_nucseg import segment
-from napari_nucseg.errors import Cancelled, DatasetError, ModelError, NameTaken, WriteError
+from napari_nucseg.errors import (
+    Cancelled,
+    CheckpointError,
+    DatasetError,
+    ModelError,
+    NameTaken,
+    WriteError,
+)
 from napari_nucseg.model.config import ModelConfig
 from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import WEIGHTS, open_model
@@ -83,6 +90,12 @@ def layers_by_name(folder):
     network = build_network(model.config.network)
     network.load_weights(model.weights)
     return network, {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+
+
+def checkpoint_of(job):
+    """Return state and arrays of the checkpoint in a job folder."""
+    fingerprint = plan_job(read_spec(job)).fingerprint()
+    return load_checkpoint(job / CHECKPOINT, f"{fingerprint}-{tuner.BLEND}")
 
 
 def after(steps):
@@ -203,8 +216,7 @@ def test_kept_weights_lie_between_those_of_the_base_model_and_the_tuned_ones(
 ):
     job = write_job(tmp_path / "job", data, small_parent, save="never", epochs=1)
     run_job(job, [].append)
-    plan = plan_job(read_spec(job))
-    _, arrays = load_checkpoint(job / CHECKPOINT, plan.fingerprint())
+    _, arrays = checkpoint_of(job)
     network, _ = layers_by_name(small_parent)
 
     for base, tuned, kept in zip(
@@ -278,7 +290,7 @@ def test_cancelling_keeps_the_best_weights_so_far(data, small_parent, tmp_path):
 
     assert finished.cancelled
     assert (finished.epochs, finished.best_epoch) == (1, 1)
-    state, arrays = load_checkpoint(job / CHECKPOINT, plan_job(read_spec(job)).fingerprint())
+    state, arrays = checkpoint_of(job)
     assert state.epoch == 1
     network, found = layers_by_name(Path(finished.candidate))
     network.set_weights(arrays["best"])
@@ -320,7 +332,7 @@ def test_other_data_are_not_gone_on_with(done, data):
     kept = path.read_bytes()
     np.save(path, np.roll(reviewed_row().labels, 1))
     try:
-        with pytest.raises(DatasetError, match="used other data, parameters or another base"):
+        with pytest.raises(DatasetError, match="used other data, parameters, another base"):
             run_job(done, lambda message: None)
     finally:
         path.write_bytes(kept)
@@ -342,6 +354,13 @@ def test_nobody_waits_for_a_model_whose_napari_is_gone(done):
         "Exporting the new model",
         "Comparing old and new",
     ]
+def test_weights_blended_otherwise_are_not_gone_on_with(done, monkeypatch):
+    monkeypatch.setattr(tuner, "BLEND", 0.55)
+
+    with pytest.raises(CheckpointError, match="or another version; start anew"):
+        run_job(done, lambda message: None)
+
+
     assert not user_names()
     assert run_job(done, lambda message: None).folder == str(models_folder() / "new")
     assert not (done / CHECKPOINT).exists()  # there is nothing to go on with

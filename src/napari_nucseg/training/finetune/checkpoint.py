@@ -22,7 +22,7 @@ class State:
     Attributes
     ----------
     fingerprint : str
-        Of data, parameters and base model; another one is not resumed.
+        Of data, parameters, base model and `tuner.BLEND`; another one is not resumed.
     epoch : int
         Finished epochs.
     history : list of dict
@@ -64,7 +64,7 @@ def load_checkpoint(path: Path, fingerprint: str) -> tuple[State, dict[str, list
     Raises
     ------
     CheckpointError
-        The file is damaged, or belongs to other data, parameters or another base model.
+        The file is damaged, or belongs to other data, parameters, another base model or version.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -74,8 +74,8 @@ def load_checkpoint(path: Path, fingerprint: str) -> tuple[State, dict[str, list
     state = State(**json.loads(content.pop(_STATE).tobytes()))
     if state.fingerprint != fingerprint:
         raise CheckpointError(
-            f"The training in {path.parent} used other data, parameters or another base model; "
-            "start anew."
+            f"The training in {path.parent} used other data, parameters, another base model or "
+            "another version; start anew."
         )
     arrays: dict[str, list[AnyArray]] = {}
     for name in sorted(content, key=lambda name: int(name.rpartition("-")[2])):

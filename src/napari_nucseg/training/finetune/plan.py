@@ -46,7 +46,7 @@ class Plan:
         return {row.name: row.sha256() for row in self.rows}
 
     def fingerprint(self) -> str:
-        """Return a hash of everything that the result depends on."""
+        """Return a hash of data, parameters and base model."""
         params = self.params.model_dump(mode="json", exclude={"model"})
         everything = [self.data(), params, self.parent.hashes[WEIGHTS]]
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()

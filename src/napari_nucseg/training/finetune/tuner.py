@@ -109,7 +109,7 @@ class Tuner:
     job : Path
         Checkpoint and preview go here.
     fingerprint : str
-        Of everything that the result depends on.
+        Of data, parameters and base model.
     report : callable
         Told how it goes.
 
@@ -139,7 +139,7 @@ class Tuner:
         self.model = _compile(self.network, params, self.loss)
         self.base: list[FloatArray] = self.network.get_weights()
         self.average = WeightAverage(self.network, AVERAGE)
-        self.state = State(fingerprint)
+        self.state = State(f"{fingerprint}-{BLEND}")
         self.best: list[FloatArray] = []
         self._training_loss = math.nan
         self._best_scores = before.scores
