@@ -109,7 +109,7 @@ def test_few_nuclei_change_little(network):
     assert weights(network)[0] / 2 == pytest.approx((1 / 3) ** 0.5, abs=0.03)
 
 
-EVEN_ODDS = "Probabilities were drawn towards even odds for other images."
+TEMPERED = "Probabilities were brought nearer to 0.5 for other images."
 
 
 def is_tempered_only(network):
@@ -119,7 +119,7 @@ def is_tempered_only(network):
 def test_nuclei_matter_more_than_their_probabilities(network):
     true, said = drawn(3.0)
 
-    assert recalibrated(network, area_of(true), result_of(said, aps=(0.5, 0.4))) == EVEN_ODDS
+    assert recalibrated(network, area_of(true), result_of(said, aps=(0.5, 0.4))) == TEMPERED
     assert is_tempered_only(network)
 
 
@@ -129,7 +129,7 @@ def test_what_holds_for_one_half_only_calibrates_nothing(network):
     true[:, : WIDTH // 2] = False
     true[0, 0] = True
 
-    assert recalibrated(network, area_of(true), result_of(said)) == EVEN_ODDS
+    assert recalibrated(network, area_of(true), result_of(said)) == TEMPERED
     assert is_tempered_only(network)
 
 
@@ -146,7 +146,7 @@ def test_a_temperature_that_turns_the_verdict_is_not_used(network, ap, used):
 def test_pixels_of_one_kind_calibrate_nothing(network, value):
     true = np.full((HEIGHT, WIDTH), value)
 
-    assert recalibrated(network, area_of(true), result_of(drawn(1.0)[1])) == EVEN_ODDS
+    assert recalibrated(network, area_of(true), result_of(drawn(1.0)[1])) == TEMPERED
     assert is_tempered_only(network)
 
 
@@ -156,7 +156,7 @@ def test_the_temperature_comes_after_the_calibration(network):
     text = recalibrated(network, area_of(true), result_of(said))
 
     assert weights(network)[0] / 2 == pytest.approx(1 / 1.2 / TEMPERATURE, abs=0.04)
-    assert "calibrated on the held-out pixels and drawn towards even odds" in text
+    assert "calibrated on the held-out pixels and brought nearer to 0.5" in text
 
 
 def test_no_temperature_where_all_nuclei_were_made_less_certain_already(network):
@@ -191,7 +191,7 @@ def test_a_temperature_that_loses_nuclei_is_not_used(network, lost, used):
     text = recalibrated(network, area_of(true), examine)
 
     assert is_tempered_only(network) == used
-    assert text == (EVEN_ODDS if used else "")
+    assert text == (TEMPERED if used else "")
     assert used or weights(network) == [2.0, 1.0]
 
 

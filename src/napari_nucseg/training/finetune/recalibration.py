@@ -3,8 +3,8 @@
 As after a training (see `training.calibration`), two numbers scale the logit of the foreground. The
 held-out areas are small, so the numbers are drawn towards no change, and used only if numbers of
 one half of the areas describe the other half better than no change does, and no nucleus is lost.
-Then a temperature draws all probabilities towards even odds: on images that it has not learnt from
-a tuned model is surer of doubtful nuclei than the base model is, and they would pass Certainty. It
+Then a temperature brings all probabilities nearer to 0.5: on images that it has not learnt from a
+tuned model is surer of doubtful nuclei than the base model is, and they would pass Certainty. It
 goes less far, or is left out, where the two numbers have made all nuclei less certain already.
 """
 
@@ -55,7 +55,7 @@ class Recalibration:
         if (self.slope, self.shift) != (1.0, 0.0):
             done.append("calibrated on the held-out pixels")
         if self.temperature != 1.0:
-            done.append("drawn towards even odds for other images")
+            done.append("brought nearer to 0.5 for other images")
         return f"Probabilities were {' and '.join(done)}." if done else ""
 
 
