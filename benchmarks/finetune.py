@@ -244,7 +244,7 @@ def tune(rows: Sequence[Row], output: str, params: FineTuneParams, job: Path) ->
     run.text = (
         f"{finished.before.ap:.3f} to {finished.after.ap:.3f} of {finished.before.true_nuclei} "
         f"(epoch {finished.best_epoch} of {finished.epochs}"
-        f"{'' if finished.better else ', not better'})"
+        f"{'' if finished.verdict == 'better' else f', {finished.verdict}'})"
     )
     return run
 

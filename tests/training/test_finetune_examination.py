@@ -56,6 +56,8 @@ def test_a_model_that_sees_all_is_perfect():
 
     held_out = plan_split(rows).held_out_nuclei
     assert (result.scores.f1, result.scores.ap) == (1.0, 1.0)
+    (area,) = examination.areas
+    assert np.array_equal(result.scored[0] > 0, area.labels[area.mask] > 0)
     assert result.scores.true_nuclei == result.scores.predicted_nuclei == held_out
     assert len(examination.areas) == len(result.labels) == 1
 

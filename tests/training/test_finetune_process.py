@@ -23,7 +23,7 @@ from napari_nucseg.widgets._unfinished_jobs import unfinished_jobs
 
 SCORES = messages.Scores(f1=0.5, ap=0.4, mean_ap=0.3, true_nuclei=9, predicted_nuclei=8)
 FINISHED = messages.Finished(
-    better=True, before=SCORES, after=SCORES, epochs=2, best_epoch=1, text="Better."
+    verdict="better", before=SCORES, after=SCORES, epochs=2, best_epoch=1, text="Better."
 )
 LONG = 60.0
 

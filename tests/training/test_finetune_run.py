@@ -32,7 +32,7 @@ from napari_nucseg.training.finetune import checkpoint, run, saving, tuner, wind
 from napari_nucseg.training.finetune.checkpoint import load_checkpoint
 from napari_nucseg.training.finetune.examination import MARGIN
 from napari_nucseg.training.finetune.job import CANDIDATE, CHECKPOINT, PREVIEW, SPEC, read_spec
-from napari_nucseg.training.finetune.messages import Scores
+from napari_nucseg.training.finetune.messages import Scores, Verdict
 from napari_nucseg.training.finetune.plan import plan_job
 from napari_nucseg.training.finetune.run import run_job
 from napari_nucseg.training.finetune.start import save_candidate
@@ -175,6 +175,7 @@ def test_the_new_model_says_where_it_comes_from(trained, small_parent):
     assert provenance.data == plan_job(read_spec(job)).data()
     assert provenance.parameters["epochs"] == 2
     assert provenance.scores["ap"] == finished.after.ap
+    assert provenance.scores["verdict"] == finished.verdict
     assert set(provenance.scores["recalibration"]) == {"slope", "shift", "temperature"}
     assert provenance.command.startswith("napari-nucseg finetune --data ")
     card = (model.path / "card.md").read_text()
@@ -239,29 +240,39 @@ def test_the_decoder_alone_leaves_the_encoder(data, small_parent, tmp_path):
     assert not np.array_equal(new["foreground"][0], old["foreground"][0])
 
 
-def test_a_model_that_is_not_better_is_not_saved_but_kept(done, monkeypatch):
+@pytest.mark.parametrize(
+    ("verdict", "begins", "ends"),
+    [
+        (
+            Verdict.NOT_BETTER,
+            "The new model is not better than 'little' on 8 held-out nuclei: AP ",
+            "It was not saved; 'little' stays the one to use.",
+        ),
+        (
+            Verdict.UNTOLD,
+            "Whether the new model is better than 'little' cannot be told from 8 held-out nuclei: ",
+            "It was not saved, but this may be chance; look for yourself.",
+        ),
+    ],
+)
+def test_a_model_that_is_not_known_to_be_better_is_not_saved_but_kept(
+    done, monkeypatch, verdict, begins, ends
+):
     text = (done / SPEC).read_text().replace('"save": "always"', '"save": "if_better"')
     (done / SPEC).write_text(text)
-    monkeypatch.setattr(Scores, "better_than", lambda self, other: False)
+    monkeypatch.setattr(run, "judge", lambda *_: verdict)
 
     finished = run_job(done, lambda message: None)
 
-    assert not finished.better
+    assert finished.verdict is verdict
     assert finished.folder is None
-    assert "is not better than 'little'" in finished.text
-    assert "It was not saved; 'little' stays the one to use. So few nuclei" in finished.text
+    assert finished.text.startswith(begins)
+    assert finished.text.endswith(ends)
+    assert begins in (Path(finished.candidate) / "card.md").read_text()
     assert not user_names()
     assert save_candidate(done, "anyway") == models_folder() / "anyway"
     assert open_model(models_folder() / "anyway").name == "anyway"
     assert not done.exists()
-
-
-def test_a_verdict_on_many_nuclei_is_not_called_rough(done, monkeypatch):
-    monkeypatch.setattr(Scores, "better_than", lambda self, other: False)
-    monkeypatch.setattr(run, "FEW", 1)
-    (done / SPEC).write_text((done / SPEC).read_text().replace('"always"', '"if_better"'))
-
-    assert "So few nuclei" not in run_job(done, lambda message: None).text
 
 
 def test_a_model_that_is_better_is_saved(done, monkeypatch):
@@ -276,9 +287,14 @@ def test_one_sentence_compares(trained):
     before = Scores(f1=0.5, ap=0.4, mean_ap=0.3, true_nuclei=9, predicted_nuclei=8)
     later = before.model_copy(update={"ap": 0.625, "f1": 0.75})
 
-    assert run.compare("nuclei", before, later) == (
+    assert run.compare("nuclei", Verdict.BETTER, before, later) == (
         "The new model is better than 'nuclei' on 9 held-out nuclei: AP 0.400 before, 0.625 "
         "after; F1 0.500 before, 0.750 after."
+    )
+    same = before.model_copy(update={"mean_ap": 0.25})
+    assert run.compare("nuclei", Verdict.UNTOLD, before, same) == (
+        "Whether the new model is better than 'nuclei' cannot be told from 9 held-out nuclei: AP "
+        "0.400 and F1 0.500 as before; mean AP 0.300 before, 0.250 after."
     )
 
 
@@ -338,6 +354,13 @@ def test_other_data_are_not_gone_on_with(done, data):
         path.write_bytes(kept)
 
 
+def test_weights_blended_otherwise_are_not_gone_on_with(done, monkeypatch):
+    monkeypatch.setattr(tuner, "BLEND", 0.55)
+
+    with pytest.raises(CheckpointError, match="or another version; start anew"):
+        run_job(done, lambda message: None)
+
+
 def test_nobody_waits_for_a_model_whose_napari_is_gone(done):
     """The parent dies when the training has ended: nothing is saved, a resume does the rest."""
     stages = []
@@ -354,13 +377,6 @@ def test_nobody_waits_for_a_model_whose_napari_is_gone(done):
         "Exporting the new model",
         "Comparing old and new",
     ]
-def test_weights_blended_otherwise_are_not_gone_on_with(done, monkeypatch):
-    monkeypatch.setattr(tuner, "BLEND", 0.55)
-
-    with pytest.raises(CheckpointError, match="or another version; start anew"):
-        run_job(done, lambda message: None)
-
-
     assert not user_names()
     assert run_job(done, lambda message: None).folder == str(models_folder() / "new")
     assert not (done / CHECKPOINT).exists()  # there is nothing to go on with

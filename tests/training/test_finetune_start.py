@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from napari_nucseg import FineTuneParams, finetune
 from napari_nucseg.cli import make_app
-from napari_nucseg.cli.finetune import NOT_BETTER, Reporter
+from napari_nucseg.cli.finetune import NOT_SAVED, Reporter
 from napari_nucseg.errors import (
     Cancelled,
     DatasetError,
@@ -27,7 +27,7 @@ from napari_nucseg.registry import models_folder, save_model
 from napari_nucseg.training.finetune import messages, start, target
 from napari_nucseg.training.finetune.folder import read_rows
 from napari_nucseg.training.finetune.job import DATA, JobSpec, command_line, read_spec, write_spec
-from napari_nucseg.training.finetune.messages import Scores
+from napari_nucseg.training.finetune.messages import Scores, Verdict
 from napari_nucseg.training.finetune.plan import make_plan, plan_job, problem
 from napari_nucseg.training.finetune.process import FineTuneProcess, Outcome, Status
 from napari_nucseg.training.finetune.rows import make_row
@@ -331,16 +331,20 @@ def test_the_command_says_what_is_wrong(arguments, message):
     assert "Traceback" not in result.stderr
 
 
-def test_a_model_that_is_not_better_has_an_exit_code(data, small_parent, tmp_path, monkeypatch):
+@pytest.mark.parametrize("verdict", [Verdict.NOT_BETTER, Verdict.UNTOLD])
+def test_a_model_that_is_not_saved_has_an_exit_code(
+    verdict, data, small_parent, tmp_path, monkeypatch
+):
     scores = Scores(f1=0.5, ap=0.4, mean_ap=0.3, true_nuclei=9, predicted_nuclei=8)
-    result = start.FineTuneResult(None, False, scores, scores, "Not better.", tmp_path / "job")
+    text = f"It {verdict}."
+    result = start.FineTuneResult(None, verdict, scores, scores, text, tmp_path / "job")
     monkeypatch.setattr(start, "run_process", lambda job, on_message: result)
 
     arguments = ["--data", str(data), "--output", "new", "--model", str(small_parent)]
     run = CliRunner().invoke(make_app(), ["finetune", *arguments])
 
-    assert run.exit_code == NOT_BETTER == 3
-    assert run.stdout == "Not better.\n"
+    assert run.exit_code == NOT_SAVED == 3
+    assert run.stdout == f"{text}\n"
     assert f"The new model lies in {tmp_path / 'job'}; to save it: " in run.stderr
     assert f"napari-nucseg finetune --resume {tmp_path / 'job'} --always" in run.stderr
 
@@ -544,7 +548,7 @@ def test_what_a_callback_raises_reaches_the_caller_when_the_child_has_ended(
 def test_a_callback_that_fails_at_last_does_not_undo_what_was_saved(data, params, child, tmp_path):
     scores = Scores(f1=0.5, ap=0.4, mean_ap=0.3, true_nuclei=9, predicted_nuclei=8)
     done = messages.Finished(
-        better=True,
+        verdict="better",
         before=scores,
         after=scores,
         epochs=1,
@@ -566,6 +570,20 @@ def test_a_callback_that_fails_at_last_does_not_undo_what_was_saved(data, params
     assert got == [HELLO, done]
     assert (tmp_path / "saved").is_dir()
     assert not files()
+
+
+@pytest.mark.parametrize("verdict", ["better", "not better", "cannot be told"])
+def test_the_verdict_reaches_the_caller(verdict, data, params, child):
+    scores = Scores(f1=0.5, ap=0.4, mean_ap=0.3, true_nuclei=9, predicted_nuclei=8)
+    done = messages.Finished(
+        verdict=verdict, before=scores, after=scores, epochs=1, best_epoch=1, text="Done."
+    )
+    child(say(done))
+
+    result = finetune(data, "new", params=params)
+
+    assert result.verdict == verdict
+    assert result.better is (verdict == "better")
 
 
 def test_all_that_was_told_arrives_before_the_end(data, params, child):

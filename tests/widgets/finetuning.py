@@ -70,7 +70,7 @@ def validation(epoch, loss=0.5, best_epoch=None):
 
 def finished(**changes):
     told = messages.Finished(
-        better=True, before=OLD, after=NEW, epochs=2, best_epoch=2, text="It is better."
+        verdict="better", before=OLD, after=NEW, epochs=2, best_epoch=2, text="It is better."
     )
     return told.model_copy(update=changes)
 

@@ -36,6 +36,7 @@ from napari_nucseg.training.finetune import messages
 from napari_nucseg.training.finetune.folder import read_rows, write_rows
 from napari_nucseg.training.finetune.job import CANDIDATE, CHECKPOINT, DATA, read_spec
 from napari_nucseg.training.finetune.lock import job_lock
+from napari_nucseg.training.finetune.messages import Verdict
 from napari_nucseg.training.finetune.plan import plan_job
 from napari_nucseg.training.finetune.rows import make_row
 from napari_nucseg.training.finetune.start import create_job
@@ -409,7 +410,9 @@ def test_a_base_model_that_was_deleted(ready, notices, own_models):
 
 def test_ids_far_apart_are_told(ready, notices):
     text = "In 'cells', label 3 marks 2 objects that lie far apart"
-    ready.train(tell(messages.Log(level="warning", text=text), finished(better=False)))
+    ready.train(
+        tell(messages.Log(level="warning", text=text), finished(verdict=Verdict.NOT_BETTER))
+    )
     assert notices[0] == text
     assert ready.widget.view.notes.value == text
 
@@ -500,7 +503,7 @@ def worse(ready, notices):
     """A training that ended with a model that is not better; it lies in the job folder."""
     code = f"shutil.copytree({str(NUCLEI)!r}, job / {CANDIDATE!r})\n"
     code += "(job / 'checkpoint.npz').touch()\n"
-    told = finished(better=False, text="It is not better. It was not saved.")
+    told = finished(verdict=Verdict.NOT_BETTER, text="It is not better. It was not saved.")
     assert ready.train(code + tell(told)) == told.text
     return ready
 
@@ -512,6 +515,17 @@ def test_a_model_that_is_not_better_is_not_saved(worse, own_models, notices):
     assert widget.save_button.native.isVisibleTo(widget.native)
     assert not widget.segment_button.native.isVisibleTo(widget.native)
     assert widget.offer.value == ""  # it is finished
+
+
+def test_where_it_cannot_be_told_the_user_is_asked_to_look(ready, own_models, notices):
+    told = finished(verdict=Verdict.UNTOLD, text="Whether it is better cannot be told.")
+    code = f"shutil.copytree({str(NUCLEI)!r}, job / {CANDIDATE!r})\n"
+    status = ready.train(code + tell(told))
+    assert status == f"{told.text} Save it, then Segment again."
+    assert notices == [status]
+    ready.press("save")
+    ready.wait()
+    assert ready.widget.segment_button.native.isVisibleTo(ready.widget.native)
 
 
 def test_it_can_be_saved_all_the_same(worse, own_models):
@@ -563,7 +577,7 @@ def test_what_was_not_deleted_is_not_called_deleted(worse, own_models, monkeypat
 
 
 def test_cancel_keeps_the_best_weights(ready, notices):
-    done = finished(cancelled=True, better=False, text="It was cancelled.")
+    done = finished(cancelled=True, verdict=Verdict.NOT_BETTER, text="It was cancelled.")
     ready.start(tell(STEP) + WAIT + tell(STEP, done), lambda w: w.view.progress.value == 1)
     ready.press("cancel")
     assert ready.status.startswith("Cancelling: the best weights so far")
@@ -733,7 +747,8 @@ def test_a_training_in_another_napari_is_left_alone(crashed, own_models, qtbot, 
 
 def test_a_layer_that_is_removed_is_told_and_the_training_goes_on(ready):
     ready.start(
-        tell(STEP) + WAIT + tell(finished(better=False)), lambda w: w.view.progress.value == 1
+        tell(STEP) + WAIT + tell(finished(verdict=Verdict.NOT_BETTER)),
+        lambda w: w.view.progress.value == 1,
     )
     ready.viewer.layers.remove("cells labels")
     ready.viewer.layers.remove("cells")
@@ -902,7 +917,7 @@ def test_a_real_training_from_the_button_to_the_new_labels(ready, own_models):
     ready.qtbot.waitUntil(lambda: not widget.running, timeout=10 * TIMEOUT)
 
     assert gone(pid)
-    assert "than 'nuclei' on 4 held-out nuclei: AP" in ready.status
+    assert "4 held-out nuclei: AP" in ready.status
     assert [step for step, _ in widget.view.curves.training] == list(range(1, 11))
     assert [step for step, _ in widget.view.curves.held_out] == [0, 10]
     assert widget.view.picture.is_shown

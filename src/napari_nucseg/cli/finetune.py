@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_nucseg.training.finetune.messages import Message
 
 
-NOT_BETTER = 3
+NOT_SAVED = 3
 """Exit code when there is a new model that was not saved."""
 
 
@@ -55,7 +55,7 @@ def finetune(
     """Adapt a model to corrected labels, and save it if it is better on what is held out.
 
     Ctrl-C ends the training with the best weights so far, a second one at once. Exit code 3: the
-    new model is not better and was not saved.
+    new model was not saved, as it is not better or that cannot be told.
     """
     with fail_clearly("--output"), training_progress() as progress:
         from napari_nucseg.training.finetune.start import change_job, create_job, run_process
@@ -81,7 +81,7 @@ def finetune(
     if result.folder is None:
         go_on = f"napari-nucseg finetune --resume {result.job} --always"
         typer.echo(f"The new model lies in {result.job}; to save it: {go_on}", err=True)
-        raise typer.Exit(code=NOT_BETTER)
+        raise typer.Exit(code=NOT_SAVED)
     typer.echo(f"Saved in {result.folder}.")
 
 

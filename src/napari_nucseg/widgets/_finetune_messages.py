@@ -26,6 +26,7 @@ STOPPING = "Stopping ..."
 CANCELLED = "Cancelled before anything started; nothing was changed."
 DISCARDED = "The new model was deleted; the old one stays as it was."
 FORGOTTEN = "The unfinished fine-tuning was deleted."
+LOOK = "Save it, then Segment again."
 LEGEND = "The held-out part. Blue: your outlines. Yellow: those of the model."
 MOST_AREAS = 3
 

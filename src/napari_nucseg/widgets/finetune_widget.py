@@ -15,7 +15,7 @@ from napari_nucseg.errors import InputError, NucsegError
 from napari_nucseg.finetune_params import FineTuneParams, make_finetune_params
 from napari_nucseg.params import DEFAULT_MODEL
 from napari_nucseg.training.finetune.job import CHECKPOINT
-from napari_nucseg.training.finetune.messages import Log, Message
+from napari_nucseg.training.finetune.messages import Log, Message, Verdict
 from napari_nucseg.training.finetune.plan import base_model_problem
 from napari_nucseg.training.finetune.start import FineTuneResult, remove_job, save_candidate
 from napari_nucseg.training.finetune.target import check_output
@@ -229,6 +229,8 @@ class FineTuneWidget(FineTuneForm):
             text += " " + messages.saved(self._saved)
             self._propose_name()
         else:
+            if result.verdict is Verdict.UNTOLD:
+                text += " " + messages.LOOK
             show_warning(text)
         self.status.value = text
 
@@ -258,7 +260,7 @@ class FineTuneWidget(FineTuneForm):
     # what can be done with the new model
 
     def save_anyway(self) -> None:
-        """Save the new model, which is not better, under the name in the form."""
+        """Save the new model, whatever the verdict, under the name in the form."""
         job, output = self._unsaved, str(self.name_field.value).strip()
         if job is None or self.running:
             return

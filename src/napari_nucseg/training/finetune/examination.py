@@ -69,11 +69,14 @@ class Result:
         The network's outputs, one per area.
     labels : tuple of array (Y, X), int32
         Nuclei found, one array per area with its surroundings.
+    scored : tuple of array (pixels,), int32
+        Of these, what is scored: at the pixels of each area's mask.
     """
 
     scores: Scores
     maps: tuple[AnyArray, ...]
     labels: tuple[LabelArray, ...]
+    scored: tuple[LabelArray, ...]
 
 
 class Examination:
@@ -105,14 +108,16 @@ class Examination:
 
     def examine(self, engine: Engine) -> Result:
         """Segment and score all areas."""
-        maps, labels, scores = [], [], []
+        maps, labels, scored, scores = [], [], [], []
         for area in self.areas:
             plane = predict_plane(area.pixels, area.prepared, engine, tile=TILE, halo=HALO)
             found = find_instances(plane, self.config.network, self.params, area.diameter)
             maps.append(plane.maps)
             labels.append(found)
-            scores.append(score_image(area.labels, _inside(found, area)))
-        return Result(_pooled(scores), tuple(maps), tuple(labels))
+            inside = _inside(found, area)
+            scored.append(inside[area.mask])
+            scores.append(score_image(area.labels, inside))
+        return Result(_pooled(scores), tuple(maps), tuple(labels), tuple(scored))
 
 
 def prepare_row(row: Row, config: ModelConfig) -> PlaneInput:

@@ -1,5 +1,6 @@
 """What the child process tells: one JSON object per line on its standard output."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -24,6 +25,15 @@ class Scores(Told):
     def better_than(self, other: "Scores") -> bool:
         """Whether the AP at 0.5 is higher, or equal with a higher mean AP."""
         return (self.ap, self.mean_ap) > (other.ap, other.mean_ap)
+
+
+class Verdict(StrEnum):
+    """What the held-out areas tell of the new model."""
+
+    BETTER = "better"
+    NOT_BETTER = "not better"
+    UNTOLD = "cannot be told"
+    """It is not better there, but by no more than chance explains."""
 
 
 class HeldOutArea(Told):
@@ -118,7 +128,7 @@ class Finished(Told):
     """The training came to an end, by itself or because it was cancelled."""
 
     type: Literal["finished"] = "finished"
-    better: bool
+    verdict: Verdict
     before: Scores
     after: Scores
     epochs: int
@@ -127,9 +137,9 @@ class Finished(Told):
     candidate: str | None = None
     """Model folder in the job folder; None once it was saved."""
     folder: str | None = None
-    """Where the model was saved; None if it was not, because it is not better."""
+    """Where the model was saved; None if it was not, because it is not known to be better."""
     text: str
-    """The comparison in one sentence or two."""
+    """The comparison in a few sentences."""
 
 
 class Failed(Told):

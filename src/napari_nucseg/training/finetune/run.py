@@ -20,6 +20,7 @@ from napari_nucseg.training.finetune.messages import (
     SplitTold,
     Stage,
     Started,
+    Verdict,
 )
 from napari_nucseg.training.finetune.plan import Plan, plan_job
 from napari_nucseg.training.finetune.recalibration import recalibrate
@@ -33,12 +34,9 @@ from napari_nucseg.training.finetune.target import (
     store_model,
 )
 from napari_nucseg.training.finetune.tuner import NetworkEngine, Report, Tuner
+from napari_nucseg.training.finetune.verdict import judge
 from napari_nucseg.training.finetune.windows import Windows
 from napari_nucseg.training.finetune.working_size import adapt_config
-
-FEW = 50
-"""Held-out nuclei below which a verdict is rough: three models called not better on 19 nuclei had
-gained 0.049 to 0.074 in AP on other animals (see `docs/finetune.md`)."""
 
 
 def run_job(
@@ -97,7 +95,6 @@ def _run(job: Path, report: Report, cancelled: CancelCheck, abandoned: CancelChe
     )
     engine = LiteRTEngine(plan.parent)
     tuner = _make_tuner(job, plan, engine, report)
-    before = tuner.before.scores
     resumes = (job / CHECKPOINT).is_file()
     if resumes:
         tuner.resume()
@@ -115,7 +112,7 @@ def _run(job: Path, report: Report, cancelled: CancelCheck, abandoned: CancelChe
             raise Cancelled(f"Training was interrupted; what is finished is kept in {job}.")
         report(Stage(text=stage))
 
-    return _finish(job, spec, plan, tuner, before, begin, report)
+    return _finish(job, spec, plan, tuner, begin, report)
 
 
 def _make_tuner(
@@ -131,7 +128,7 @@ def _make_tuner(
     if config != plan.parent.config:
         # The base model is scored as it is used, at its own scale; loss and picture need the new.
         own = Examination(plan.rows, plan.split, plan.parent.config).examine(engine)
-        before = replace(before, scores=own.scores)
+        before = replace(before, scores=own.scores, scored=own.scored)
     return Tuner(
         plan.parent,
         Windows(plan.rows, plan.split, config, plan.params, rehearsal),
@@ -149,13 +146,12 @@ def _finish(
     spec: JobSpec,
     plan: Plan,
     tuner: Tuner,
-    before: Scores,
     begin: Callable[[str], None],
     report: Report,
 ) -> Finished:
     """Calibrate, export, compare old and new through the code that segments, and save."""
     begin("Calibrating the new model")
-    network = tuner.best_network()
+    network, before = tuner.best_network(), tuner.before.scores
     examination, engine = tuner.examination, NetworkEngine(tuner.model)
     recalibration = recalibrate(
         network, examination.areas, lambda: examination.examine(engine), before
@@ -166,23 +162,24 @@ def _finish(
     config = new_config(examination.config, spec.output, plan.split.training_nuclei)
     candidate = export_candidate(network, config, job / CANDIDATE)
     begin("Comparing old and new")
-    after = tuner.examination.examine(LiteRTEngine(candidate)).scores
-    better = after.better_than(before)
-    text = compare(plan.parent.name, before, after)
-    provenance = describe(plan, spec, before, after, recalibration)
+    result = examination.examine(LiteRTEngine(candidate))
+    after = result.scores
+    verdict = judge(examination.areas, tuner.before, result)
+    text = compare(plan.parent.name, verdict, before, after)
+    provenance = describe(plan, spec, verdict, before, after, recalibration)
     write_records(candidate, provenance, text)
     folder = None
-    if spec.save == "always" or (spec.save == "if_better" and better):
+    if spec.save == "always" or (spec.save == "if_better" and verdict is Verdict.BETTER):
         begin("Saving")
         folder = str(store_model(candidate.path, spec.output, provenance))
         (job / CHECKPOINT).unlink(missing_ok=True)  # there is nothing to go on with
         shutil.rmtree(candidate.path, ignore_errors=True)
+    elif verdict is Verdict.UNTOLD:
+        text += " It was not saved, but this may be chance; look for yourself."
     else:
         text += f" It was not saved; '{plan.parent.name}' stays the one to use."
-        if not better and before.true_nuclei < FEW:
-            text += " So few nuclei tell little: on other images it may do better all the same."
     return Finished(
-        better=better,
+        verdict=verdict,
         before=before,
         after=after,
         epochs=tuner.state.epoch,
@@ -194,14 +191,19 @@ def _finish(
     )
 
 
-def compare(parent: str, before: Scores, after: Scores) -> str:
+def compare(parent: str, verdict: Verdict, before: Scores, after: Scores) -> str:
     """Return old and new in one sentence."""
-    verdict = "better" if after.better_than(before) else "not better"
-    # where as many nuclei are found, the outlines decide
-    means = f"; mean AP {before.mean_ap:.3f} before, {after.mean_ap:.3f} after"
+    nuclei = counted(before.true_nuclei, "held-out nucleus")
+    if verdict is Verdict.UNTOLD:
+        result = f"Whether the new model is better than '{parent}' cannot be told from {nuclei}"
+    else:
+        result = f"The new model is {verdict} than '{parent}' on {nuclei}"
+    if before.ap == after.ap:  # and F1, which follows from it: the outlines decide
+        return (
+            f"{result}: AP {after.ap:.3f} and F1 {after.f1:.3f} as before; mean AP "
+            f"{before.mean_ap:.3f} before, {after.mean_ap:.3f} after."
+        )
     return (
-        f"The new model is {verdict} than '{parent}' on "
-        f"{counted(before.true_nuclei, 'held-out nucleus')}: "
-        f"AP {before.ap:.3f} before, {after.ap:.3f} after; F1 {before.f1:.3f} before, "
-        f"{after.f1:.3f} after{means if before.ap == after.ap else ''}."
+        f"{result}: AP {before.ap:.3f} before, {after.ap:.3f} after; F1 {before.f1:.3f} before, "
+        f"{after.f1:.3f} after."
     )

@@ -18,7 +18,7 @@ from napari_nucseg.model.folder import CARD, WEIGHTS, ModelFolder, open_model, w
 from napari_nucseg.registry import Provenance
 from napari_nucseg.registry.provenance import write_provenance
 from napari_nucseg.training.finetune.job import JobSpec, command_line
-from napari_nucseg.training.finetune.messages import Scores
+from napari_nucseg.training.finetune.messages import Scores, Verdict
 from napari_nucseg.training.finetune.plan import Plan
 from napari_nucseg.training.finetune.recalibration import Recalibration
 from napari_nucseg.training.finetune.target import check_space
@@ -45,7 +45,12 @@ def export_candidate(network: keras.Model, config: ModelConfig, folder: Path) ->
 
 
 def describe(
-    plan: Plan, spec: JobSpec, before: Scores, after: Scores, recalibration: Recalibration
+    plan: Plan,
+    spec: JobSpec,
+    verdict: Verdict,
+    before: Scores,
+    after: Scores,
+    recalibration: Recalibration,
 ) -> Provenance:
     """Return where the new model comes from."""
     return Provenance(
@@ -63,6 +68,7 @@ def describe(
             "ap": after.ap,
             "mean_ap": after.mean_ap,
             "before": {"f1": before.f1, "ap": before.ap, "mean_ap": before.mean_ap},
+            "verdict": verdict.value,
             "held_out": [str(area) for area in plan.split.areas],
             "recalibration": asdict(recalibration),
         },

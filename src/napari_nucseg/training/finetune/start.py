@@ -24,7 +24,7 @@ from napari_nucseg.training.finetune.job import (
     write_spec,
 )
 from napari_nucseg.training.finetune.lock import check_free, job_lock
-from napari_nucseg.training.finetune.messages import Log, Message, Scores
+from napari_nucseg.training.finetune.messages import Log, Message, Scores, Verdict
 from napari_nucseg.training.finetune.plan import make_plan
 from napari_nucseg.training.finetune.process import FineTuneProcess, Outcome, Status
 from napari_nucseg.training.finetune.rows import Row, make_row
@@ -57,23 +57,29 @@ class FineTuneResult:
     Attributes
     ----------
     folder : Path or None
-        The saved model; None if it was not saved, because it is not better.
-    better : bool
-        The new model scores higher on the held-out regions.
+        The saved model; None if it was not saved, because it is not known to be better.
+    verdict : Verdict
+        ``"better"``: the new model scores higher on the held-out regions. ``"cannot be told"``: it
+        does not, but by no more than chance explains. Else ``"not better"``.
     before, after : Scores
         Of base model and new model on the held-out regions.
     text : str
-        The comparison in a sentence.
+        The comparison in a few sentences.
     job : Path or None
         The job folder with the new model, if that was not saved; `save_candidate` saves it.
     """
 
     folder: Path | None
-    better: bool
+    verdict: Verdict
     before: Scores
     after: Scores
     text: str
     job: Path | None
+
+    @property
+    def better(self) -> bool:
+        """Whether the new model scores higher on the held-out regions."""
+        return self.verdict is Verdict.BETTER
 
 
 def finetune(
@@ -240,7 +246,7 @@ def settle(job: Path, spec: JobSpec, outcome: Outcome) -> FineTuneResult:
             changed.emit("", spec.output)
     return FineTuneResult(
         folder=folder,
-        better=done.better,
+        verdict=done.verdict,
         before=done.before,
         after=done.after,
         text=done.text,
@@ -249,7 +255,7 @@ def settle(job: Path, spec: JobSpec, outcome: Outcome) -> FineTuneResult:
 
 
 def save_candidate(job: Path, output: str | None = None) -> Path:
-    """Save the new model of a job folder although it is not better, or under another name.
+    """Save the new model of a job folder, whatever the verdict, or under another name.
 
     Returns
     -------
