@@ -251,7 +251,7 @@ def test_the_decoder_alone_leaves_the_encoder(data, small_parent, tmp_path):
         (
             Verdict.UNTOLD,
             "Whether the new model is better than 'little' cannot be told from 8 held-out nuclei: ",
-            "It was not saved, but this may be chance; look for yourself.",
+            "The difference may be chance, so it was not saved; look for yourself.",
         ),
     ],
 )

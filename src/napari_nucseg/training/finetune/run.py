@@ -175,7 +175,7 @@ def _finish(
         (job / CHECKPOINT).unlink(missing_ok=True)  # there is nothing to go on with
         shutil.rmtree(candidate.path, ignore_errors=True)
     elif verdict is Verdict.UNTOLD:
-        text += " It was not saved, but this may be chance; look for yourself."
+        text += " The difference may be chance, so it was not saved; look for yourself."
     else:
         text += f" It was not saved; '{plan.parent.name}' stays the one to use."
     return Finished(
