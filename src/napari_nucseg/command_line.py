@@ -1,7 +1,7 @@
 """The shell line that does what a set of parameters says."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_nucseg.params import SegmentParams
@@ -13,6 +13,7 @@ def command_line(
     axes: str | None,
     params: SegmentParams,
     *,
+    pixel_size: Mapping[str, float] | None = None,
     overwrite: bool = False,
     workers: int = 1,
 ) -> str:
@@ -28,12 +29,15 @@ def command_line(
         Axes of the image, such as ``"ZYX"``; without them, each file's own.
     params : SegmentParams
         Only what differs from the defaults appears in the line.
-    overwrite, workers
+    pixel_size, overwrite, workers
         See `segment_batch`.
     """
     sources = [source] if isinstance(source, str) else source
     words = ["napari-nucseg", "segment", *sources, "--output", output]
     words += ["--axes", axes] if axes else []
+    if pixel_size:
+        sizes = (f"{axis}={size!r}" for axis, size in pixel_size.items())
+        words += ["--pixel-size", ",".join(sizes)]
     words += ["--overwrite"] if overwrite else []
     words += ["--workers", str(workers)] if workers != 1 else []
     for name, info in SegmentParams.model_fields.items():

@@ -151,7 +151,7 @@ def test_a_length_is_a_diameter_where_the_pixel_size_is_known(field, result):
     for unknown in (None, {}, {"Z": 1.0}):
         with pytest.raises(InputError, match=r"no pixel size in Y and X; give .* in pixels"):
             segment(field.image, diameter="10 µm", pixel_size=unknown)
-    only = r"has no pixel size in X, only in Y \(0\.5 micrometres\); give the pixel size in Y and X"
+    only = r"has no pixel size in X, only in Y \(0\.5 micrometres\); give Pixel size in Y and X"
     with pytest.raises(InputError, match=only):
         segment(field.image, diameter="10 µm", pixel_size={"Y": 0.5})
 

@@ -348,6 +348,56 @@ def test_the_copied_command_does_the_same(bench, images, tmp_path):
     assert sorted(gui) == ["a_labels.tif", "c_labels.tif"]
 
 
+@pytest.fixture
+def unsized(images, field):
+    """The same folder, with one image more whose file states no pixel size."""
+    tifffile.imwrite(images / "d.tif", field)
+    return images
+
+
+@pytest.mark.parametrize("text", ["0.4", "Z=2,Y=0.4,X=0.4"])
+def test_the_pixel_size_is_that_of_the_shell(bench, unsized, tmp_path, text):
+    widget, gui, shell = bench.widget, tmp_path / "gui", tmp_path / "shell"
+    widget.pixel_size_field.value = f" {text} "
+    assert widget.further_box.text == "More settings (1 changed)"
+    assert bench.run(unsized, gui, diameter="5.6 um").startswith("4 of 4 files segmented")
+    bench.press("copy")
+    words = shlex.split(QApplication.clipboard().text())
+    words[words.index("--output") + 1] = str(shell)
+    assert CliRunner().invoke(make_app(), words[1:]).exit_code == 0
+    for name in ("a_labels.tif", "d_labels.tif", "parameters.json"):
+        assert (gui / name).read_bytes() == (shell / name).read_bytes()
+
+
+def test_an_image_of_another_pixel_size_is_opened_with_it(bench, images, tmp_path):
+    bench.widget.pixel_size_field.value = "0.4"  # not the 0.5 of the file
+    bench.run(images, tmp_path / "out", diameter="14")
+    bench.widget.table.selectRow(0)
+    bench.press("open")
+    for layer in bench.viewer.layers:
+        assert list(layer.scale) == [0.4, 0.4]
+
+
+def test_a_missing_pixel_size_names_its_field(bench, unsized, tmp_path):
+    bench.run(unsized, tmp_path / "out", diameter="8 um")
+    said = bench.widget.errors.toPlainText()
+    assert "has no pixel size in Y and X; give Pixel size in Y and X, or the diameter" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0,4", "Pixel size must be micrometres per pixel: one number for Y and X"),
+        ("0", "The pixel size in Y must be a number of micrometres above 0"),
+    ],
+)
+def test_a_pixel_size_that_is_none(bench, images, tmp_path, notices, text, message):
+    bench.widget.pixel_size_field.value = text
+    assert message in bench.run(images, tmp_path / "out")
+    assert len(notices) == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_stacks_are_linked_as_in_python(bench, tmp_path, field):
     (tmp_path / "in").mkdir()
     stack = np.stack([field, field])

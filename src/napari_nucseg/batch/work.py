@@ -15,6 +15,7 @@ from napari_nucseg.errors import Cancelled, DiskFull, NucsegError
 from napari_nucseg.inference.callbacks import noting
 from napari_nucseg.inference.engine import start_engine
 from napari_nucseg.inference.segment import segment
+from napari_nucseg.io.loaded import LoadedImage
 from napari_nucseg.model.folder import ModelFolder
 from napari_nucseg.params import SegmentParams
 from napari_nucseg.registry import find_model
@@ -45,6 +46,11 @@ class Work:
     axes: str | None
     overwrite: bool
     pixel_size: Mapping[str, float] | None = None
+
+    def read(self, item: Item) -> LoadedImage:
+        """Read an image, or open it lazily, with the axes and the pixel size that were given."""
+        image = item.read(self.axes)
+        return image if self.pixel_size is None else image.resized(self.pixel_size)
 
 
 def load_network(params: SegmentParams) -> ModelFolder:
@@ -78,9 +84,7 @@ def segment_item(
     start = time.perf_counter()
     raised: list[Exception] = []
     try:
-        image = item.read(work.axes)
-        if work.pixel_size is not None:
-            image = image.resized(work.pixel_size)
+        image = work.read(item)
         result = segment(
             image.data,
             image.axes,

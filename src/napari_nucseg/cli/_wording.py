@@ -10,7 +10,7 @@ from napari_nucseg.params import SegmentParams
 ARGUMENTS = ("axes", "pixel_size", "workers", "scheduler", "block", "overlap")
 """What Python takes beside parameters, and the shell as options of the same names."""
 
-WORDS = {"Output": "output", "Overwrite": "overwrite", "the pixel size": "pixel_size"}
+WORDS = {"Output": "output", "Overwrite": "overwrite", "Pixel size": "pixel_size"}
 """What messages call other arguments, as napari's fields are labelled if it has one."""
 
 
@@ -48,6 +48,7 @@ def _labels() -> tuple[re.Pattern[str], dict[str, str]]:
     """Return where the label of a field is surely meant, and the name of the option by label."""
     options = {str(info.title): name for name, info in SegmentParams.model_fields.items()} | WORDS
     before = (
-        r"\((?=Overwrite )|\bor (?=Overwrite\b)|\b(?:than|lower|turn on|turn off|try|give|another) "
+        r"^(?=Pixel size must )|\((?=Overwrite )|\bor (?=Overwrite\b)"
+        r"|\b(?:than|lower|turn on|turn off|try|give|another) "
     )
     return re.compile(rf"({before})({'|'.join(options)})(?=[\s,;]|\.(?:\s|$))"), options

@@ -8,9 +8,10 @@ import typer
 from napari_nucseg.cli._axes import Axes
 from napari_nucseg.cli._console import INTERRUPTED, batch_progress, fail_clearly
 from napari_nucseg.cli._options import place, read_options, whole_number, with_options
-from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
+from napari_nucseg.cli._pixel_size import PixelSize
 from napari_nucseg.cli._wording import in_shell_words
 from napari_nucseg.errors import InputError
+from napari_nucseg.io.pixel_size import parse_pixel_size
 from napari_nucseg.params import SegmentParams
 
 

@@ -11,10 +11,11 @@ from napari_nucseg._native import native_messages_hidden
 from napari_nucseg.cli._axes import Axes
 from napari_nucseg.cli._console import INTERRUPTED, fail_clearly
 from napari_nucseg.cli._options import read_options, whole_number, with_options
-from napari_nucseg.cli._pixel_size import PixelSize, parse_pixel_size
+from napari_nucseg.cli._pixel_size import PixelSize
 from napari_nucseg.cli._wording import in_shell_words
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import NucsegError
+from napari_nucseg.io.pixel_size import parse_pixel_size
 from napari_nucseg.params import SegmentParams
 
 if TYPE_CHECKING:

@@ -258,5 +258,5 @@ def _pixel_size(params: SegmentParams, pixel_size: Mapping[str, float]) -> float
     only = "".join(f", only in {axis} ({pixel_size[axis]:g} micrometres)" for axis in known)
     raise InputError(
         f"diameter '{params.diameter}' is a length, but the image has no pixel size in {missing}"
-        f"{only}; give the pixel size in Y and X, or the diameter in pixels, such as '19'."
+        f"{only}; give Pixel size in Y and X, or the diameter in pixels, such as '19'."
     )

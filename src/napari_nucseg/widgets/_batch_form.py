@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QPlainTextEdit
 
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.segment import LIVE_PARAMETERS
+from napari_nucseg.io.pixel_size import parse_pixel_size
 from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.widgets._batch_run import BatchRequest
 from napari_nucseg.widgets._batch_table import BatchTable
@@ -43,7 +44,7 @@ class BatchForm(ScrolledForm):
 
     Attributes
     ----------
-    input_field, output_field, axes_field : LineEdit
+    input_field, output_field, axes_field, pixel_size_field : LineEdit
     fields : dict of str to magicgui widget
         One per parameter of `SegmentParams` that the widget offers.
     table : BatchTable
@@ -80,6 +81,12 @@ class BatchForm(ScrolledForm):
         self.axes_field = LineEdit(
             label="Axes", tooltip="Such as ZYX, of all images. Empty: as each file states."
         )
+        self.pixel_size_field = LineEdit(
+            label="Pixel size",
+            tooltip="Micrometres per pixel of all images: one number for Y and X, such as 0.32, or "
+            "one for each axis, such as Z=2,Y=0.32,X=0.32. Empty: as each file states.",
+        )
+        self._stated = [self.axes_field, self.pixel_size_field]
         self.folder_button = PushButton(text="Folder or plate...", tooltip="Choose the input.")
         self.files_button = PushButton(text="Files...", tooltip="Choose single images.")
         self.output_button = PushButton(text="Output...", tooltip="Choose where results go.")
@@ -126,7 +133,7 @@ class BatchForm(ScrolledForm):
         main = Container(widgets=[self.fields[name] for name in MAIN])
         aside = (*MAIN, *SWITCHES, *LINK_PARAMETERS)
         plain = [field for name, field in self.fields.items() if name not in aside]
-        settings = Container(widgets=[self.axes_field, *plain, self.workers_field])
+        settings = Container(widgets=[*self._stated, *plain, self.workers_field])
         switches = row(*(self.fields[name] for name in SWITCHES))
         self._further = Container(widgets=[settings, switches, self._link], labels=False)
         for group in (where, main, settings, self._further):
@@ -145,7 +152,7 @@ class BatchForm(ScrolledForm):
 
     def _watch_further(self) -> None:
         """Show the further settings on demand only, and tell how many of them were changed."""
-        fields = [self.axes_field, self.workers_field]
+        fields = [*self._stated, self.workers_field]
         fields += [field for name, field in self.fields.items() if name not in MAIN]
         usual = [(field, field.value) for field in fields]
 
@@ -178,7 +185,7 @@ class BatchForm(ScrolledForm):
         main = [self.fields[name] for name in MAIN]
         align_labels([self.input_field, self.output_field, *main])
         others = [field for name, field in self.fields.items() if name not in MAIN]
-        align_labels([self.axes_field, *others, self.workers_field])
+        align_labels([*self._stated, *others, self.workers_field])
 
     def set_params(self, params: SegmentParams) -> None:
         """Show parameters.
@@ -219,6 +226,7 @@ class BatchForm(ScrolledForm):
             output,
             make_params({**read_values(self.fields), **self._link.unused(self._axes())}),
             self.axes_field.value.strip() or None,
+            parse_pixel_size(self.pixel_size_field.value.strip() or None),
             self.overwrite_field.value,
             self.workers_field.value,
         )

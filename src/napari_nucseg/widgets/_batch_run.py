@@ -1,7 +1,7 @@
 """One batch in a thread, told about in the main thread."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import QObject, Signal
@@ -24,6 +24,7 @@ class BatchRequest:
     output: str
     params: SegmentParams
     axes: str | None
+    pixel_size: Mapping[str, float] | None
     overwrite: bool
     workers: int
 
@@ -87,6 +88,7 @@ class BatchRun:
             request.output,
             request.params,
             axes=request.axes,
+            pixel_size=request.pixel_size,
             overwrite=request.overwrite,
         )
         self._relay.planned.emit(self.batch)

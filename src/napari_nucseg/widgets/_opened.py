@@ -8,6 +8,7 @@ from napari.layers import Image, Labels
 from napari_nucseg._types import AnyArray
 from napari_nucseg.axes import resolve_axes
 from napari_nucseg.batch.items import Item
+from napari_nucseg.batch.work import Work
 from napari_nucseg.widgets._batch_table import item_name
 from napari_nucseg.widgets._layers import axes_geometry, expand, result_geometry
 
@@ -24,20 +25,20 @@ class Opened:
     labels_axes: str
 
 
-def read_item(item: Item, axes: str | None) -> Opened:
+def read_item(item: Item, work: Work) -> Opened:
     """Read the image of an item and its labels; for a thread.
 
     Parameters
     ----------
     item : Item
-    axes : str or None
-        Of the image, instead of what it states.
+    work : Work
+        Of the batch; its axes and pixel size count before what the image states.
 
     Raises
     ------
     ReadError, InputError
     """
-    image, labels = item.read(axes), item.read_labels()
+    image, labels = work.read(item), item.read_labels()
     found = resolve_axes(image.data.shape, image.axes)
     order = sorted(range(len(labels.axes)), key=lambda dim: found.index(labels.axes[dim]))
     return Opened(

@@ -128,6 +128,7 @@ class BatchWidget(BatchForm):
             asked.output,
             asked.axes,
             asked.params,
+            pixel_size=asked.pixel_size,
             overwrite=asked.overwrite,
             workers=asked.workers,
         )
@@ -230,7 +231,7 @@ class BatchWidget(BatchForm):
             return
 
         def work(_progress: Progress, _cancelled: CancelCheck) -> Opened:
-            return read_item(item, batch.work.axes)
+            return read_item(item, batch.work)
 
         def done(task: Task[Opened]) -> None:
             self._opening = None
