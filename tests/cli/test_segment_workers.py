@@ -29,6 +29,15 @@ def test_a_scheduler_that_cannot_be_reached(run, image, output, monkeypatch):
     assert not list(output.glob("*"))
 
 
+def test_a_scheduler_that_is_no_address(image, output):
+    command = [sys.executable, "-m", "napari_nucseg", "segment", str(image)]
+    command += ["--output", str(output), "--scheduler", "foo"]
+    result = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("The scheduler 'foo' cannot be reached: missing port number")
+
+
 def test_what_other_parameters_made_is_said(run, image, output):
     run("segment", image, "--output", output)
     result = run("segment", image, "--output", output, "--min-size", 9, "--channels", 0)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.cluster import worker
 from napari_nucseg.cluster.worker import describe_worker
@@ -62,8 +62,18 @@ def connected_client(scheduler: str) -> Iterator["Client"]:
     """
     from distributed import Client
 
+    class ClosingClient(Client):
+        """Closed where it cannot be started: by itself only after some errors, else at exit."""
+
+        def start(self, **options: Any) -> None:
+            try:
+                super().start(**options)
+            except (ValueError, TypeError):  # an address that makes no sense
+                self.close()
+                raise
+
     try:
-        client = Client(scheduler, timeout=CONNECT_TIMEOUT, set_as_default=False)
+        client = ClosingClient(scheduler, timeout=CONNECT_TIMEOUT, set_as_default=False)
     except (OSError, ValueError, ImportError, TypeError) as error:
         reason = str(error).strip() or type(error).__name__
         raise WorkerError(
