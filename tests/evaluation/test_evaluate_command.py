@@ -61,7 +61,7 @@ def test_json_is_the_same_as_in_python(arguments, tmp_path):
     assert result.exit_code == 0
     data = json.loads(path.read_text(encoding="utf-8"))
     expected = evaluate([FOUND, THREE], [FOUND, THREE * 0]).to_dict()
-    assert data.pop("failures") == []
+    assert data.pop("failures") == data.pop("warnings") == []
     assert [image.pop("name") for image in data["images"]] == ["a", "b"]
     assert [image.pop("name") for image in expected["images"]] == ["0", "1"]
     assert data == expected
@@ -80,6 +80,16 @@ def test_one_unreadable_file(arguments, tmp_path):
     data = json.loads(path.read_text(encoding="utf-8"))
     assert data["n_images"] == 1
     assert data["failures"] == [result.stderr.rstrip("\n")]
+
+
+def test_a_mask_is_scored_with_a_warning(arguments, tmp_path):
+    mask = tmp_path / "predictions" / "a_labels.tif"
+    tifffile.imwrite(tmp_path / "labels" / "a.tif", np.array([[1, 0, 2, 0, 3]], np.uint8))
+    tifffile.imwrite(mask, np.array([[1, 0, 1, 0, 1]], np.uint8))
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"{mask} does not look like labels of nuclei: ")
+    assert "0.5" in rows(result.stdout)
 
 
 def test_all_files_unreadable(arguments, tmp_path):

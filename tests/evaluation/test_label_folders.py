@@ -123,7 +123,47 @@ def test_all_pairs_failed(folders):
     result = evaluate_folders(*folders)
     assert result.summary is None
     assert len(result.failures) == 1
-    assert result.to_dict() == {"n_images": 0, "images": [], "failures": list(result.failures)}
+    scores = {"n_images": 0, "images": [], "warnings": []}
+    assert result.to_dict() == {**scores, "failures": list(result.failures)}
+
+
+def drawn(shape: tuple[int, int], size: int) -> np.ndarray:
+    """Squares that touch on all sides, each with an id of its own."""
+    rows, columns = np.indices(shape) // size
+    return (rows * (shape[1] // size + 1) + columns + 1).astype(np.uint16)
+
+
+def test_crowded_labels_are_beyond_doubt(folders):
+    crowded = drawn((300, 300), 6)
+    crowded[::50] = 0  # even where some fall apart
+    write(folders[0] / "plane.tif", crowded)
+    write(folders[1] / "plane.tif", crowded[:, ::-1])
+    write(folders[0] / "stack.tif", np.stack([crowded] * 5))
+    write(folders[1] / "stack.tif", np.zeros((5, 300, 300), np.uint16))
+    result = evaluate_folders(*folders)
+    assert result.warnings == result.failures == ()
+
+
+def test_what_does_not_look_like_labels(folders):
+    labels, predictions = folders
+    right = drawn((90, 90), 15)
+    image = np.random.default_rng(0).poisson(right + 40.0).astype(np.uint16)
+    write(labels / "image.tif", image)
+    write(predictions / "image_labels.tif", right)
+    write(labels / "mask.png", right)
+    write(predictions / "mask_labels.png", (right % 5 == 0) * np.uint8(255))
+    write(labels / "stack.tif", np.stack([image] * 5))
+    write(predictions / "stack.tif", np.stack([right] * 5))
+    result = evaluate_folders(*folders)
+    assert result.failures == ()
+    assert result.summary is not None
+    assert len(result.summary.images) == 3
+    doubted = [labels / "image.tif", predictions / "mask_labels.png", labels / "stack.tif"]
+    assert [text.partition(" does not look")[0] for text in result.warnings] == list(
+        map(str, doubted)
+    )
+    assert "an id lies in 7.0 separate pieces on average, expected one" in result.warnings[1]
+    assert result.to_dict()["warnings"] == list(result.warnings)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])

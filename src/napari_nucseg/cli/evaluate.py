@@ -49,8 +49,8 @@ def evaluate(
             _write_json(json_file, result.to_dict())
     if result.summary is not None:
         _show(result.summary)
-    for failure in result.failures:
-        typer.echo(failure, err=True)
+    for line in (*result.warnings, *result.failures):
+        typer.echo(line, err=True)
     if result.failures:
         raise typer.Exit(code=1)
 

@@ -8,6 +8,7 @@ from typing import Any
 from napari_nucseg._types import CancelCheck, LabelArray, Progress
 from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.errors import DatasetError, InputError, ReadError
+from napari_nucseg.evaluation.pieces import MOST_PIECES, pieces_per_id
 from napari_nucseg.evaluation.scores import (
     THRESHOLDS,
     ImageScore,
@@ -34,15 +35,18 @@ class FolderEvaluation:
         Scores of the pairs that could be compared; None if there was none.
     failures
         One sentence for each pair that could not be compared; it names the files.
+    warnings
+        One sentence for each file that was compared although it seems to hold no instance labels.
     """
 
     summary: Summary | None
     failures: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all scores and failures, ready for JSON."""
+        """Return all scores, failures and warnings, ready for JSON."""
         scores = self.summary.to_dict() if self.summary else {"n_images": 0, "images": []}
-        return {**scores, "failures": list(self.failures)}
+        return {**scores, "failures": list(self.failures), "warnings": list(self.warnings)}
 
 
 def evaluate_folders(
@@ -92,17 +96,21 @@ def evaluate_folders(
     _check_some_pair(true_files, predicted_files, labels, predictions)
     scores: list[ImageScore] = []
     failures: list[str] = []
+    warnings: list[str] = []
     for done, (stem, files) in enumerate(true_files.items(), start=1):
         check_cancelled(cancelled, "The evaluation was cancelled.")
         try:
             true = _only(files)
             predicted = _prediction(stem, true, predicted_files, predictions)
-            scores.append(_score_files(true, predicted, thresholds))
+            score, doubts = _score_files(true, predicted, thresholds)
+            scores.append(score)
+            warnings += doubts
         except (DatasetError, InputError, ReadError) as error:
             failures.append(str(error))
         if progress is not None:
             progress(done, len(true_files), f"Compared {stem}")
-    return FolderEvaluation(summarize(scores) if scores else None, tuple(failures))
+    summary = summarize(scores) if scores else None
+    return FolderEvaluation(summary, tuple(failures), tuple(warnings))
 
 
 def read_labels(path: Path) -> LabelArray:
@@ -182,10 +190,21 @@ def _only(files: Sequence[Path]) -> Path:
     return files[0]
 
 
-def _score_files(true: Path, predicted: Path, thresholds: Sequence[float]) -> ImageScore:
-    """Read and score one pair; errors name both files."""
-    true_labels, predicted_labels = read_labels(true), read_labels(predicted)
+def _score_files(
+    true: Path, predicted: Path, thresholds: Sequence[float]
+) -> tuple[ImageScore, list[str]]:
+    """Read and score one pair, with warnings; errors name both files."""
+    labels = {path: read_labels(path) for path in (true, predicted)}
     try:
-        return score_image(true_labels, predicted_labels, thresholds=thresholds, name=true.stem)
+        score = score_image(*labels.values(), thresholds=thresholds, name=true.stem)
     except InputError as error:
         raise InputError(f"{true} and {predicted} cannot be compared: {error}") from error
+    pieces = {path: pieces_per_id(array) for path, array in labels.items()}
+    return score, [_doubt(path, n) for path, n in pieces.items() if n > MOST_PIECES]
+
+
+def _doubt(path: Path, pieces: float) -> str:
+    return (
+        f"{path} does not look like labels of nuclei: an id lies in {pieces:,.1f} separate pieces "
+        "on average, expected one; is it an image, or a mask without ids?"
+    )
