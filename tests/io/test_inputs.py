@@ -76,6 +76,24 @@ def test_every_argument_must_give_something(folder, monkeypatch, argument, messa
         find_inputs(["b.tif", argument])
 
 
+@pytest.mark.parametrize(
+    ("files", "hint"),
+    [
+        (["images/1.tif", "labels/1.tif", "a/1.tif"], r"There are some in data/images\."),
+        (["images/1.txt", "test/1.tif", "train/1.tif"], r"There are some in data/test\."),
+        (["images/1.txt", ".x/1.tif", "a/b/1.tif"], r"results \(\*_labels\.tif\)\."),
+    ],
+)
+def test_images_one_folder_deeper_are_hinted_at(tmp_path, monkeypatch, files, hint):
+    monkeypatch.chdir(tmp_path)
+    for name in files:
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    with pytest.raises(ReadError, match=f"^No images in the folder data; .*{hint}$"):
+        find_inputs(["data"])
+
+
 def test_no_arguments():
     with pytest.raises(ReadError, match="No images were given"):
         find_inputs([])

@@ -288,7 +288,7 @@ def test_a_plate(bench, tmp_path, field):
         ("", "out", "Choose what to segment first"),
         ("images", "", "Choose an output folder"),
         ("nothing", "out", "There is no file or folder"),
-        (".", "out", "No images in the folder"),
+        (".", "out", "There are some in images."),
         ("images", "images/a.tif/x", "a part of its path, is a file"),
     ],
 )

@@ -11,6 +11,9 @@ from napari_nucseg.io.plate import is_damaged, is_ome_image, is_plate, is_zarr
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 """Suffixes of image files, in lower case."""
 
+IMAGES = "images"
+"""What folders of images are usually called in data sets."""
+
 LABELS_SUFFIX, PROBABILITY_SUFFIX = "_labels.tif", "_probability.tif"
 """Ends of the names of our own results."""
 
@@ -77,11 +80,12 @@ def _expand(path: Path) -> list[Path]:
                 f"{path} is a Zarr store without the metadata of an OME-Zarr image or plate; "
                 "expected one, image files or folders of them."
             )
-        inside = _only_images(_list(path))
+        content = _list(path)
+        inside = _only_images(content)
         if not inside:
             raise ReadError(
                 f"No images in the folder {path}; looked for {suffixes} directly inside, except "
-                f"hidden files and results (*{LABELS_SUFFIX})."
+                f"hidden files and results (*{LABELS_SUFFIX}).{_hint_at_folder(content)}"
             )
         return inside
     if not glob.has_magic(str(path)):
@@ -104,6 +108,15 @@ def _only_images(paths: Iterable[Path]) -> list[Path]:
         and not path.name.lower().endswith(_RESULTS)
         and (_is_image(path) or (path.suffix.lower() == ".zarr" and _is_ome(path)))
     )
+
+
+def _hint_at_folder(content: Iterable[Path]) -> str:
+    """Return where images are one folder deeper, ``""`` if there are none."""
+    folders = [path for path in sorted(content) if path.is_dir() and path.name[0] != "."]
+    # Beside labels, which may be images like any other.
+    folders.sort(key=lambda path: path.name.lower() != IMAGES)
+    nearest = next((path for path in folders if _only_images(path.glob("*"))), None)
+    return f" There are some in {nearest}." if nearest else ""
 
 
 def _list(folder: Path) -> list[Path]:
