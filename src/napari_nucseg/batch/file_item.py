@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from napari_nucseg.batch.items import remove_earlier_maps, tracks_of
 from napari_nucseg.inference.result import SegmentationResult
@@ -30,6 +31,9 @@ class FileItem:
         Whether the labels that lie there were written with probabilities, and with tracks.
     """
 
+    labels_suffix: ClassVar[str] = LABELS_SUFFIX
+    probability_suffix: ClassVar[str] = PROBABILITY_SUFFIX
+
     source: Path
     output: Path
     stem: str
@@ -53,12 +57,12 @@ class FileItem:
     @property
     def labels(self) -> Path:
         """See `Item`."""
-        return self.output / f"{self.stem}{LABELS_SUFFIX}"
+        return self.output / f"{self.stem}{self.labels_suffix}"
 
     @property
     def probability(self) -> Path:
         """See `Item`."""
-        return self.output / f"{self.stem}{PROBABILITY_SUFFIX}"
+        return self.output / f"{self.stem}{self.probability_suffix}"
 
     @property
     def tracks(self) -> Path:

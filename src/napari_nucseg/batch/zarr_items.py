@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from napari_nucseg.batch.file_item import FileItem
 from napari_nucseg.batch.items import Item, remove_earlier_maps, tracks_of
@@ -25,15 +26,8 @@ from napari_nucseg.large.rule import reason_for_blocks
 class ZarrItem(FileItem):
     """An OME-Zarr image that is segmented at once, whose results are OME-Zarr."""
 
-    @property
-    def labels(self) -> Path:
-        """See `Item`."""
-        return self.output / f"{self.stem}{ZARR_LABELS_SUFFIX}"
-
-    @property
-    def probability(self) -> Path:
-        """See `Item`."""
-        return self.output / f"{self.stem}{ZARR_PROBABILITY_SUFFIX}"
+    labels_suffix: ClassVar[str] = ZARR_LABELS_SUFFIX
+    probability_suffix: ClassVar[str] = ZARR_PROBABILITY_SUFFIX
 
     def read(self, axes: str | None) -> LoadedImage:
         """See `Item`; InputError for an image that is too large."""
