@@ -113,6 +113,25 @@ def test_the_frame_goes_with_the_labels(correcting):
     assert NAME not in correcting.viewer.layers
 
 
+def test_all_layers_are_selected_and_removed(correcting):
+    correcting.add(field())
+    correcting.press(".")
+    layers = correcting.viewer.layers
+    layers.select_all()
+    for layer in list(layers):  # as napari does, in any order
+        layers.remove(layer)
+    assert not layers
+
+
+def test_a_frame_that_is_selected_goes_with_the_labels(correcting):
+    layer = correcting.add(field())
+    correcting.press(".")
+    layers = correcting.viewer.layers
+    layers.selection.active = layers[NAME]
+    layers.remove(layer)
+    correcting.qtbot.waitUntil(lambda: not layers)
+
+
 def test_a_frame_that_was_hidden_or_removed_by_hand(correcting):
     correcting.add(field())
     correcting.press(".")

@@ -1,10 +1,12 @@
 """The frame around the nucleus that the list is at."""
 
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Shapes
+from qtpy.QtCore import QTimer
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.correction.doubt import Doubt
@@ -57,9 +59,16 @@ class NucleusFrame:
         return shapes
 
     def close(self) -> None:
-        """Remove the layer."""
+        """Remove the layer; if it is selected, only after what is going on now.
+
+        napari may be about to remove it, with the labels that were selected, too.
+        """
         shapes, self._shapes = self._shapes, None
-        if shapes is not None:
+        if shapes is None:
+            return
+        if shapes in self._viewer.layers.selection:
+            QTimer.singleShot(0, partial(take_away, self._viewer, shapes))
+        else:
             take_away(self._viewer, shapes)
 
 
