@@ -164,6 +164,7 @@ def test_channels_of_a_colour_image_are_not_ignored_silently(channels):
         ([ANY, ANY.T, ANY], (0, 1, 2), False),
         ([ANY, ANY.T, ANY], (1,), False),
         ([ANY, 0 * ANY, 0 * ANY], (), False),  # only one shows anything
+        ([0 * ANY, 0 * ANY, 0 * ANY], (), False),  # which is said instead
     ],
 )
 def test_channels_are_not_combined_silently(image, channels, told):

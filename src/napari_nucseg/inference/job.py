@@ -114,9 +114,10 @@ def resolve_job(
     intensity = measure_range(samples.pixels, model.config.input, joint=color)
     engine = make_engine(model, params.engine)
     native = PlaneInput(model.config, intensity, channels, color, scale=1.0)
-    messages += _describe_channels(native, params)
     estimated = None
     constant = _is_constant(samples.pixels)  # which is said already
+    if not constant:
+        messages += _describe_channels(native, params)
     if_empty = () if given is None or constant else (_describe_given(given),)
     if given is None and not model.config.fixed_size:
         estimated = estimate_diameter(
