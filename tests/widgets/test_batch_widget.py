@@ -394,6 +394,10 @@ def test_a_missing_pixel_size_names_its_field(bench, unsized, tmp_path):
 def test_a_pixel_size_that_is_none(bench, images, tmp_path, notices, text, message):
     bench.widget.pixel_size_field.value = text
     assert message in bench.run(images, tmp_path / "out")
+    bench.widget.further_box.native.click()  # where the field is
+    assert message in bench.widget.status.value
+    bench.widget.pixel_size_field.value = "0.4"
+    assert bench.widget.status.value == ""
     assert len(notices) == 1
     assert not (tmp_path / "out").exists()
 

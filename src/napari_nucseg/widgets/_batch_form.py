@@ -162,6 +162,8 @@ class BatchForm(ScrolledForm):
 
         for field in fields:
             field.changed.connect(count)
+        # From the form, too, which would forget an error whose field is looked for.
+        self.further_box.changed.disconnect()
         self.further_box.changed.connect(self._show_further)
         self._show_further(False)
 
