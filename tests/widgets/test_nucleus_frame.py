@@ -152,6 +152,22 @@ def test_labels_that_get_another_dimension(correcting):
     assert framed(correcting.viewer)[0] == [[0], [1]]
 
 
+@pytest.mark.parametrize(
+    "moved", [{"scale": (0.5, 0.25)}, {"translate": (3, 4)}, {"units": ("um", "um")}]
+)
+def test_labels_that_get_another_place(correcting, moved):
+    layer = correcting.add(field())
+    correcting.press(".")
+    for name, value in moved.items():
+        setattr(layer, name, value)
+    correcting.press(".")
+    (shapes,) = (one for one in correcting.viewer.layers if isinstance(one, Shapes))
+    np.testing.assert_allclose(shapes.data_to_world((3, 4)), layer.data_to_world((3, 4)))
+    assert shapes.units == layer.units
+    correcting.press(".")
+    assert shapes in correcting.viewer.layers
+
+
 def test_closing_the_dock_removes_the_frame(
     without_opengl, make_napari_viewer, qtbot, prompt_corrector
 ):

@@ -34,6 +34,7 @@ class NucleusFrame:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._shapes: Shapes | None = None
+        self._place: dict[str, Any] = {}
 
     def show(self, labels: Labels, doubt: Doubt) -> None:
         """Frame a nucleus, and no other."""
@@ -49,13 +50,13 @@ class NucleusFrame:
         shapes.editable = False  # napari resets it with the data
 
     def _layer(self, labels: Labels) -> Shapes:
-        """Return the layer, which the user may have removed or hidden."""
-        shapes = self._shapes
-        if shapes is None or shapes not in self._viewer.layers or shapes.ndim != labels.ndim:
+        """Return the layer, which may be hidden; a new one if it was removed or labels moved."""
+        shapes, place = self._shapes, geometry(labels)
+        if shapes is None or shapes not in self._viewer.layers or not _same(place, self._place):
             self.close()
-            shapes = Shapes(ndim=labels.ndim, name=NAME, opacity=1, **geometry(labels))
+            shapes = Shapes(ndim=labels.ndim, name=NAME, opacity=1, **place)
             add_on_top(self._viewer, shapes)
-            self._shapes = shapes
+            self._shapes, self._place = shapes, place
         return shapes
 
     def close(self) -> None:
@@ -70,6 +71,10 @@ class NucleusFrame:
             QTimer.singleShot(0, partial(take_away, self._viewer, shapes))
         else:
             take_away(self._viewer, shapes)
+
+
+def _same(place: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(np.array_equal(value, other[key]) for key, value in place.items())
 
 
 def frames(doubt: Doubt, shape: tuple[int, ...], gap: float) -> AnyArray:
