@@ -75,14 +75,15 @@ def _mistakes(
 ) -> Counter[int]:
     """Count mistakes by place."""
     at = overlap_matrix(places, found)
-    place_of = {
-        nucleus: int(at.true_ids[column.argmax()])
-        for nucleus, column in zip(at.predicted_ids.tolist(), at.matrix.toarray().T, strict=True)
-    }
+    pairs = at.matrix.tocoo()
+    order = (-pairs.data).argsort(kind="stable")[::-1]  # the largest comes last, and counts
+    nuclei, where = at.predicted_ids[pairs.col[order]], at.true_ids[pairs.row[order]]
+    place_of = dict(zip(nuclei.tolist(), where.tolist(), strict=True))
     overlaps = overlap_matrix(true, found)
     mistakes: Counter[int] = Counter()
     for threshold in thresholds:
-        pairs = match_overlaps(overlaps, threshold).pairs
-        mistakes.update(set(overlaps.true_ids.tolist()) - {nucleus for nucleus, _ in pairs})
-        mistakes.update(place_of[one] for one in place_of.keys() - {right for _, right in pairs})
+        found_pairs = match_overlaps(overlaps, threshold).pairs
+        mistakes.update(set(overlaps.true_ids.tolist()) - {nucleus for nucleus, _ in found_pairs})
+        wrong = place_of.keys() - {right for _, right in found_pairs}
+        mistakes.update(place_of[one] for one in wrong)
     return mistakes
