@@ -40,7 +40,8 @@ def finetune(
         ),
     ] = None,
     always: Annotated[
-        bool, typer.Option("--always", help="Save the new model also if it is not better.")
+        bool,
+        typer.Option("--always", help="Save the new model even if it is not known to be better."),
     ] = False,
     resume: Annotated[
         Path | None,
