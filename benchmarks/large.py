@@ -153,7 +153,7 @@ def measure_blocks(arguments: argparse.Namespace) -> None:
 
     from napari_nucseg import segment, segment_large
     from napari_nucseg.evaluation import match
-    from napari_nucseg.large.geometry import BlockGrid
+    from napari_nucseg.preprocessing.blocks import BlockGrid
 
     source = make_image(arguments.folder, (arguments.size or [4096])[0])
     image = zarr.open_group(source, mode="r")["0"][...]

@@ -7,10 +7,10 @@ import pytest
 
 from napari_nucseg.errors import Cancelled, InputError
 from napari_nucseg.large import numbering
-from napari_nucseg.large.geometry import BlockGrid
 from napari_nucseg.large.nuclei import Nuclei
 from napari_nucseg.large.numbering import number_nuclei
 from napari_nucseg.large.seams import SeamCounts
+from napari_nucseg.preprocessing.blocks import BlockGrid
 
 GRID = BlockGrid((), (64, 64), 32, 16)
 """Four blocks of a plane."""

@@ -25,7 +25,6 @@ from napari_nucseg.inference.left_out import (
 from napari_nucseg.inference.maps import PlaneMaps, predict_plane
 from napari_nucseg.io.lazy import open_lazily
 from napari_nucseg.large.columns import Counted, ids_at_border
-from napari_nucseg.large.geometry import Block, size
 from napari_nucseg.large.labels import LabelPyramid
 from napari_nucseg.large.links import OutlineLinks
 from napari_nucseg.large.nuclei import Nuclei
@@ -35,6 +34,7 @@ from napari_nucseg.large.seams import SeamCounts
 from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.linking.table import count_table
 from napari_nucseg.model.folder import LITERT
+from napari_nucseg.preprocessing.blocks import Block, size
 from napari_nucseg.registry import find_model
 
 _opening = Lock()

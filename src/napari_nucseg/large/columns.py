@@ -7,9 +7,9 @@ import numpy as np
 
 from napari_nucseg._types import AnyArray, Window
 from napari_nucseg.io.npz import read_npz, write_npz
-from napari_nucseg.large.geometry import BlockGrid
 from napari_nucseg.linking.table import Table
 from napari_nucseg.params import SegmentParams
+from napari_nucseg.preprocessing.blocks import BlockGrid
 
 
 @dataclass(frozen=True)

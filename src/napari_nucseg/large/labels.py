@@ -17,8 +17,8 @@ from napari_nucseg.io.ngff import (
     label_attributes,
     path_from,
 )
-from napari_nucseg.large.geometry import BlockGrid
 from napari_nucseg.large.plan import Plan
+from napari_nucseg.preprocessing.blocks import BlockGrid
 
 SMALLEST = 1024
 """The pyramid ends where height and width are at most this."""

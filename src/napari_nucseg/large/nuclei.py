@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from napari_nucseg._types import AnyArray, LabelArray, Window
 from napari_nucseg.io.npz import read_npz, write_npz
-from napari_nucseg.large.geometry import common, size, within
+from napari_nucseg.preprocessing.blocks import common, size, within
 
 _NAMES = ("boxes", "centres", "cut", "bits")
 

@@ -10,8 +10,8 @@ from napari_nucseg._types import AnyArray, CancelCheck, Window
 from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.errors import InputError
 from napari_nucseg.io.npz import read_npz, write_npz
-from napari_nucseg.large.geometry import BlockGrid, common, size, within
 from napari_nucseg.large.nuclei import Nuclei
+from napari_nucseg.preprocessing.blocks import BlockGrid, common, size, within
 
 SAME = 0.5
 """A nucleus that shares more than this of the smaller one with a nucleus of an earlier block is

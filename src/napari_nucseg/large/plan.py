@@ -15,9 +15,9 @@ from napari_nucseg.inference.maps import PlaneInput
 from napari_nucseg.inference.result import make_record
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.large.columns import Column, columns_to_link
-from napari_nucseg.large.geometry import BlockGrid
 from napari_nucseg.large.request import Request
 from napari_nucseg.model.folder import ModelFolder
+from napari_nucseg.preprocessing.blocks import BlockGrid
 from napari_nucseg.preprocessing.normalize import IntensityRange
 from napari_nucseg.preprocessing.tiling import grain
 

@@ -15,7 +15,6 @@ from napari_nucseg.inference.left_out import LeftOut
 from napari_nucseg.inference.linked import describe_links
 from napari_nucseg.io.lazy import LazyImage
 from napari_nucseg.large.executors import Executor, work_through
-from napari_nucseg.large.geometry import BlockGrid, describe_place, size
 from napari_nucseg.large.labels import LabelPyramid
 from napari_nucseg.large.links import OutlineLinks, link_columns
 from napari_nucseg.large.numbering import Numbering, number_nuclei
@@ -24,6 +23,7 @@ from napari_nucseg.large.result import LargeResult
 from napari_nucseg.large.seams import SeamCounts
 from napari_nucseg.large.work_folder import WorkFolder
 from napari_nucseg.linking.features import track_rows
+from napari_nucseg.preprocessing.blocks import BlockGrid, describe_place, size
 
 BlockDone = Callable[[tuple[int, ...], Window, AnyArray], None]
 """Called as ``block_done(plane, window, labels)``, see `segment_large`."""

@@ -8,9 +8,8 @@ import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_nucseg._types import AnyArray
+from napari_nucseg._types import AnyArray, Window
 from napari_nucseg.axes import plan_planes
-from napari_nucseg.large.geometry import Window
 from napari_nucseg.widgets._layers import expand, result_geometry
 from napari_nucseg.widgets._temporary import add_on_top, take_away
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from napari_nucseg._types import Window as Window
+from napari_nucseg._types import Window
 
 
 @dataclass(frozen=True)
