@@ -82,7 +82,16 @@ def test_a_recipe_can_be_shortened():
 
 
 @pytest.mark.parametrize(
-    ("diameter", "scale"), [(12.0, 1.0), (44.0, 1.0), (88.0, 0.25), (11.0, 2.0), (0.0, 1.0)]
+    ("diameter", "scale"),
+    [
+        (12.0, 1.0),
+        (44.0, 1.0),
+        (88.0, 0.25),
+        (11.0, 2.0),
+        (3.5, 6.4),
+        (2.0, 6.4),
+        (0.0, 1.0),
+    ],
 )
 def test_nuclei_beyond_the_range_are_rescaled_to_the_training_diameter(diameter, scale):
     model = make_recipe("standard", model_name="m").model

@@ -25,6 +25,10 @@ SKIP_LAYERS: tuple[str, ...] = (
 )
 """Encoder layers at stride 2, 4, 8, 16 and 32; the last one used is the bottleneck."""
 
+LARGEST_SCALE = 6.4
+"""Network pixels per image pixel at most: larger, nuclei of a few pixels are found no better but
+worse (see `docs/model.md`), and each pixel takes time."""
+
 
 class NetworkConfig(Frozen):
     """Everything `model.network.build_network` needs.
@@ -101,9 +105,10 @@ class ModelConfig(Frozen):
         """Return network pixels per image pixel for nuclei of this diameter in image pixels.
 
         1 for diameters that the network copes with, and where there are no nuclei (0); else about
-        what brings them to `diameter`, rounded to a whole `preprocessing.tiling.grain`.
+        what brings them to `diameter`, rounded to a whole `preprocessing.tiling.grain`, and at
+        most `LARGEST_SCALE`.
         """
         low, high = self.diameter_range
         if self.fixed_size or diameter == 0 or low <= diameter <= high:
             return 1.0
-        return STRIDE / grain(self.diameter / diameter)
+        return STRIDE / grain(min(self.diameter / diameter, LARGEST_SCALE))
