@@ -12,7 +12,6 @@ from napari_nucseg.params import LINK_PARAMETERS, SegmentParams
 from napari_nucseg.sample_data import time_lapse, z_stack
 from napari_nucseg.widgets import _tracks
 from napari_nucseg.widgets._image_form import PLANE, SHAPES, WHOLE
-from napari_nucseg.widgets._live import estimate_maps, maps_size
 
 TIMEOUT = 60_000
 SIZE = (1.0, 0.35, 0.35)
@@ -219,15 +218,3 @@ def test_tracks_of_removed_labels_are_not_offered(bench, movie):
     assert not button.isHidden()
     bench.viewer.layers.remove(labels)
     assert button.isHidden()
-
-
-def test_kept_outlines_count_as_memory(bench, movie):
-    open_movie(bench, movie)
-    bench.run()
-    maps = maps_size(bench.widget._live.shown.result)
-    plain = estimate_maps(bench.widget._live.shown.request)
-    bench.set(link_time=True)
-    labels = bench.run()
-    shown = bench.widget._live.shown
-    assert maps_size(shown.result) == maps + 4 * labels.data.size
-    assert estimate_maps(shown.request) == plain + 4 * labels.data.size

@@ -180,14 +180,12 @@ def test_removed_labels_do_not_come_back(bench, field):
     assert len(bench.viewer.layers) == 1
 
 
-@pytest.mark.parametrize("planned", [True, False])
-def test_large_maps_are_not_kept(bench, field, monkeypatch, planned):
+def test_large_maps_are_not_kept(bench, field, monkeypatch):
     monkeypatch.setattr(segment_widget, "MAX_MAPS", 1000)
-    if not planned:  # the estimate was too low, as the diameter is not known beforehand
-        monkeypatch.setattr(segment_widget, "estimate_maps", lambda request: 0.0)
     bench.viewer.add_image(field)
     labels = bench.run()
     assert "were not kept: press Run after changing settings" in bench.status
+    assert bench.widget._live.shown is None
     bench.set(min_size=250)
     bench.wait()
     np.testing.assert_array_equal(labels.data, segment(field, "YX").labels)

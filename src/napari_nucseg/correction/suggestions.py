@@ -6,12 +6,15 @@ correct. What it brings: `docs/finetune.md`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from napari_nucseg._types import AnyArray, CancelCheck, FloatArray, Progress, Window
 from napari_nucseg.errors import InputError
+from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.job import resolve_job
 from napari_nucseg.inference.walk import predict_planes
 from napari_nucseg.io.arrays import as_array
@@ -100,11 +103,14 @@ def suggest_regions(
         if progress is not None:
             progress(done, total, "looking for doubt")
 
-    walk = predict_planes(source, job, tiles_done=tiles_done, cancelled=cancelled)
-    doubts = [
-        grid.mean_doubts(maps.probability(), None if hidden is None else hidden[index])
-        for index, maps in walk
-    ]
+    everything = FieldOfView.of(None, job)
+    walk = predict_planes(source, job, everything, tiles_done=tiles_done, cancelled=cancelled)
+    probability = np.zeros(everything.shape, np.float32)
+    doubts = []
+    for index, seen in groupby(walk, key=itemgetter(0)):
+        for _, part, maps in seen:
+            part.place(maps.probability(), probability)
+        doubts.append(grid.mean_doubts(probability, None if hidden is None else hidden[index]))
     others = job.planes.output_axes[:-2]
     places = [dict(zip(others, index, strict=True)) for index in job.planes.iterate()]
     return [

@@ -1,5 +1,7 @@
 """The planes before the first nucleus: looked at once more only where there is none at all."""
 
+from functools import partial
+
 import numpy as np
 
 from napari_nucseg._types import CancelCheck, LabelArray
@@ -23,7 +25,6 @@ class EmptyPlanes:
     ----------
     job : SegmentJob
     params : SegmentParams
-    field_of_view : FieldOfView
     cancelled : callable or None
         Asked after each search of a plane; `Cancelled` is raised then.
     """
@@ -32,20 +33,18 @@ class EmptyPlanes:
         self,
         job: SegmentJob,
         params: SegmentParams,
-        field_of_view: FieldOfView,
         cancelled: CancelCheck | None,
     ) -> None:
-        self._job, self._params, self._field_of_view = job, params, field_of_view
-        self._cancelled = cancelled
-        self._waiting: list[PlaneMaps] = []
+        self._job, self._params, self._cancelled = job, params, cancelled
+        self._waiting: list[tuple[FieldOfView, PlaneMaps]] = []
         self._bytes = 0
         self._left_out = LeftOut()
 
-    def add(self, maps: PlaneMaps) -> None:
-        """Keep a plane in which nothing was found, unless it surely holds nothing."""
+    def add(self, part: FieldOfView, maps: PlaneMaps) -> None:
+        """Keep a part in which nothing was found, unless it surely holds nothing."""
         if not may_leave_out(maps, self._params, self._job.diameter):
             return
-        self._waiting.append(maps)
+        self._waiting.append((part, maps))
         self._bytes += maps.maps.nbytes
         if self._bytes > MOST_BYTES:
             self._count()
@@ -63,15 +62,15 @@ class EmptyPlanes:
     def _count(self) -> None:
         """Count what was left out of the planes that wait."""
         job, network = self._job, self._job.model.config.network
-        for maps in self._waiting:
+        for part, maps in self._waiting:
             self._left_out += count_left_out(
-                maps, network, self._params, job.diameter, self._take_inside
+                maps, network, self._params, job.diameter, partial(self._take_inside, part)
             )
         self.forget()
 
-    def _take_inside(self, labels: LabelArray) -> Outlines:
+    def _take_inside(self, part: FieldOfView, labels: LabelArray) -> Outlines:
         check_cancelled(self._cancelled)  # after every search
-        inside = self._field_of_view.keep_inside(labels)
+        inside = part.keep_inside(labels)
         areas = np.bincount(inside.ravel())
         cut = np.zeros(len(areas), bool)
         cut[at_border(inside)] = True

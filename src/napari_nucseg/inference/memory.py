@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 
 from napari_nucseg._opencv import cv2
 from napari_nucseg.errors import InputError
+from napari_nucseg.inference.field_of_view import LARGEST, FieldOfView
 from napari_nucseg.inference.job import SegmentJob
 
 _PIXEL, _HALF = 4, 2
@@ -30,7 +31,7 @@ def memory_needed(
     dtype : dtype
         Of the image.
     window : tuple of int
-        Height and width of what is read of a plane.
+        Height and width of what is looked at of a plane.
     raised : collection of Exception
         What the caller's own functions raised within, see `callbacks.noting`: it stays as it is.
     """
@@ -71,6 +72,15 @@ def _is_want_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or getattr(error, "code", None) == cv2.Error.StsNoMem
 
 
+def bytes_to_keep(job: SegmentJob, field_of_view: FieldOfView) -> int:
+    """Return the bytes of the maps of all planes, and of the outlines if they are linked."""
+    parts = field_of_view.parts(job)
+    network = sum(math.prod(job.prepared.network_shape(part.shape)) for part in parts)
+    maps = network * job.model.config.network.channels * _HALF * job.planes.n_planes
+    linked = job.params.link_depth or job.params.link_time
+    return maps + math.prod(job.planes.output_shape) * _PIXEL * linked
+
+
 def _bytes_at_once(job: SegmentJob, dtype: DTypeLike, window: tuple[int, int]) -> int:
     """Return the bytes of the results, and of a window with the network's input and output.
 
@@ -79,7 +89,7 @@ def _bytes_at_once(job: SegmentJob, dtype: DTypeLike, window: tuple[int, int]) -
     shape = job.planes.output_shape
     results = 2 if job.params.probabilities else 1
     plane = math.prod(window) * job.planes.n_channels * np.dtype(dtype).itemsize
-    network = math.prod(job.prepared.network_shape(window))
+    network = min(math.prod(job.prepared.network_shape(window)), LARGEST)
     maps = job.model.config.network.channels
     return math.prod(shape) * _PIXEL * results + plane + network * (3 * _PIXEL + maps * _HALF)
 

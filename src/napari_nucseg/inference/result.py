@@ -45,7 +45,7 @@ class SegmentationResult:
     job, field_of_view
         Together with `maps`, what `relabel` needs.
     maps : tuple of PlaneMaps
-        One per plane, kept if asked for.
+        One per plane and part of the field of view, kept if asked for.
     outlines : array or None
         The labels before linking, kept with the maps.
     """

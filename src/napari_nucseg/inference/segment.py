@@ -1,6 +1,8 @@
 """`segment`: the one path from an image to labels, for GUI, command line and Python."""
 
 import inspect
+import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,12 +15,12 @@ from napari_nucseg.counted import counted
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.callbacks import noting
 from napari_nucseg.inference.empty_planes import EmptyPlanes
-from napari_nucseg.inference.field_of_view import FieldOfView
+from napari_nucseg.inference.field_of_view import TOLERANCE, FieldOfView
 from napari_nucseg.inference.instances import find_instances
 from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.linked import link_outlines, outline_params
 from napari_nucseg.inference.maps import PlaneMaps
-from napari_nucseg.inference.memory import memory_needed, memory_to_begin
+from napari_nucseg.inference.memory import bytes_to_keep, memory_needed, memory_to_begin
 from napari_nucseg.inference.result import SegmentationResult as SegmentationResult
 from napari_nucseg.inference.result import make_record
 from napari_nucseg.inference.stopwatch import Stopwatch
@@ -37,6 +39,10 @@ LIVE_PARAMETERS = (
 )
 """Parameters that change the labels without running the network again."""
 
+SEEN = 0.5
+"""A nucleus of which others have more than this part is one of them, seen from the part beside
+it."""
+
 
 def segment(
     image: Any,
@@ -47,6 +53,7 @@ def segment(
     pixel_size: Mapping[str, float] | None = None,
     region: AnyArray | None = None,
     keep_maps: bool = False,
+    maps_limit: float = math.inf,
     progress: Progress | None = None,
     cancelled: CancelCheck | None = None,
     **options: Any,
@@ -73,9 +80,11 @@ def segment(
         Only nuclei whose centre lies in it are kept. Statistics are those of the whole image.
     keep_maps : bool
         Keep the network's maps in the result, for `relabel`.
+    maps_limit : float
+        Bytes; none are kept if they take more, which is known only when the diameter is.
     progress : callable, optional
-        Called as ``progress(done, total, message)`` after every tile; the last tile of a plane
-        counts as done when its nuclei are found.
+        Called as ``progress(done, total, message)`` after every tile; the last tile of a plane,
+        or of a part of a large one, counts as done when its nuclei are found.
     cancelled : callable, optional
         Asked before every tile.
     **options
@@ -112,8 +121,9 @@ def segment(
         job = resolve_job(source, axes, params, rgb=rgb, pixel_size=pixel_size, cancelled=cancelled)
         field_of_view = FieldOfView.of(region, job)
     watch.lap("prepare")
+    keep = keep_maps and bytes_to_keep(job, field_of_view) <= maps_limit
     with memory_needed(job, source.dtype, field_of_view.shape, raised):
-        return _segment(source, job, field_of_view, watch, keep_maps, progress, cancelled)
+        return _segment(source, job, field_of_view, watch, keep, progress, cancelled)
 
 
 def _segment(
@@ -130,23 +140,22 @@ def _segment(
     labels = np.zeros(job.planes.output_shape, np.int32)
     shown = np.zeros(labels.shape, np.float32) if params.probabilities else None
     kept: list[PlaneMaps] = []
-    count, empty = 0, EmptyPlanes(job, params, field_of_view, cancelled)
+    count, empty = 0, EmptyPlanes(job, params, cancelled)
 
     def tiles_done(done: int, total: int) -> None:
         if progress is not None:
             progress(done, total, counted(count, "nucleus"))
 
-    view = field_of_view.window
-    planes = predict_planes(source, job, tiles_done=tiles_done, window=view, cancelled=cancelled)
-    for index, maps in planes:
+    walk = predict_planes(source, job, field_of_view, tiles_done=tiles_done, cancelled=cancelled)
+    for index, part, maps in walk:
         watch.lap("network")
-        count = _write_plane(labels[index], maps, job, params, field_of_view, count)
+        count = _add_nuclei(labels[index], part, maps, job, params, count)
         if count:
             empty.forget()
         else:
-            empty.add(maps)
+            empty.add(part, maps)
         if shown is not None:
-            shown[index][field_of_view.window] = maps.probability()
+            part.place(maps.probability(), shown[index])
         if keep_maps:
             kept.append(maps)
         watch.lap("instances")
@@ -248,9 +257,8 @@ def _find_outlines(
     """Find the nuclei of all planes in kept maps."""
     outlines = np.zeros(result.labels.shape, np.int32)
     count = 0
-    for index, maps in _kept_planes(result, cancelled):
-        view = result.field_of_view
-        count = _write_plane(outlines[index], maps, result.job, params, view, count)
+    for index, part, maps in _kept_parts(result, cancelled):
+        count = _add_nuclei(outlines[index], part, maps, result.job, params, count)
     return outlines
 
 
@@ -258,34 +266,45 @@ def _explain_empty(
     result: SegmentationResult, params: SegmentParams, cancelled: CancelCheck | None
 ) -> tuple[str, ...]:
     """Say whether there are no nuclei as all were left out."""
-    empty = EmptyPlanes(result.job, params, result.field_of_view, cancelled)
-    for _, maps in _kept_planes(result, cancelled):
-        empty.add(maps)
+    empty = EmptyPlanes(result.job, params, cancelled)
+    for _, part, maps in _kept_parts(result, cancelled):
+        empty.add(part, maps)
     return empty.explain()
 
 
-def _kept_planes(
+def _kept_parts(
     result: SegmentationResult, cancelled: CancelCheck | None
-) -> Iterator[tuple[tuple[int, ...], PlaneMaps]]:
-    """Yield the index of each plane and its kept maps."""
-    for index, maps in zip(result.job.planes.iterate(), result.maps, strict=True):
+) -> Iterator[tuple[tuple[int, ...], FieldOfView, PlaneMaps]]:
+    """Yield the index of each plane with each part of it, and the kept maps."""
+    job = result.job
+    places = itertools.product(job.planes.iterate(), result.field_of_view.parts(job))
+    for (index, part), maps in zip(places, result.maps, strict=True):
         check_cancelled(cancelled, "Relabelling was cancelled.")
-        yield index, maps
+        yield index, part, maps
 
 
-def _write_plane(
-    target: LabelArray,
+def _add_nuclei(
+    plane: LabelArray,
+    part: FieldOfView,
     maps: PlaneMaps,
     job: SegmentJob,
     params: SegmentParams,
-    field_of_view: FieldOfView,
     count: int,
 ) -> int:
-    """Write one plane's labels, numbered from `count` + 1, into `target`; return the new count."""
+    """Draw the nuclei of a part where the plane is free, but those seen before.
+
+    They are numbered from `count` + 1; returns the new count.
+    """
     found = find_instances(maps, job.model.config.network, outline_params(params), job.diameter)
-    found = field_of_view.keep_inside(found)
-    target[field_of_view.window] = np.where(found > 0, found + count, 0)
-    return count + int(found.max(initial=0))
+    found = part.keep_inside(found, TOLERANCE * job.diameter)
+    canvas = plane[part.window]
+    taken = canvas > 0
+    areas = np.bincount(found.ravel())
+    new = np.bincount(found[taken], minlength=len(areas)) <= SEEN * areas
+    new[0] = False
+    numbers = np.where(new, np.cumsum(new) + count, 0).astype(np.int32)
+    np.copyto(canvas, numbers[found], where=~taken)
+    return count + int(new.sum())
 
 
 def _show_options() -> None:

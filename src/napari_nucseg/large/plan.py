@@ -1,7 +1,6 @@
 """What a run in blocks does, settled before the first one: a JSON file that any worker can read."""
 
 import hashlib
-import math
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -10,7 +9,8 @@ from napari_nucseg._types import CancelCheck
 from napari_nucseg.axes import Planes
 from napari_nucseg.errors import InputError, ReadError
 from napari_nucseg.frozen import Frozen, first_problem
-from napari_nucseg.inference.job import HALO, SegmentJob, resolve_job
+from napari_nucseg.inference.field_of_view import TOLERANCE, overlap_needed
+from napari_nucseg.inference.job import SegmentJob, resolve_job
 from napari_nucseg.inference.maps import PlaneInput
 from napari_nucseg.inference.result import make_record
 from napari_nucseg.io.lazy import LazyImage
@@ -23,14 +23,6 @@ from napari_nucseg.preprocessing.tiling import grain
 
 OUTER = 1920
 """Height and width of an automatic block with its overlap, in network pixels: 2 x 2 whole tiles."""
-
-MARGIN = 1.5
-"""What an automatic overlap has beyond the halo, in diameters: of a nucleus whose centre lies at
-the edge of a block, so much is seen."""
-
-TOLERANCE = 0.5
-"""How far outside of a block, in diameters, it keeps nuclei: neighbours may see a centre at
-slightly different places. What both then have is settled later."""
 
 PARTS = 4
 """A block has so many chunks of the result along each axis, if its length can be divided."""
@@ -172,9 +164,7 @@ def make_plan(image: LazyImage, request: Request, cancelled: CancelCheck | None)
 def _layout(job: SegmentJob, request: Request) -> tuple[int, int]:
     """Return block and overlap: multiples of the grain, so that blocks see what the whole sees."""
     step = grain(job.prepared.scale)
-    overlap = request.overlap
-    if overlap is None:
-        overlap = math.ceil(HALO / job.prepared.scale + MARGIN * job.diameter)
+    overlap = overlap_needed(job) if request.overlap is None else request.overlap
     overlap = -(-overlap // step) * step
     block = request.block
     if block is None:

@@ -8,11 +8,9 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_nucseg._types import AnyArray, CancelCheck, Progress
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, SegmentationResult, relabel
-from napari_nucseg.params import parse_diameter
-from napari_nucseg.registry import find_model
 from napari_nucseg.widgets._busy_sign import BusySign
 from napari_nucseg.widgets._image_form import Request
-from napari_nucseg.widgets._layers import expand, full_resolution
+from napari_nucseg.widgets._layers import expand
 from napari_nucseg.widgets._results import Kind, Looked, Written
 from napari_nucseg.widgets._worker import Task
 
@@ -21,31 +19,6 @@ MAX_MAPS = 1_000_000_000
 
 DELAY = 120
 """Milliseconds without a change after which the labels are made anew."""
-
-
-def estimate_maps(request: Request) -> float:
-    """Return how many bytes the maps of a request, and the outlines that it links, will take.
-
-    The scale is known beforehand only if the diameter was given in pixels; else it is taken as 1.
-    """
-    config = find_model(request.params.model).config
-    shape = full_resolution(request.source).shape
-    planes = 1.0
-    for axis, size in zip(request.axes, shape, strict=True):
-        if axis not in "CS" and axis not in request.position:
-            planes *= size
-    scale = 1.0
-    if request.params.diameter != "auto":
-        number, unit = parse_diameter(request.params.diameter)
-        scale = 1.0 if unit else config.scale_for(number)
-    linked = request.params.link_depth or request.params.link_time
-    return 2.0 * planes * config.network.channels * scale**2 + 4.0 * planes * linked
-
-
-def maps_size(result: SegmentationResult) -> int:
-    """Return the bytes of the maps that a result keeps, and of the outlines before linking."""
-    outlines = 0 if result.outlines is None else result.outlines.nbytes
-    return sum(maps.maps.nbytes for maps in result.maps) + outlines
 
 
 @dataclass(frozen=True, eq=False)

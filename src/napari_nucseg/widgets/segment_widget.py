@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.errors import NucsegError
+from napari_nucseg.inference.memory import bytes_to_keep
 from napari_nucseg.inference.segment import LIVE_PARAMETERS, segment
 from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._command import copied_command
@@ -18,14 +19,7 @@ from napari_nucseg.widgets._dock import DockWatcher
 from napari_nucseg.widgets._image_form import Request
 from napari_nucseg.widgets._large_run import LargeRun
 from napari_nucseg.widgets._layers import result_geometry
-from napari_nucseg.widgets._live import (
-    MAX_MAPS,
-    LiveUpdates,
-    Shown,
-    estimate_maps,
-    make_shown,
-    maps_size,
-)
+from napari_nucseg.widgets._live import MAX_MAPS, LiveUpdates, Shown, make_shown
 from napari_nucseg.widgets._model_choice import ModelChoice
 from napari_nucseg.widgets._results import Kind, Looked, ResultLayers, is_locked
 from napari_nucseg.widgets._segment_form import SegmentForm
@@ -113,9 +107,8 @@ class SegmentWidget(SegmentForm):
         start()
 
     def _start_at_once(self, request: Request) -> Callable[[], None]:
-        keep = estimate_maps(request) <= MAX_MAPS
         self._task = Task(
-            partial(_segment, request, keep, self._results.look_at(request.source)),
+            partial(_segment, request, self._results.look_at(request.source)),
             f"segmenting '{request.name}'",
             self._run_finished,
             self._show_progress,
@@ -267,12 +260,12 @@ class SegmentWidget(SegmentForm):
         if "probability" in shown.arrays:
             self._put(shown, "probability")
         self._viewer.layers.selection.active = self._put_labels(shown)
-        size = maps_size(shown.result)
-        text = messages.summary(shown.result, shown.request.pixel_size)
-        if 0 < size <= MAX_MAPS:
+        result = shown.result
+        text = messages.summary(result, shown.request.pixel_size)
+        if result.maps:
             self._live.start(shown)
         else:
-            text += "\n" + messages.not_kept(size or estimate_maps(shown.request))
+            text += "\n" + messages.not_kept(bytes_to_keep(result.job, result.field_of_view))
         self.status.value = text
 
     def _put_labels(self, shown: Shown) -> Layer:
@@ -331,7 +324,6 @@ class SegmentWidget(SegmentForm):
 
 def _segment(
     request: Request,
-    keep_maps: bool,
     look: Callable[[], Looked],
     progress: Progress,
     cancelled: CancelCheck,
@@ -343,7 +335,8 @@ def _segment(
         params=request.params,
         pixel_size=request.pixel_size,
         region=request.region,
-        keep_maps=keep_maps,
+        keep_maps=True,
+        maps_limit=MAX_MAPS,
         progress=progress,
         cancelled=cancelled,
     )
