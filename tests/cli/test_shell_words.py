@@ -45,6 +45,10 @@ def test_every_parameter_has_an_option(run, name):
             "if theirs may be another, try --diameter 'auto'.",
         ),
         (
+            "try Diameter 'auto' or '19.3', which may find them better.",
+            "try --diameter 'auto' or '19.3', which may find them better.",
+        ),
+        (
             "choose another Output, or Overwrite, which replaces it (Overwrite does both).",
             "choose another --output, or --overwrite, which replaces it (--overwrite does both).",
         ),

@@ -59,7 +59,7 @@ def test_of_an_empty_result_each_plane_is_searched_once_more_but_dark_ones(plane
     result = segment(stack, "ZYX", min_size=3 * limit, **DIAMETER)
     assert result.count == 0
     assert len(looks) == 3
-    assert "smaller than Minimum size" in result.messages[0]
+    assert "smaller than Minimum size" in result.messages[1]
 
 
 def test_maps_that_wait_are_bounded_and_what_is_said_is_the_same(planes, looks, monkeypatch):

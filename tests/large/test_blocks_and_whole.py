@@ -191,8 +191,8 @@ def test_nuclei_that_the_border_cuts_are_counted_once_in_blocks(target, limit, m
     image = 20 + 100 / (1 + np.exp(np.min(distances, axis=0) - 10)) + noise
     options = {"diameter": 20, "drop_border": True, **limit}
     expected = segment(image, **options)
-    assert expected.messages[0].startswith("4 nuclei were found and left out")
-    assert message in expected.messages[0]
+    assert expected.messages[1].startswith("4 nuclei were found and left out")
+    assert message in expected.messages[1]
 
     result = segment_large(image, target, block=64, overlap=64, **options)
 
@@ -216,6 +216,20 @@ def test_what_is_left_out_is_told_by_a_run_that_goes_on(source, target, field):
     result = segment_large(source, target, **options)
 
     assert result.messages == segment(field.image, diameter=18, min_size=5000).messages
+
+
+@pytest.mark.parametrize(("diameter", "wrong"), [(9, True), (18, False), (36, True)])
+def test_a_wrong_diameter_is_told_as_for_the_whole(source, target, field, diameter, wrong):
+    expected = segment(field.image, diameter=diameter)
+    assert len(expected.messages) == wrong
+
+    result = segment_large(source, target, diameter=diameter, block=96, overlap=96)
+
+    assert result.count > 10
+    assert len(result.messages) == wrong
+    start = f"Nuclei were searched for at {diameter} px, the given diameter, but those found"
+    for said in (*expected.messages, *result.messages):
+        assert said.startswith(start)
 
 
 def test_blocks_after_the_first_nucleus_are_searched_once(target, field, monkeypatch):

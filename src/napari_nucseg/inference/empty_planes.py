@@ -6,6 +6,7 @@ import numpy as np
 
 from napari_nucseg._types import CancelCheck, LabelArray
 from napari_nucseg.cancelling import check_cancelled
+from napari_nucseg.inference.diameter_advice import advise_if_empty
 from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.instances import at_border
 from napari_nucseg.inference.job import SegmentJob
@@ -57,7 +58,7 @@ class EmptyPlanes:
     def explain(self) -> tuple[str, ...]:
         """Say why there may be no nuclei, and what to do."""
         self._count()
-        return (*self._left_out.describe(self._params), *self._job.if_empty)
+        return (*advise_if_empty(self._job.given), *self._left_out.describe(self._params))
 
     def _count(self) -> None:
         """Count what was left out of the planes that wait."""

@@ -51,8 +51,9 @@ class SegmentJob:
         `diameter` was estimated from nuclei in the image.
     messages : tuple of str
         What the user should know about the image, such as non-finite pixels.
-    if_empty : tuple of str
-        What the user should know besides, if there are no nuclei.
+    given : float or None
+        The diameter in pixels, if it was given and makes a difference: not for constant images, nor
+        for models that resize whole images.
     step : float
         From plane to plane in pixels of Y and X; 1 where the pixel size is not known.
     tile, halo : int
@@ -67,7 +68,7 @@ class SegmentJob:
     diameter: float
     estimated: bool
     messages: tuple[str, ...]
-    if_empty: tuple[str, ...]
+    given: float | None
     step: float = 1.0
     tile: int = TILE
     halo: int = HALO
@@ -118,7 +119,6 @@ def resolve_job(
     constant = _is_constant(samples.pixels)  # which is said already
     if not constant:
         messages += _describe_channels(native, params)
-    if_empty = () if given is None or constant else (_describe_given(given),)
     if given is None and not model.config.fixed_size:
         estimated = estimate_diameter(
             samples.read_busiest(image, planes), native, engine, cancelled
@@ -138,7 +138,7 @@ def resolve_job(
         diameter=diameter,
         estimated=estimated is not None,
         messages=tuple(messages),
-        if_empty=if_empty,
+        given=None if constant or model.config.fixed_size else given,
         step=plane_step(pixel_size),
     )
 
@@ -241,13 +241,6 @@ def given_diameter(params: SegmentParams, pixel_size: Mapping[str, float] | None
             f"{SMALLEST_DIAMETER} to {LARGEST_DIAMETER}."
         )
     return pixels
-
-
-def _describe_given(diameter: float) -> str:
-    return (
-        f"Nuclei were searched for at {diameter:.4g} px, the given diameter; if theirs may be "
-        "another, try Diameter 'auto'."
-    )
 
 
 def _pixel_size(params: SegmentParams, pixel_size: Mapping[str, float]) -> float:

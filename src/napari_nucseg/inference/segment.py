@@ -14,6 +14,7 @@ from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import InputError
 from napari_nucseg.inference.callbacks import noting
+from napari_nucseg.inference.diameter_advice import advise_if_wrong, outline_areas
 from napari_nucseg.inference.empty_planes import EmptyPlanes
 from napari_nucseg.inference.field_of_view import TOLERANCE, FieldOfView
 from napari_nucseg.inference.instances import find_instances
@@ -159,7 +160,7 @@ def _segment(
         if keep_maps:
             kept.append(maps)
         watch.lap("instances")
-    explained = () if count else empty.explain()
+    explained = _advise(labels, count, job) if count else empty.explain()
     watch.lap("instances")
     found = link_outlines(labels, count, job, params, cancelled)
     watch.lap("linking")
@@ -229,7 +230,9 @@ def relabel(
     if outlines is None or _finding(params) != _finding(make_params(before)):
         outlines = _find_outlines(result, params, cancelled)
     count = int(outlines.max(initial=0))
-    explained = () if count else _explain_empty(result, params, cancelled)
+    explained = (
+        _advise(outlines, count, job) if count else _explain_empty(result, params, cancelled)
+    )
     watch.lap("instances")
     found = link_outlines(outlines, count, job, params, cancelled)
     watch.lap("linking")
@@ -260,6 +263,13 @@ def _find_outlines(
     for index, part, maps in _kept_parts(result, cancelled):
         count = _add_nuclei(outlines[index], part, maps, result.job, params, count)
     return outlines
+
+
+def _advise(outlines: LabelArray, count: int, job: SegmentJob) -> tuple[str, ...]:
+    """Say whether a given diameter seems to be wrong."""
+    if job.given is None:
+        return ()
+    return advise_if_wrong(job.given, outline_areas(outlines, count))
 
 
 def _explain_empty(

@@ -120,8 +120,7 @@ class Run:
 
         def take_own(labels: LabelArray) -> Outlines:
             nuclei = self._owned(labels, block, 0.0)
-            areas = np.array([nuclei.area(i) for i in range(len(nuclei))], np.int64)
-            return Outlines(areas, nuclei.at_border(self._grid.shape))
+            return Outlines(nuclei.areas, nuclei.at_border(self._grid.shape))
 
         return count_left_out(maps, network, params, diameter, take_own)
 

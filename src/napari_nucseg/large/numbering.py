@@ -140,7 +140,7 @@ def _compare(
         found, pixels = np.unique(below[below > 0], return_counts=True)
         meets[i] = len(found) > 0
         again[i] = any(
-            n > SAME * min(mask.sum(), earlier.area(other - 1))
+            n > SAME * min(mask.sum(), earlier.areas[other - 1])
             for other, n in zip(found, pixels, strict=True)
         )
     return again, meets

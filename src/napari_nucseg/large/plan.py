@@ -52,11 +52,11 @@ class Plan(Frozen):
         See `inference.result.SegmentationResult`.
     messages : tuple of str
         What the user should know.
-    if_empty : tuple of str
-        What the user should know besides, if there are no nuclei.
+    given : float or None
+        See `inference.job.SegmentJob`.
     """
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     request: Request
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -73,7 +73,7 @@ class Plan(Frozen):
     step: float
     record: dict[str, Any]
     messages: tuple[str, ...]
-    if_empty: tuple[str, ...]
+    given: float | None
 
     @property
     def planes(self) -> Planes:
@@ -157,7 +157,7 @@ def make_plan(image: LazyImage, request: Request, cancelled: CancelCheck | None)
         step=request.params.anisotropy or job.step,
         record={**make_record(job, request.params), "block": block, "overlap": overlap},
         messages=(*image.messages, *job.messages),
-        if_empty=job.if_empty,
+        given=job.given,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from napari_nucseg._types import AnyArray, CancelCheck, Progress, Window
 from napari_nucseg.counted import counted
 from napari_nucseg.errors import BlocksFailed, ReadError
+from napari_nucseg.inference.diameter_advice import advise_if_empty, advise_if_wrong
 from napari_nucseg.inference.left_out import LeftOut
 from napari_nucseg.inference.linked import describe_links
 from napari_nucseg.io.lazy import LazyImage
@@ -81,7 +82,7 @@ class Steps:
         self._write(executor)
         final = numbering if links is None else numbering.renamed(links.ids)
         seams = self._count_seams()
-        explained = () if numbering.count else self._explain_empty()
+        explained = self._advise(numbering) if numbering.count else self._explain_empty()
         cut = self._find_cut(final)
         record = {**self.plan.record, "nuclei": final.count}
         record |= {"cut": list(cut), "seams": seams.to_json(), **self._lineage(links)}
@@ -204,7 +205,15 @@ class Steps:
             left_out = self.work.read_left_out()
         except ReadError:  # damaged, as by a power failure: only a remark is lost
             left_out = LeftOut()
-        return (*left_out.describe(self.plan.request.params), *self.plan.if_empty)
+        return (*advise_if_empty(self.plan.given), *left_out.describe(self.plan.request.params))
+
+    def _advise(self, outlines: Numbering) -> tuple[str, ...]:
+        """Say whether a given diameter seems to be wrong."""
+        if self.plan.given is None:
+            return ()
+        blocks = range(len(self.grid))
+        areas = [self.work.read_nuclei(i).areas[outlines.of(i) > 0] for i in blocks]
+        return advise_if_wrong(self.plan.given, np.concatenate(areas))
 
     def _describe_links(
         self, outlines: int, nuclei: int, links: OutlineLinks | None
