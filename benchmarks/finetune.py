@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,15 +40,25 @@ TRIES = 50
 
 @dataclass(frozen=True)
 class Domain:
-    """A data set with two sides: what is fine-tuned on, and other animals or patients."""
+    """A data set with two sides: what is fine-tuned on, and other animals or patients.
+
+    Attributes
+    ----------
+    name : str
+    source : callable
+        The animal or patient by the stem of an image's name.
+    test : tuple of str
+        The animals or patients that are scored on.
+    """
 
     name: str
-    is_test: Callable[[str], bool]
+    source: Callable[[str], str]
+    test: tuple[str, ...]
 
 
 DOMAINS = (
-    Domain("crowded-tissue", lambda stem: "_mouse1_" in stem),
-    Domain("histology-tnbc", lambda stem: stem[:2] in ("04", "05")),
+    Domain("crowded-tissue", lambda stem: stem.split("_")[3], ("mouse1",)),
+    Domain("histology-tnbc", lambda stem: stem[:2], ("04", "05")),
 )
 
 
@@ -99,7 +109,9 @@ def main() -> None:
     for domain in DOMAINS:
         if domain.name not in arguments.sets:
             continue
-        training, test = load_domain(arguments.shared / "data" / "adapt" / domain.name, domain)
+        tested = arguments.test or domain.test
+        folder = arguments.shared / "data" / "adapt" / domain.name
+        training, test = load_domain(folder, replace(domain, test=tuple(tested)))
         test = test[:: arguments.every]
         before = score(test, base)
         gains: dict[int, list[float]] = {}
@@ -121,6 +133,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, required=True, help="folder that holds data/")
     parser.add_argument("--sets", nargs="+", default=[domain.name for domain in DOMAINS])
+    parser.add_argument("--test", nargs="+", help="animals or patients to score on, such as mouse2")
     parser.add_argument("--regions", nargs="+", type=int, default=[1, 2, 5])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--random", action="store_true", help="regions chosen at random")
@@ -146,7 +159,7 @@ def load_domain(folder: Path, domain: Domain) -> tuple[list[Picture], list[Pictu
     labels = {path.stem: path for path in (folder / "labels").iterdir()}
     for path in sorted((folder / "images").iterdir()):
         picture = Picture(path.stem, read_image(path).data, read_image(labels[path.stem]).data)
-        sides[domain.is_test(path.stem)].append(picture)
+        sides[domain.source(path.stem) in domain.test].append(picture)
     return sides
 
 
