@@ -250,10 +250,10 @@ def test_the_drawing_is_shown_and_leaves_no_layer(correcting):
     assert correcting.viewer.layers.selection == {layer}
     assert (list(drawing.scale), drawing.units) == ([2, 2], layer.units)
     shown = []
-    drawing.events.set_data.connect(lambda: shown.append(drawing.nshapes))
+    drawing.events.set_data.connect(lambda: shown.append(len(drawing.data)))
     correcting.drag(*CUT)
-    assert max(shown) == 1
-    assert drawing.nshapes == 0
+    assert max(shown) == len(CUT) - 1
+    assert len(drawing.data) == 0
     correcting.press("S")
     assert list(correcting.viewer.layers) == [layer]
     assert correcting.viewer.layers.selection == {layer}

@@ -1,18 +1,16 @@
 """The frame around the nucleus that the list is at."""
 
 import itertools
-from functools import partial
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels, Shapes
-from qtpy.QtCore import QTimer
+from napari.layers import Labels, Vectors
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.correction.doubt import Doubt
 from napari_nucseg.widgets._camera import camera_of
 from napari_nucseg.widgets._correction import geometry
-from napari_nucseg.widgets._temporary import add_on_top, take_away
+from napari_nucseg.widgets._temporary import add_on_top, take_away_safely
 
 NAME = "current nucleus"
 
@@ -24,7 +22,9 @@ MOST_PLANES = 100
 
 
 class NucleusFrame:
-    """A shapes layer of its own that frames one nucleus, in all of its planes.
+    """A vectors layer of its own that frames one nucleus, in all of its planes.
+
+    Not shapes: saved with all layers and opened again, they would be offered as a reviewed region.
 
     Parameters
     ----------
@@ -33,44 +33,41 @@ class NucleusFrame:
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
-        self._shapes: Shapes | None = None
+        self._vectors: Vectors | None = None
         self._place: dict[str, Any] = {}
 
     def show(self, labels: Labels, doubt: Doubt) -> None:
         """Frame a nucleus, and no other."""
-        shapes = self._layer(labels)
+        vectors = self._layer(labels)
         pixel = 1 / max(camera_of(self._viewer).zoom * np.abs(labels.scale[-2:]).mean(), 1e-9)
-        shapes.data = []
-        shapes.add_rectangles(
-            frames(doubt, labels.data.shape, GAP * pixel),
-            edge_width=WIDTH * pixel,
-            edge_color="yellow",
-            face_color="transparent",
-        )
-        shapes.editable = False  # napari resets it with the data
+        corners = frames(doubt, labels.data.shape, GAP * pixel)
+        sides = np.roll(corners, -1, axis=1) - corners
+        vectors.data = np.stack([corners, sides], axis=2).reshape(-1, 2, labels.ndim)
+        vectors.edge_width = WIDTH * pixel
+        vectors.editable = False  # napari resets it with the data
 
-    def _layer(self, labels: Labels) -> Shapes:
+    def _layer(self, labels: Labels) -> Vectors:
         """Return the layer, which may be hidden; a new one if it was removed or labels moved."""
-        shapes, place = self._shapes, geometry(labels)
-        if shapes is None or shapes not in self._viewer.layers or not _same(place, self._place):
+        vectors, place = self._vectors, geometry(labels)
+        if vectors is None or vectors not in self._viewer.layers or not _same(place, self._place):
             self.close()
-            shapes = Shapes(ndim=labels.ndim, name=NAME, opacity=1, **place)
-            add_on_top(self._viewer, shapes)
-            self._shapes, self._place = shapes, place
-        return shapes
+            vectors = Vectors(
+                ndim=labels.ndim,
+                name=NAME,
+                edge_color="yellow",
+                vector_style="line",
+                opacity=1,
+                **place,
+            )
+            add_on_top(self._viewer, vectors)
+            self._vectors, self._place = vectors, place
+        return vectors
 
     def close(self) -> None:
-        """Remove the layer; if it is selected, only after what is going on now.
-
-        napari may be about to remove it, with the labels that were selected, too.
-        """
-        shapes, self._shapes = self._shapes, None
-        if shapes is None:
-            return
-        if shapes in self._viewer.layers.selection:
-            QTimer.singleShot(0, partial(take_away, self._viewer, shapes))
-        else:
-            take_away(self._viewer, shapes)
+        """Remove the layer."""
+        vectors, self._vectors = self._vectors, None
+        if vectors is not None:
+            take_away_safely(self._viewer, vectors)
 
 
 def _same(place: dict[str, Any], other: dict[str, Any]) -> bool:

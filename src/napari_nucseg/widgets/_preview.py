@@ -3,11 +3,11 @@
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels, Shapes
+from napari.layers import Labels, Vectors
 
 from napari_nucseg._types import AnyArray
 from napari_nucseg.widgets._correction import geometry
-from napari_nucseg.widgets._temporary import add_on_top, take_away
+from napari_nucseg.widgets._temporary import add_on_top, take_away_safely
 
 NAME = "drawing"
 WIDTH = 2.0
@@ -15,7 +15,7 @@ WIDTH = 2.0
 
 
 class Preview:
-    """A shapes layer that is there only while a drawing tool is on; it is never the active one.
+    """A vectors layer that is there only while a drawing tool is on; it is never the active one.
 
     Parameters
     ----------
@@ -24,31 +24,36 @@ class Preview:
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
-        self._shapes: Shapes | None = None
+        self._vectors: Vectors | None = None
 
     def open(self, layer: Labels) -> None:
         """Add the layer above the labels."""
         self.close()
-        self._shapes = Shapes(ndim=layer.ndim, name=NAME, **geometry(layer))
-        add_on_top(self._viewer, self._shapes)
+        self._vectors = Vectors(
+            ndim=layer.ndim,
+            name=NAME,
+            edge_color="yellow",
+            vector_style="line",
+            **geometry(layer),
+        )
+        add_on_top(self._viewer, self._vectors)
 
     def close(self) -> None:
         """Remove the layer."""
-        shapes, self._shapes = self._shapes, None
-        if shapes is not None:
-            take_away(self._viewer, shapes)
+        vectors, self._vectors = self._vectors, None
+        if vectors is not None:
+            take_away_safely(self._viewer, vectors)
 
     def show(self, points: AnyArray, zoom: float) -> None:
         """Show a line through points (n, ndim) in pixels of the labels."""
-        if self._shapes is None or len(points) < 2:
+        if self._vectors is None or len(points) < 2:
             return
-        scale = float(np.abs(self._shapes.scale[-2:]).mean())
-        self.clear()
-        self._shapes.add_paths(
-            [points], edge_width=WIDTH / max(zoom * scale, 1e-9), edge_color="yellow"
-        )
+        points = np.asarray(points, float)
+        scale = float(np.abs(self._vectors.scale[-2:]).mean())
+        self._vectors.data = np.stack([points[:-1], np.diff(points, axis=0)], axis=1)
+        self._vectors.edge_width = WIDTH / max(zoom * scale, 1e-9)
 
     def clear(self) -> None:
         """Show nothing."""
-        if self._shapes is not None and self._shapes.nshapes:
-            self._shapes.data = []
+        if self._vectors is not None and len(self._vectors.data):
+            self._vectors.data = np.zeros((0, 2, self._vectors.ndim))
