@@ -112,9 +112,7 @@ class CanvasTool:
         with self.staying_on():
             self._viewer.layers.selection.active = layer
             layer.mode = "pan_zoom"
-            if tool.draws:
-                self._preview.open(layer)
-                layer.mouse_pan = False
+            layer.mouse_pan = layer.mouse_pan and not tool.draws
             layer.cursor = "crosshair" if tool.draws else "pointing"
         layer.mouse_drag_callbacks.append(self._drag)
         layer.events.mode.connect(self._mode_changed)
@@ -211,9 +209,11 @@ class CanvasTool:
         yield
         while event.type == "mouse_move":
             points.append(layer.world_to_data(event.position))
-            self._preview.show(np.array(points), zoom)
+            with self.staying_on():
+                self._preview.show(layer, np.array(points), zoom)
             yield
         points.append(layer.world_to_data(event.position))
-        self._preview.clear()
+        with self.staying_on():
+            self._preview.close()
         plane = tuple(None if axis in shown else int(place[axis]) for axis in range(layer.ndim))
         self._drawn(tool, np.array(points)[:, shown], plane)

@@ -15,7 +15,7 @@ WIDTH = 2.0
 
 
 class Preview:
-    """A vectors layer that is there only while a drawing tool is on; it is never the active one.
+    """A vectors layer that is there only while a line is drawn; it is never the active one.
 
     Parameters
     ----------
@@ -26,34 +26,23 @@ class Preview:
         self._viewer = viewer
         self._vectors: Vectors | None = None
 
-    def open(self, layer: Labels) -> None:
-        """Add the layer above the labels."""
-        self.close()
-        self._vectors = Vectors(
-            ndim=layer.ndim,
-            name=NAME,
-            edge_color="yellow",
-            vector_style="line",
-            **geometry(layer),
-        )
-        add_on_top(self._viewer, self._vectors)
-
-    def close(self) -> None:
-        """Remove the layer."""
-        vectors, self._vectors = self._vectors, None
-        if vectors is not None:
-            take_away_safely(self._viewer, vectors)
-
-    def show(self, points: AnyArray, zoom: float) -> None:
-        """Show a line through points (n, ndim) in pixels of the labels."""
-        if self._vectors is None or len(points) < 2:
-            return
-        points = np.asarray(points, float)
-        scale = float(np.abs(self._vectors.scale[-2:]).mean())
+    def show(self, labels: Labels, points: AnyArray, zoom: float) -> None:
+        """Show a line through points (n, ndim), two or more, in pixels of the labels."""
+        if self._vectors is None:
+            self._vectors = Vectors(
+                ndim=labels.ndim,
+                name=NAME,
+                edge_color="yellow",
+                vector_style="line",
+                **geometry(labels),
+            )
+            add_on_top(self._viewer, self._vectors)
+        scale = float(np.abs(labels.scale[-2:]).mean())
         self._vectors.data = np.stack([points[:-1], np.diff(points, axis=0)], axis=1)
         self._vectors.edge_width = WIDTH / max(zoom * scale, 1e-9)
 
-    def clear(self) -> None:
-        """Show nothing."""
-        if self._vectors is not None and len(self._vectors.data):
-            self._vectors.data = np.zeros((0, 2, self._vectors.ndim))
+    def close(self) -> None:
+        """Remove the line."""
+        vectors, self._vectors = self._vectors, None
+        if vectors is not None:
+            take_away_safely(self._viewer, vectors)
