@@ -10,21 +10,19 @@ from napari_nucseg._types import AnyArray
 from napari_nucseg.correction.doubt import Doubt
 from napari_nucseg.widgets._camera import camera_of
 from napari_nucseg.widgets._correction import geometry
-from napari_nucseg.widgets._temporary import add_on_top, take_away_safely
+from napari_nucseg.widgets._lines import WIDTH, Lines, screen_pixel
 
-NAME = "current nucleus"
+NAME, OPACITY = "current nucleus", 1.0
 
-WIDTH, GAP = 2.0, 6.0
-"""Of the line, and between it and the nucleus, in pixels of the screen."""
+GAP = 6.0
+"""Between the line and the nucleus, in pixels of the screen."""
 
 MOST_PLANES = 100
 """Planes in which a nucleus is framed; one that lies in more is framed in the plane to look at."""
 
 
-class NucleusFrame:
-    """A vectors layer of its own that frames one nucleus, in all of its planes.
-
-    Not shapes: saved with all layers and opened again, they would be offered as a reviewed region.
+class NucleusFrame(Lines):
+    """Frames one nucleus, in all of its planes.
 
     Parameters
     ----------
@@ -32,14 +30,13 @@ class NucleusFrame:
     """
 
     def __init__(self, viewer: Any) -> None:
-        self._viewer = viewer
-        self._vectors: Vectors | None = None
+        super().__init__(viewer)
         self._place: dict[str, Any] = {}
 
     def show(self, labels: Labels, doubt: Doubt) -> None:
         """Frame a nucleus, and no other."""
         vectors = self._layer(labels)
-        pixel = 1 / max(camera_of(self._viewer).zoom * np.abs(labels.scale[-2:]).mean(), 1e-9)
+        pixel = screen_pixel(labels, camera_of(self._viewer).zoom)
         corners = frames(doubt, labels.data.shape, GAP * pixel)
         sides = np.roll(corners, -1, axis=1) - corners
         vectors.data = np.stack([corners, sides], axis=2).reshape(-1, 2, labels.ndim)
@@ -51,23 +48,8 @@ class NucleusFrame:
         vectors, place = self._vectors, geometry(labels)
         if vectors is None or vectors not in self._viewer.layers or not _same(place, self._place):
             self.close()
-            vectors = Vectors(
-                ndim=labels.ndim,
-                name=NAME,
-                edge_color="yellow",
-                vector_style="line",
-                opacity=1,
-                **place,
-            )
-            add_on_top(self._viewer, vectors)
-            self._vectors, self._place = vectors, place
+            vectors, self._place = self._add(labels, NAME, OPACITY), place
         return vectors
-
-    def close(self) -> None:
-        """Remove the layer."""
-        vectors, self._vectors = self._vectors, None
-        if vectors is not None:
-            take_away_safely(self._viewer, vectors)
 
 
 def _same(place: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -9,7 +9,6 @@ from qtpy.QtCore import QTimer
 TEMPORARY = "napari_nucseg_temporary"
 """Key in `layer.metadata` of these layers."""
 
-
 DRAWN_MS = 500
 """Until the canvas was surely drawn again."""
 
