@@ -309,6 +309,9 @@ def _add_nuclei(
     found = part.keep_inside(found, TOLERANCE * job.diameter)
     canvas = plane[part.window]
     taken = canvas > 0
+    if not taken.any():  # always so where a plane is one part
+        canvas[...] = np.where(found > 0, found + count, 0)
+        return count + int(found.max(initial=0))
     areas = np.bincount(found.ravel())
     new = np.bincount(found[taken], minlength=len(areas)) <= SEEN * areas
     new[0] = False
