@@ -1,13 +1,13 @@
 """Networks with random weights, built once."""
 
 import keras
-import numpy as np
 import pytest
 
 from napari_nucseg.model.config import ModelConfig, NetworkConfig
 from napari_nucseg.model.export import export_network
 from napari_nucseg.model.network import build_network
 from napari_nucseg.training.recipes import make_recipe
+from random_networks import random_network
 
 SMALL = NetworkConfig(decoder_widths=(16, 16, 8, 8, 8))
 
@@ -18,24 +18,7 @@ def small_config():
 
 
 @pytest.fixture(scope="session")
-def random_network():
-    """Build networks with random weights and batch-norm statistics that are not trivial."""
-
-    def build(config):
-        keras.utils.set_random_seed(0)
-        network = build_network(config)
-        rng = np.random.default_rng(0)
-        for layer in network.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.moving_mean.assign(rng.normal(0, 0.1, layer.moving_mean.shape))
-                layer.moving_variance.assign(rng.uniform(0.2, 1.0, layer.moving_variance.shape))
-        return network
-
-    return build
-
-
-@pytest.fixture(scope="session")
-def small_network(random_network):
+def small_network():
     """Return the standard architecture, narrow."""
     return random_network(SMALL)
 

@@ -18,6 +18,7 @@ from napari_nucseg.model.folder import CONFIG, HASHES, LITERT, WEIGHTS, ModelFol
 from napari_nucseg.model.network import build_network
 from napari_nucseg.registry import find_model
 from napari_nucseg.training.generated import GeneratedFields
+from random_networks import random_network
 
 
 def _tile(height, width):
@@ -108,7 +109,7 @@ def _samples():
 
 
 @pytest.fixture(scope="module", params=OTHERS)
-def quantized(request, random_network, small_config, tmp_path_factory):
+def quantized(request, small_config, tmp_path_factory):
     """Return (folder, network) of an exported network that computes in eight bits."""
     changed = small_config.network.model_copy(update=OTHERS[request.param])
     config = small_config.model_copy(update={"network": changed})

@@ -2,17 +2,16 @@
 
 import sys
 
-import keras
 import numpy as np
 from small_data import draw_disks
 
 from napari_nucseg.finetune_params import FineTuneParams
 from napari_nucseg.model.config import ModelConfig, NetworkConfig
 from napari_nucseg.model.export import export_network
-from napari_nucseg.model.network import build_network
 from napari_nucseg.training.finetune.folder import write_rows
 from napari_nucseg.training.finetune.job import JobSpec, write_spec
 from napari_nucseg.training.finetune.rows import make_row
+from random_networks import random_network
 
 SPACING, RADIUS = 24, 8
 
@@ -50,14 +49,13 @@ def write_data(folder, count=2):
 
 def write_parent(folder):
     """Write a model folder with random weights and a narrow decoder."""
-    keras.utils.set_random_seed(5)
     config = ModelConfig(
         name="little",
         network=NetworkConfig(decoder_widths=(8, 8, 8, 8, 8)),
         diameter=16.0,
         diameter_range=(8.0, 32.0),
     )
-    export_network(build_network(config.network), config, folder)
+    export_network(random_network(config.network, seed=5), config, folder)
     return folder
 
 

@@ -25,6 +25,10 @@ def test_samples_are_always_the_same(samples, config):
     np.testing.assert_array_equal(generated_samples(config), samples)
 
 
+def test_fewer_samples_are_the_first_of_all(samples, config):
+    np.testing.assert_array_equal(generated_samples(config, 3), samples[:3])
+
+
 def test_samples_are_normalised_windows(samples, config):
     assert samples.shape == (SAMPLES, SIZE, SIZE, 3)
     assert samples.dtype == np.float32

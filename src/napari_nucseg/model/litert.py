@@ -56,18 +56,16 @@ def quantize(network: keras.Model, config: NetworkConfig, samples: FloatArray) -
 
     folded = fold_network(network, config)
     equalize(folded, config, samples)
-    plain = convert(folded)
     with _quiet():
         converter = _converter(folded)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = each
         # The debugger is what TensorFlow offers for quantizing some layers only.
         debugger = tf.lite.experimental.QuantizationDebugger(
-            converter=converter,
-            debug_dataset=each,
-            debug_options=tf.lite.experimental.QuantizationDebugOptions(
-                denylisted_nodes=_float_tensors(plain)
-            ),
+            converter=converter, debug_dataset=each
+        )
+        debugger.options = tf.lite.experimental.QuantizationDebugOptions(
+            denylisted_nodes=_float_tensors(debugger.calibrated_model)
         )
         content = bytes(debugger.get_nondebug_quantized_model())
     return content if _runs(content) else convert(network)

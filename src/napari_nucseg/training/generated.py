@@ -111,14 +111,14 @@ def random_change(rng: Generator) -> float:
     return float(np.clip(np.exp(rng.normal(0.0, SPREAD)), *SCALES))
 
 
-def generated_samples(config: ModelConfig) -> FloatArray:
-    """Return windows (n, Y, X, 3), float32, normalised, always the same for a configuration.
+def generated_samples(config: ModelConfig, count: int = SAMPLES) -> FloatArray:
+    """Return windows (count, Y, X, 3), float32, normalised, always the same for a configuration.
 
     For `model.litert.quantize`: 24 of them serve as well as 200 of real training images.
     """
     rng = np.random.default_rng(SAMPLES_SEED)
     fields = GeneratedFields(config, SAMPLES_SEED)
-    windows = [fields.view(SIZE, random_change(rng), rng) for _ in range(SAMPLES)]
+    windows = [fields.view(SIZE, random_change(rng), rng) for _ in range(count)]
     return np.stack(windows).astype(np.float32)
 
 

@@ -22,7 +22,8 @@ class State:
     Attributes
     ----------
     fingerprint : str
-        Of data, parameters, base model and `tuner.BLEND`; another one is not resumed.
+        Of data, parameters, base model, and what of it is trained and kept (see `tuner`); another
+        one is not resumed.
     epoch : int
         Finished epochs.
     history : list of dict

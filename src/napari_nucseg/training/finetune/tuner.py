@@ -44,6 +44,10 @@ areas are small, and late epochs do better on other images (see `docs/finetune.m
 ENCODER_RATE = 0.3
 """Learning rate of the encoder relative to the decoder's."""
 
+KEPT = ("Conv1", "bn_Conv1", "expanded_conv", "block_1_", "block_2_")
+"""Beginnings of the names of the encoder's first layers, which stay as they are: they see edges and
+colours alike in all images, and a step takes a sixth less time without them."""
+
 AVERAGE = 0.9
 """Momentum of the moving average of the weights."""
 
@@ -139,7 +143,7 @@ class Tuner:
         self.model = _compile(self.network, params, self.loss)
         self.base: list[FloatArray] = self.network.get_weights()
         self.average = WeightAverage(self.network, AVERAGE)
-        self.state = State(f"{fingerprint}-{BLEND}")
+        self.state = State(with_method(fingerprint))
         self.best: list[FloatArray] = []
         self._training_loss = math.nan
         self._best_scores = before.scores
@@ -327,10 +331,19 @@ class Tuner:
         )
 
 
+def with_method(fingerprint: str) -> str:
+    """Add to a fingerprint what this version trains and keeps: another one does not go on."""
+    return f"{fingerprint}-{BLEND}-{'+'.join(KEPT)}"
+
+
 def _compile(network: keras.Model, params: FineTuneParams, loss: MapsLoss) -> Steady:
     encoder = encoder_layers(network)
     for layer in encoder:
-        layer.trainable = params.train == "everything"
+        layer.trainable = params.train == "everything" and not layer.name.startswith(KEPT)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            # The convolution before it can bring about the same, and a step takes a tenth less.
+            layer.gamma.trainable = False
     slow = {v.path for layer in encoder for v in layer.trainable_variables}
     optimizer = LayerwiseAdam(slow, ENCODER_RATE, learning_rate=params.learning_rate)
     model = Steady(network)
