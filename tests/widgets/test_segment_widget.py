@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QApplication
 
 import napari_nucseg
 from napari_nucseg import segment
+from napari_nucseg._opencv import cv2
 from napari_nucseg.errors import InputError
 from napari_nucseg.sample_data import histology_field
 from napari_nucseg.widgets._correction import probability_of, source_of
@@ -274,6 +275,24 @@ def test_copied_command_names_the_file(docked_bench, tmp_path, field, monkeypatc
     text = QApplication.clipboard().text()
     assert text == f"napari-nucseg segment {path} --output nuclei --axes YX"
     assert "path" not in docked_bench.status.removeprefix(f"Copied: {text}")
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_copied_command_does_not_name_the_first_of_several_files(
+    docked_bench, tmp_path, stack, suffix
+):
+    paths = [tmp_path / f"plane{z}{suffix}" for z in range(3)]
+    for path, plane in zip(paths, stack, strict=True):
+        cv2.imwrite(str(path), (plane // 256).astype(np.uint8))
+    docked_bench.viewer.open(paths, stack=True, plugin="napari")
+    layer = docked_bench.viewer.layers[0]
+    assert layer.data.shape == stack.shape
+
+    docked_bench.widget.copy_command()
+
+    line = QApplication.clipboard().text()
+    assert line == f"napari-nucseg segment {layer.name} --output nuclei --axes ZYX"
+    assert "is a stack of several files" in docked_bench.status
 
 
 def test_axes_that_naparis_reader_leaves_out_are_those_of_the_file(docked_bench, tmp_path, stack):

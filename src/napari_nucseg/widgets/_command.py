@@ -1,12 +1,17 @@
 """The shell line that does what the form says."""
 
+import math
 from pathlib import Path
 from typing import Any
+
+from napari.layers import Image
 
 from napari_nucseg.command_line import command_line
 from napari_nucseg.errors import ReadError
 from napari_nucseg.inference.job import given_diameter
 from napari_nucseg.io.plate import is_zarr, read_ome
+from napari_nucseg.io.signature import TIFF_SIGNATURES, first_bytes
+from napari_nucseg.io.tiff import read_tiff_axes
 from napari_nucseg.linking.stack import plane_step
 from napari_nucseg.params import SegmentParams, parse_diameter
 from napari_nucseg.widgets import _messages as messages
@@ -29,6 +34,9 @@ def copied_command(request: Request, target: Path | None, *, overwrite: bool) ->
     overwrite : bool
     """
     path = source_path(request.source)
+    several = path is not None and _is_one_of_several(Path(path), request.source)
+    if several:
+        path = None
     stated = path is not None and _states_axes(path)
     params = _portable(request)
     axes = None if stated else request.axes
@@ -48,10 +56,22 @@ def copied_command(request: Request, target: Path | None, *, overwrite: bool) ->
     text = messages.command_copied(
         line,
         has_path=path is not None,
+        several=several,
         part=bool(request.position) or request.region is not None,
         has_channel=channels is not None,
     )
     return line, text
+
+
+def _is_one_of_several(path: Path, layer: Image) -> bool:
+    """Tell whether a layer is a stack of several files, of which napari names the first."""
+    shown = full_resolution(layer)
+    try:
+        if first_bytes(path, "an image").startswith(TIFF_SIGNATURES):
+            return math.prod(read_tiff_axes(path)[1]) < math.prod(shown.shape)
+    except ReadError:  # a folder, an address, or a file that has gone
+        return False
+    return shown.ndim > (3 if layer.rgb else 2)
 
 
 def _states_axes(path: str) -> bool:

@@ -152,10 +152,17 @@ def failed(what: str, error: BaseException) -> str:
     return f"{what} failed: {type(error).__name__}: {error}"
 
 
-def command_copied(line: str, *, has_path: bool, part: bool, has_channel: bool) -> str:
+def command_copied(
+    line: str, *, has_path: bool, several: bool, part: bool, has_channel: bool
+) -> str:
     """Return the status after the command was copied."""
     text = [f"Copied: {line}"]
-    if not has_path:
+    if several:
+        text.append(
+            "The image is a stack of several files: save it as one, and put its path in place of "
+            "its name."
+        )
+    elif not has_path:
         text.append("The image has no file; put its path in place of its name.")
     if not has_channel:
         text.append("Which channel of the file the layer shows is not known; add --channels.")
