@@ -100,6 +100,18 @@ def test_axes_of_an_ome_zarr(opened, tmp_path, version):
     assert guess_axes(opened(path, (4, 32, 40))) == "TYX"
 
 
+def test_axes_of_what_bioformats2raw_wrote(opened, tmp_path):
+    converted = zarr.open_group(tmp_path / "i.zarr", mode="w", zarr_format=2)
+    converted.attrs["bioformats2raw.layout"] = 3
+    write_zarr(tmp_path / "i.zarr" / "0", (4, 32, 40), "tyx", "0.4")
+    assert guess_axes(opened(tmp_path / "i.zarr", (4, 32, 40))) == "TYX"
+
+
+def test_axes_of_one_channel_of_several(opened, tmp_path):
+    path = write_tiff(tmp_path / "i.tif", (5, 2, 32, 40), imagej=True, metadata={"axes": "TCYX"})
+    assert guess_axes(opened(path, (5, 32, 40))) == "TYX"
+
+
 def test_labels_of_the_layer_count_before_its_file(opened, tmp_path):
     path = write_tiff(tmp_path / "i.tif", (5, 32, 40), imagej=True, metadata={"axes": "TYX"})
     assert guess_axes(opened(path, (5, 32, 40), axis_labels=("c", "y", "x"))) == "CYX"
@@ -107,7 +119,7 @@ def test_labels_of_the_layer_count_before_its_file(opened, tmp_path):
 
 def test_of_another_shape_nothing_is_known(opened, tmp_path):
     path = write_tiff(tmp_path / "i.tif", (5, 2, 32, 40), imagej=True, metadata={"axes": "TCYX"})
-    assert guess_axes(opened(path, (5, 32, 40))) == "ZYX"  # one channel
+    assert guess_axes(opened(path, (2, 32, 40))) == "ZYX"  # one time
     path = write_zarr(tmp_path / "i.zarr", (4, 32, 40), "tyx", "0.4")
     assert guess_axes(opened(path, (5, 32, 40))) == "ZYX"
 

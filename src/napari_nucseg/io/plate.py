@@ -61,15 +61,25 @@ def is_plate(path: Path) -> bool:
 def is_ome_image(path: Path) -> bool:
     """Tell whether a folder is an OME-Zarr image, which labels are not.
 
-    One that bioformats2raw wrote counts too: its images lie in the groups 0, 1, ...
+    One that bioformats2raw wrote counts too.
     """
     try:
-        found = read_ome(path) if is_zarr(path) else {}
-        if CONVERTED in found and "plate" not in found:
-            found = read_ome(path / "0")
+        found = read_ome(image_group(path)) if is_zarr(path) else {}
     except ReadError:
         return False
     return "multiscales" in found and "image-label" not in found
+
+
+def image_group(path: Path) -> Path:
+    """Return the group of an image's pixels: of those that bioformats2raw wrote, the first.
+
+    Raises
+    ------
+    ReadError
+        Its metadata cannot be read.
+    """
+    found = read_ome(path)
+    return path / "0" if CONVERTED in found and "plate" not in found else path
 
 
 def is_damaged(path: Path) -> bool:

@@ -9,7 +9,7 @@ from napari.layers import Image
 from napari_nucseg.command_line import command_line
 from napari_nucseg.errors import ReadError
 from napari_nucseg.inference.job import given_diameter
-from napari_nucseg.io.plate import is_zarr, read_ome
+from napari_nucseg.io.plate import image_group, is_zarr, read_ome
 from napari_nucseg.io.signature import TIFF_SIGNATURES, first_bytes
 from napari_nucseg.io.tiff import read_tiff_axes
 from napari_nucseg.linking.stack import plane_step
@@ -77,7 +77,7 @@ def _is_one_of_several(path: Path, layer: Image) -> bool:
 def _states_axes(path: str) -> bool:
     """Tell whether an image is an OME-Zarr, whose axes the layer may show in another order."""
     try:
-        return is_zarr(Path(path)) and "multiscales" in read_ome(Path(path))
+        return is_zarr(Path(path)) and "multiscales" in read_ome(image_group(Path(path)))
     except ReadError:
         return False
 
