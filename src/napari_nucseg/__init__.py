@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from napari_nucseg.correction.suggestions import suggest_regions as suggest_regions
     from napari_nucseg.evaluation import evaluate as evaluate
     from napari_nucseg.finetune_params import FineTuneParams as FineTuneParams
+    from napari_nucseg.inference.relabel import relabel as relabel
     from napari_nucseg.inference.result import SegmentationResult as SegmentationResult
-    from napari_nucseg.inference.segment import relabel as relabel
     from napari_nucseg.inference.segment import segment as segment
     from napari_nucseg.large.result import LargeResult as LargeResult
     from napari_nucseg.large.segment_large import segment_large as segment_large
@@ -28,7 +28,7 @@ _PLACES = {
     "SegmentationResult": "napari_nucseg.inference.result",
     "evaluate": "napari_nucseg.evaluation",
     "finetune": "napari_nucseg.training.finetune.start",
-    "relabel": "napari_nucseg.inference.segment",
+    "relabel": "napari_nucseg.inference.relabel",
     "segment": "napari_nucseg.inference.segment",
     "segment_batch": "napari_nucseg.batch.segment_batch",
     "segment_large": "napari_nucseg.large.segment_large",

@@ -64,7 +64,7 @@ def lacking_in_opencv(*_, **__):
     [
         ("job.estimate_diameter", False),
         ("walk.predict_plane", True),
-        ("segment.find_instances", True),
+        ("outlines.find_instances", True),
         ("left_out.find_instances", True),
         ("segment.link_outlines", True),
     ],
@@ -82,7 +82,7 @@ def test_another_error_of_opencv_stays_what_it_is(small, monkeypatch):
     def fail(*_, **__):
         cv2.resize(np.zeros((0, 0), np.uint8), (4, 4))
 
-    monkeypatch.setattr("napari_nucseg.inference.segment.find_instances", fail)
+    monkeypatch.setattr("napari_nucseg.inference.outlines.find_instances", fail)
     with pytest.raises(cv2.error):
         segment(small, "ZYX", diameter=14)
 

@@ -7,8 +7,7 @@ import pytest
 
 from napari_nucseg import relabel, segment
 from napari_nucseg.errors import Cancelled, InputError
-from napari_nucseg.inference import linked
-from napari_nucseg.inference import segment as module
+from napari_nucseg.inference import linked, outlines
 from napari_nucseg.linking import link_labels
 from napari_nucseg.params import SegmentParams
 from napari_nucseg.sample_data import time_lapse, z_stack
@@ -131,7 +130,7 @@ def test_linking_anew_does_not_find_outlines_anew(slices, monkeypatch):
     def find(*_):
         raise AssertionError("outlines were found anew")
 
-    monkeypatch.setattr(module, "find_instances", find)
+    monkeypatch.setattr(outlines, "find_instances", find)
     again = relabel(nuclei, min_planes=6)
     assert again.count < nuclei.count
     back = relabel(again, link_depth=False)

@@ -1,48 +1,28 @@
 """`segment`: the one path from an image to labels, for GUI, command line and Python."""
 
 import inspect
-import itertools
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from napari_nucseg._types import AnyArray, CancelCheck, LabelArray, Progress
+from napari_nucseg._types import AnyArray, CancelCheck, Progress
 from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.counted import counted
-from napari_nucseg.errors import InputError
 from napari_nucseg.inference.callbacks import noting
-from napari_nucseg.inference.diameter_advice import advise_if_wrong, outline_areas
 from napari_nucseg.inference.empty_planes import EmptyPlanes
-from napari_nucseg.inference.field_of_view import TOLERANCE, FieldOfView
-from napari_nucseg.inference.instances import find_instances
+from napari_nucseg.inference.field_of_view import FieldOfView
 from napari_nucseg.inference.job import SegmentJob, resolve_job
-from napari_nucseg.inference.linked import link_outlines, outline_params
+from napari_nucseg.inference.linked import link_outlines
 from napari_nucseg.inference.maps import PlaneMaps
 from napari_nucseg.inference.memory import bytes_to_keep, memory_needed, memory_to_begin
-from napari_nucseg.inference.result import SegmentationResult as SegmentationResult
-from napari_nucseg.inference.result import make_record
+from napari_nucseg.inference.outlines import add_nuclei, diameter_remarks
+from napari_nucseg.inference.result import SegmentationResult, make_record
 from napari_nucseg.inference.stopwatch import Stopwatch
 from napari_nucseg.inference.walk import predict_planes
 from napari_nucseg.io.arrays import as_array
-from napari_nucseg.linking.stack import check_linking
-from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, choose_params, make_params
-
-LIVE_PARAMETERS = (
-    "foreground_threshold",
-    "certainty",
-    "splitting",
-    "min_size",
-    "drop_border",
-    *LINK_PARAMETERS,
-)
-"""Parameters that change the labels without running the network again."""
-
-SEEN = 0.5
-"""A nucleus of which others have more than this part is one of them, seen from the part beside
-it."""
+from napari_nucseg.params import SegmentParams, choose_params
 
 
 def segment(
@@ -150,7 +130,7 @@ def _segment(
     walk = predict_planes(source, job, field_of_view, tiles_done=tiles_done, cancelled=cancelled)
     for index, part, maps in walk:
         watch.lap("network")
-        count = _add_nuclei(labels[index], part, maps, job, params, count)
+        count = add_nuclei(labels[index], part, maps, job, params, count)
         if count:
             empty.forget()
         else:
@@ -160,7 +140,7 @@ def _segment(
         if keep_maps:
             kept.append(maps)
         watch.lap("instances")
-    explained = _advise(labels, count, job) if count else empty.explain()
+    explained = diameter_remarks(labels, count, job) if count else empty.explain()
     watch.lap("instances")
     found = link_outlines(labels, count, job, params, cancelled)
     watch.lap("linking")
@@ -180,144 +160,6 @@ def _segment(
         maps=tuple(kept),
         outlines=labels if keep_maps and found.labels is not labels else None,
     )
-
-
-def relabel(
-    result: SegmentationResult,
-    *,
-    cancelled: CancelCheck | None = None,
-    **changes: Any,
-) -> SegmentationResult:
-    """Compute the labels anew from kept maps, without running the network.
-
-    The labels are those that `segment` would return with the changed parameters.
-
-    Parameters
-    ----------
-    result : SegmentationResult
-        From ``segment(..., keep_maps=True)``.
-    cancelled : callable, optional
-        Asked before every plane.
-    **changes
-        ``foreground_threshold``, ``certainty``, ``splitting``, ``min_size``, ``drop_border``,
-        ``link_depth``, ``link_time``, ``link_overlap``, ``link_gap``, ``min_planes``,
-        ``anisotropy``.
-
-    Raises
-    ------
-    InputError
-        Another parameter was passed, the result kept no maps, or linking is asked for along an axis
-        that the image has not.
-    Cancelled
-    """
-    beyond = sorted(set(changes) - set(LIVE_PARAMETERS))
-    if beyond:
-        unknown = [name for name in beyond if name not in SegmentParams.model_fields]
-        problem = (
-            f"There is no parameter {' or '.join(unknown)}"
-            if unknown
-            else f"{', '.join(beyond)} cannot change without running the network"
-        )
-        raise InputError(f"{problem}; only {', '.join(LIVE_PARAMETERS)} can be changed.")
-    if not result.maps:
-        raise InputError("The result kept no maps; segment with keep_maps=True.")
-    watch = Stopwatch()
-    job = result.job
-    before = result.record["parameters"]
-    params = make_params({**before, **changes})
-    check_linking(result.axes, params)
-    outlines = result.outlines
-    if outlines is None or _finding(params) != _finding(make_params(before)):
-        outlines = _find_outlines(result, params, cancelled)
-    count = int(outlines.max(initial=0))
-    explained = (
-        _advise(outlines, count, job) if count else _explain_empty(result, params, cancelled)
-    )
-    watch.lap("instances")
-    found = link_outlines(outlines, count, job, params, cancelled)
-    watch.lap("linking")
-    return replace(
-        result,
-        labels=found.labels,
-        count=found.count,
-        seconds=watch.total(),
-        record=make_record(job, params, found.parents),
-        messages=(*job.messages, *explained, *found.messages),
-        parents=found.parents,
-        features=found.features,
-        outlines=outlines if found.labels is not outlines else None,
-    )
-
-
-def _finding(params: SegmentParams) -> dict[str, Any]:
-    """Return the parameters that outlines depend on."""
-    return outline_params(params).model_dump(exclude=set(LINK_PARAMETERS))
-
-
-def _find_outlines(
-    result: SegmentationResult, params: SegmentParams, cancelled: CancelCheck | None
-) -> LabelArray:
-    """Find the nuclei of all planes in kept maps."""
-    outlines = np.zeros(result.labels.shape, np.int32)
-    count = 0
-    for index, part, maps in _kept_parts(result, cancelled):
-        count = _add_nuclei(outlines[index], part, maps, result.job, params, count)
-    return outlines
-
-
-def _advise(outlines: LabelArray, count: int, job: SegmentJob) -> tuple[str, ...]:
-    """Say whether a given diameter seems to be wrong."""
-    if job.given is None:
-        return ()
-    return advise_if_wrong(job.given, outline_areas(outlines, count))
-
-
-def _explain_empty(
-    result: SegmentationResult, params: SegmentParams, cancelled: CancelCheck | None
-) -> tuple[str, ...]:
-    """Say whether there are no nuclei as all were left out."""
-    empty = EmptyPlanes(result.job, params, cancelled)
-    for _, part, maps in _kept_parts(result, cancelled):
-        empty.add(part, maps)
-    return empty.explain()
-
-
-def _kept_parts(
-    result: SegmentationResult, cancelled: CancelCheck | None
-) -> Iterator[tuple[tuple[int, ...], FieldOfView, PlaneMaps]]:
-    """Yield the index of each plane with each part of it, and the kept maps."""
-    job = result.job
-    places = itertools.product(job.planes.iterate(), result.field_of_view.parts(job))
-    for (index, part), maps in zip(places, result.maps, strict=True):
-        check_cancelled(cancelled, "Relabelling was cancelled.")
-        yield index, part, maps
-
-
-def _add_nuclei(
-    plane: LabelArray,
-    part: FieldOfView,
-    maps: PlaneMaps,
-    job: SegmentJob,
-    params: SegmentParams,
-    count: int,
-) -> int:
-    """Draw the nuclei of a part where the plane is free, but those seen before.
-
-    They are numbered from `count` + 1; returns the new count.
-    """
-    found = find_instances(maps, job.model.config.network, outline_params(params), job.diameter)
-    found = part.keep_inside(found, TOLERANCE * job.diameter)
-    canvas = plane[part.window]
-    taken = canvas > 0
-    if not taken.any():  # always so where a plane is one part
-        canvas[...] = np.where(found > 0, found + count, 0)
-        return count + int(found.max(initial=0))
-    areas = np.bincount(found.ravel())
-    new = np.bincount(found[taken], minlength=len(areas)) <= SEEN * areas
-    new[0] = False
-    numbers = np.where(new, np.cumsum(new) + count, 0).astype(np.int32)
-    np.copyto(canvas, numbers[found], where=~taken)
-    return count + int(new.sum())
 
 
 def _show_options() -> None:

@@ -2,15 +2,13 @@
 
 import json
 import math
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from napari_nucseg._types import CancelCheck, FloatArray, Progress
+from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.cancelling import check_cancelled
 from napari_nucseg.errors import DatasetError, ModelError
 from napari_nucseg.model.folder import WEIGHTS, ModelFolder
@@ -23,6 +21,7 @@ from napari_nucseg.training.checkpoint import STATE, State
 from napari_nucseg.training.dataset import Item
 from napari_nucseg.training.encoder_weights import load_encoder_weights
 from napari_nucseg.training.optimizer import LayerwiseAdam
+from napari_nucseg.training.prefetch import prefetch
 from napari_nucseg.training.recipes import Recipe
 
 WARM_UP_STEPS = 100
@@ -154,7 +153,8 @@ class Trainer:
     def _run_epoch(self, progress: Progress | None, cancelled: CancelCheck | None) -> None:
         self.batches.epoch = self.state.epoch
         sums: dict[str, float] = {}
-        for step, (images, targets) in enumerate(_prefetch(self.batches)):
+        batches = prefetch(self.batches.__getitem__, 0, len(self.batches))
+        for step, (images, targets) in enumerate(batches):
             check_cancelled(cancelled, f"Training was cancelled in epoch {self.state.epoch + 1}.")
             self.network.optimizer.learning_rate.assign(self._learning_rate(step))
             logs = self.network.train_on_batch(images, targets, return_dict=True)
@@ -214,13 +214,3 @@ def _called(parent: dict[str, str]) -> str:
     if not parent:
         return "no parent"
     return f"the parent '{parent['name']}' (weights of sha256 {parent['sha256'][:12]})"
-
-
-def _prefetch(batches: TrainingBatches) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Yield batches in order, two of them prepared ahead."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = [pool.submit(batches.__getitem__, i) for i in range(min(2, len(batches)))]
-        for index in range(len(batches)):
-            if index + 2 < len(batches):
-                waiting.append(pool.submit(batches.__getitem__, index + 2))
-            yield waiting.pop(0).result()

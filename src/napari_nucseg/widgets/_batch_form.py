@@ -8,7 +8,7 @@ from magicgui.widgets import CheckBox, Container, LineEdit, ProgressBar, PushBut
 from qtpy.QtWidgets import QPlainTextEdit
 
 from napari_nucseg.errors import InputError
-from napari_nucseg.inference.segment import LIVE_PARAMETERS
+from napari_nucseg.inference.relabel import LIVE_PARAMETERS
 from napari_nucseg.io.pixel_size import parse_pixel_size
 from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.widgets._batch_run import BatchRequest

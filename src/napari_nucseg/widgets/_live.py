@@ -7,7 +7,8 @@ from typing import Any
 from qtpy.QtCore import QObject, QTimer
 
 from napari_nucseg._types import AnyArray, CancelCheck, Progress
-from napari_nucseg.inference.segment import LIVE_PARAMETERS, SegmentationResult, relabel
+from napari_nucseg.inference.relabel import LIVE_PARAMETERS, relabel
+from napari_nucseg.inference.result import SegmentationResult
 from napari_nucseg.widgets._busy_sign import BusySign
 from napari_nucseg.widgets._image_form import Request
 from napari_nucseg.widgets._layers import expand

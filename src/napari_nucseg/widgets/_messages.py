@@ -6,7 +6,7 @@ from typing import Any
 from napari.utils.notifications import show_warning
 
 from napari_nucseg.counted import counted_nuclei
-from napari_nucseg.inference.segment import SegmentationResult
+from napari_nucseg.inference.result import SegmentationResult
 from napari_nucseg.large.result import LargeResult
 
 __all__ = [

@@ -4,7 +4,7 @@ from typing import Any
 
 from magicgui.widgets import Container, Label, ProgressBar, PushButton
 
-from napari_nucseg.inference.segment import LIVE_PARAMETERS
+from napari_nucseg.inference.relabel import LIVE_PARAMETERS
 from napari_nucseg.params import LINK_PARAMETERS, SegmentParams, make_params
 from napari_nucseg.widgets._image_form import ImageForm
 from napari_nucseg.widgets._large_form import LargeForm

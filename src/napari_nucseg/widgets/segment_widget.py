@@ -12,7 +12,8 @@ from qtpy.QtWidgets import QApplication
 from napari_nucseg._types import CancelCheck, Progress
 from napari_nucseg.errors import NucsegError
 from napari_nucseg.inference.memory import bytes_to_keep
-from napari_nucseg.inference.segment import LIVE_PARAMETERS, segment
+from napari_nucseg.inference.relabel import LIVE_PARAMETERS
+from napari_nucseg.inference.segment import segment
 from napari_nucseg.widgets import _messages as messages
 from napari_nucseg.widgets._command import copied_command
 from napari_nucseg.widgets._dock import DockWatcher

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +22,7 @@ from napari_nucseg.training.finetune.examination import (
 from napari_nucseg.training.finetune.rehearsal import Rehearsal
 from napari_nucseg.training.finetune.rows import Row
 from napari_nucseg.training.finetune.split import Split, nuclei_inside
+from napari_nucseg.training.prefetch import prefetch
 from napari_nucseg.training.targets import make_targets
 
 SIZE, BATCH = 256, 4
@@ -44,9 +44,6 @@ MOST_WEIGHT = 4.0
 
 PASTED = 0.3
 """Share of windows into which nuclei are pasted beside others, as in the standard recipe."""
-
-PREPARED = 2
-"""Batches that are prepared ahead."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +96,7 @@ class Windows:
 
     def prepared(self, start: int, stop: int) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield the batches of steps in order, some of them prepared ahead."""
-        with ThreadPoolExecutor(1) as pool:
-            ahead = min(start + PREPARED, stop)
-            waiting = [pool.submit(self.batch, step) for step in range(start, ahead)]
-            for step in range(start, stop):
-                if step + PREPARED < stop:
-                    waiting.append(pool.submit(self.batch, step + PREPARED))
-                yield waiting.pop(0).result()
+        return prefetch(self.batch, start, stop)
 
     def _window(self, *, first: bool, rng: Generator) -> tuple[FloatArray, FloatArray]:
         """Return an image and its targets; the first of a batch is never rehearsal."""
