@@ -126,6 +126,8 @@ def test_with_samples_all_but_the_first_and_last_steps_are_in_eight_bits(quantiz
     assert types_of(types, "/block_") == {INT8}
     for first in ("Conv1", "expanded_conv"):
         assert types_of(types, f"/{first}") == {FLOAT32}
+    *_, maps = types.values()
+    assert maps == FLOAT32
     assert list(types.values()).count(FLOAT32) <= 8
     assert set(types.values()) == {INT8, FLOAT32}
 

@@ -60,7 +60,8 @@ def quantize(network: keras.Model, config: NetworkConfig, samples: FloatArray) -
         converter = _converter(folded)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = each
-        # The debugger is what TensorFlow offers for quantizing some layers only.
+        # The debugger is what TensorFlow offers for quantizing some layers only. Which ones is said
+        # after it has measured ranges, as it then knows the names of the converted tensors.
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=converter, debug_dataset=each
         )

@@ -1,6 +1,6 @@
 """Batches that are prepared while the network learns from those before."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ AHEAD = 2
 Batch = TypeVar("Batch")
 
 
-def prefetch(make: Callable[[int], Batch], start: int, stop: int) -> Iterator[Batch]:
+def prefetch(make: Callable[[int], Batch], start: int, stop: int) -> Generator[Batch]:
     """Yield what `make` returns for `start` to `stop` - 1, in order; a thread works ahead."""
     with ThreadPoolExecutor(1) as pool:
         waiting = [pool.submit(make, number) for number in range(start, min(start + AHEAD, stop))]

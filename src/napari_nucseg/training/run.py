@@ -7,9 +7,9 @@ from napari_nucseg.errors import DatasetError, WriteError
 from napari_nucseg.io.writing import prepared_output
 from napari_nucseg.model.export import export_network
 from napari_nucseg.model.folder import ModelFolder
+from napari_nucseg.training import generated
 from napari_nucseg.training.checkpoint import STATE
 from napari_nucseg.training.dataset import load_folder
-from napari_nucseg.training.generated import generated_samples
 from napari_nucseg.training.recipes import Recipe
 from napari_nucseg.training.split import split_by_group
 from napari_nucseg.training.trainer import Trainer
@@ -73,7 +73,9 @@ def train(
         else:
             trainer.start(encoder_weights, parent)
         trainer.run(progress, cancelled)
-        samples = generated_samples(recipe.model) if recipe.model.network.in_eight_bits else None
+        samples = None
+        if recipe.model.network.in_eight_bits:
+            samples = generated.generated_samples(recipe.model, generated.SAMPLES)
         hashes = export_network(trainer.network, recipe.model, output, samples)
         # Imported late: matplotlib is needed at the end only.
         from napari_nucseg.training.report import write_report

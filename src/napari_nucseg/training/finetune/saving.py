@@ -24,9 +24,9 @@ from napari_nucseg.training.finetune.recalibration import Recalibration
 from napari_nucseg.training.finetune.target import check_space
 from napari_nucseg.training.generated import generated_samples
 
-SAMPLES = 12
+WINDOWS = 12
 """Generated windows that the steps of eight bits are found on. With 24, as for the bundled model,
-tuned models are as good, and the export takes 7 s longer (see `docs/finetune.md`)."""
+tuned models are no better, and the export takes 7 s longer (see `docs/finetune.md`)."""
 
 
 def export_candidate(network: keras.Model, config: ModelConfig, folder: Path) -> ModelFolder:
@@ -41,7 +41,7 @@ def export_candidate(network: keras.Model, config: ModelConfig, folder: Path) ->
     check_space(folder)
     try:
         with _write_errors(folder):
-            export_network(network, config, folder, generated_samples(config, SAMPLES))
+            export_network(network, config, folder, generated_samples(config, WINDOWS))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

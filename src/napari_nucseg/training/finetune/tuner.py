@@ -2,7 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -27,7 +30,7 @@ from napari_nucseg.training.finetune.messages import (
     Scores,
     Validation,
 )
-from napari_nucseg.training.finetune.windows import Windows
+from napari_nucseg.training.finetune.windows import Batch, Windows
 from napari_nucseg.training.optimizer import LayerwiseAdam
 
 STEPS = 10
@@ -44,9 +47,9 @@ areas are small, and late epochs do better on other images (see `docs/finetune.m
 ENCODER_RATE = 0.3
 """Learning rate of the encoder relative to the decoder's."""
 
-KEPT = ("Conv1", "bn_Conv1", "expanded_conv", "block_1_", "block_2_")
-"""Beginnings of the names of the encoder's first layers, which stay as they are: they see edges and
-colours alike in all images, and a step takes a sixth less time without them."""
+FIXED_LAYERS = ("Conv1", "bn_Conv1", "expanded_conv", "block_1_", "block_2_")
+"""Beginnings of the names of the encoder's first layers, which are not trained: they see edges and
+colours alike in all images, and other images gain as much without (see `docs/finetune.md`)."""
 
 AVERAGE = 0.9
 """Momentum of the moving average of the weights."""
@@ -59,7 +62,7 @@ models", CVPR 2022; see `docs/finetune.md`)."""
 WARM_UP = 10
 """Steps in which the learning rate rises."""
 
-SAVING_SECONDS = 25.0
+SAVING_SECONDS = 15.0
 """What export and comparison take, for the time left."""
 
 Report = Callable[[Message], None]
@@ -143,7 +146,7 @@ class Tuner:
         self.model = _compile(self.network, params, self.loss)
         self.base: list[FloatArray] = self.network.get_weights()
         self.average = WeightAverage(self.network, AVERAGE)
-        self.state = State(with_method(fingerprint))
+        self.state = State(f"{fingerprint}-{self._method()}")
         self.best: list[FloatArray] = []
         self._training_loss = math.nan
         self._best_scores = before.scores
@@ -174,24 +177,32 @@ class Tuner:
         """Train until it is done or cancelled; `best` then holds the weights of the best epoch."""
         if not self.state.history:
             self._start_history()
-        while not self.state.done:
-            if not self._run_epoch(cancelled):
-                self.state.cancelled = True
-                self.state.done = True
-                break
-            self._validate()
-            self._checkpoint()
+        steps = self.state.epoch * STEPS, self.epochs * STEPS
+        # Of all epochs, so that batches are prepared while an epoch is validated, too.
+        with closing(self.windows.prepared(*steps)) as batches:
+            while not self.state.done:
+                if not self._run_epoch(batches, cancelled):
+                    self.state.cancelled = True
+                    self.state.done = True
+                    break
+                self._validate()
+                self._checkpoint()
 
     def best_network(self) -> keras.Model:
         """Return the network with the weights of the best epoch."""
         self.network.set_weights(self.best)
         return self.network
 
-    def _run_epoch(self, cancelled: CancelCheck) -> bool:
+    def _method(self) -> str:
+        """Return what tells a training from one that trains or keeps other weights."""
+        trained = "".join(variable.path for variable in self.model.trainable_variables)
+        return f"{BLEND}-{sha256(trained.encode()).hexdigest()[:16]}"
+
+    def _run_epoch(self, batches: Iterator[Batch], cancelled: CancelCheck) -> bool:
         """Train for one epoch; return False if it was cancelled on the way."""
         first = self.state.epoch * STEPS
         losses = []
-        for step, batch in enumerate(self.windows.prepared(first, first + STEPS), start=first):
+        for step, batch in enumerate(islice(batches, STEPS), start=first):
             if cancelled():
                 return False
             began = time.monotonic()
@@ -331,23 +342,25 @@ class Tuner:
         )
 
 
-def with_method(fingerprint: str) -> str:
-    """Add to a fingerprint what this version trains and keeps: another one does not go on."""
-    return f"{fingerprint}-{BLEND}-{'+'.join(KEPT)}"
-
-
 def _compile(network: keras.Model, params: FineTuneParams, loss: MapsLoss) -> Steady:
-    encoder = encoder_layers(network)
-    for layer in encoder:
-        layer.trainable = params.train == "everything" and not layer.name.startswith(KEPT)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # The convolution before it can bring about the same, and a step takes a tenth less.
-            layer.gamma.trainable = False
-    slow = {v.path for layer in encoder for v in layer.trainable_variables}
+    _choose_trained(network, params)
+    slow = {v.path for layer in encoder_layers(network) for v in layer.trainable_variables}
     optimizer = LayerwiseAdam(slow, ENCODER_RATE, learning_rate=params.learning_rate)
     model = Steady(network)
     # XLA on the CPU was measured ten times slower.
     model.compile(optimizer, loss=loss, jit_compile=False)
     optimizer.build(model.trainable_variables)
     return model
+
+
+def _choose_trained(network: keras.Model, params: FineTuneParams) -> None:
+    """Choose the layers that are trained, and of their batch normalisations the shifts only.
+
+    What a scale does, the convolution before it can do, too. A step without the scales takes a
+    tenth less time.
+    """
+    for layer in encoder_layers(network):
+        layer.trainable = params.train == "everything" and not layer.name.startswith(FIXED_LAYERS)
+    for layer in network.layers:  # after that: to set it for a layer sets it for all its weights
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.gamma.trainable = False

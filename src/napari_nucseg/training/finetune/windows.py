@@ -1,7 +1,8 @@
 """Batches of windows: reviewed places of the user's images, and rehearsal."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,10 @@ PASTED = 0.3
 """Share of windows into which nuclei are pasted beside others, as in the standard recipe."""
 
 
+Batch = tuple[FloatArray, FloatArray]
+"""Images (batch, Y, X, 3) and targets (batch, Y, X, 6)."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Source:
     """A row to cut windows from: places to cut at (n, 2), and how it becomes network input."""
@@ -88,13 +93,13 @@ class Windows:
         counts = np.array([len(source.nuclei) + 1.0 for source in self.sources])
         self.chances = counts / counts.sum()
 
-    def batch(self, step: int) -> tuple[FloatArray, FloatArray]:
+    def batch(self, step: int) -> Batch:
         """Return images (batch, Y, X, 3) and targets (batch, Y, X, 6) of a step."""
         rng = np.random.default_rng((self.params.seed, step))
         pairs = [self._window(first=i == 0, rng=rng) for i in range(BATCH)]
         return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
 
-    def prepared(self, start: int, stop: int) -> Iterator[tuple[FloatArray, FloatArray]]:
+    def prepared(self, start: int, stop: int) -> abc.Generator[Batch]:
         """Yield the batches of steps in order, some of them prepared ahead."""
         return prefetch(self.batch, start, stop)
 
