@@ -79,7 +79,9 @@ def image_group(path: Path) -> Path:
         Its metadata cannot be read.
     """
     found = read_ome(path)
-    return path / "0" if CONVERTED in found and "plate" not in found else path
+    first = path / "0"
+    converted = CONVERTED in found and "plate" not in found and is_zarr(first)
+    return first if converted else path
 
 
 def is_damaged(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """TIFF files as microscopes, Fiji and OME tools write them."""
 
 import contextlib
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,20 @@ def read_tiff_axes(path: Path) -> tuple[str, tuple[int, ...]]:
         series = tif.series[0]
         order, axes = _used_axes(series.shape, series.axes, series.keyframe)
         return axes, tuple(series.shape[dim] for dim in order)
+
+
+def tiff_size(path: Path) -> int:
+    """Return how many values the first image of a TIFF file has, of all its axes.
+
+    Raises
+    ------
+    ReadError
+        The file is damaged.
+    """
+    import tifffile
+
+    with damage_explained(path), damage_reported(path), tifffile.TiffFile(path) as tif:
+        return math.prod(tif.series[0].shape)
 
 
 def _used_axes(shape: tuple[int, ...], axes: str, page: Any) -> tuple[tuple[int, ...], str]:

@@ -4,14 +4,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Image
-
 from napari_nucseg.command_line import command_line
 from napari_nucseg.errors import ReadError
 from napari_nucseg.inference.job import given_diameter
 from napari_nucseg.io.plate import image_group, is_zarr, read_ome
-from napari_nucseg.io.signature import TIFF_SIGNATURES, first_bytes
-from napari_nucseg.io.tiff import read_tiff_axes
+from napari_nucseg.io.signature import PLANE_SIGNATURES, TIFF_SIGNATURES, first_bytes
+from napari_nucseg.io.tiff import tiff_size
 from napari_nucseg.linking.stack import plane_step
 from napari_nucseg.params import SegmentParams, parse_diameter
 from napari_nucseg.widgets import _messages as messages
@@ -33,8 +31,8 @@ def copied_command(request: Request, target: Path | None, *, overwrite: bool) ->
         Of a run in blocks.
     overwrite : bool
     """
-    path = source_path(request.source)
-    several = path is not None and _is_one_of_several(Path(path), request.source)
+    path, shown = source_path(request.source), full_resolution(request.source)
+    several = path is not None and _is_one_of_several(Path(path), shown.shape)
     if several:
         path = None
     stated = path is not None and _states_axes(path)
@@ -42,7 +40,7 @@ def copied_command(request: Request, target: Path | None, *, overwrite: bool) ->
     axes = None if stated else request.axes
     channels: tuple[int, ...] | None = ()
     if path is not None and stated and not set(request.axes) & set("CS"):
-        channels = channels_shown(path, full_resolution(request.source))
+        channels = channels_shown(path, shown)
     if path is not None and channels:
         axes = axes_to_state(path)
         params = params.model_copy(update={"channels": channels})
@@ -63,15 +61,26 @@ def copied_command(request: Request, target: Path | None, *, overwrite: bool) ->
     return line, text
 
 
-def _is_one_of_several(path: Path, layer: Image) -> bool:
-    """Tell whether a layer is a stack of several files, of which napari names the first."""
-    shown = full_resolution(layer)
+def _is_one_of_several(path: Path, shape: tuple[int, ...]) -> bool:
+    """Tell whether a layer is a stack of files, of which napari names the first or their folder.
+
+    Parameters
+    ----------
+    path : Path
+        What napari names.
+    shape : tuple of int
+        Of the layer, with samples.
+    """
+    if path.is_dir():
+        return not is_zarr(path)
     try:
-        if first_bytes(path, "an image").startswith(TIFF_SIGNATURES):
-            return math.prod(read_tiff_axes(path)[1]) < math.prod(shown.shape)
-    except ReadError:  # a folder, an address, or a file that has gone
+        start = first_bytes(path, "an image")
+        if start.startswith(TIFF_SIGNATURES):
+            return tiff_size(path) < math.prod(shape)
+    except ReadError:  # an address, or a file that has gone
         return False
-    return shown.ndim > (3 if layer.rgb else 2)
+    planes = shape[:-3] if shape[-1] <= 4 else shape[:-2]  # without samples, alpha among them
+    return start.startswith(PLANE_SIGNATURES) and len(planes) > 0
 
 
 def _states_axes(path: str) -> bool:
