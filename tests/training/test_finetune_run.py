@@ -38,6 +38,7 @@ from napari_nucseg.training.finetune.plan import plan_job
 from napari_nucseg.training.finetune.run import run_job
 from napari_nucseg.training.finetune.start import save_candidate
 from napari_nucseg.training.finetune.target import JOBS, store_model
+from napari_nucseg.training.finetune.temperature import TEMPERATURE
 from napari_nucseg.widgets._unfinished_jobs import unfinished_jobs
 
 pytestmark = pytest.mark.slow
@@ -179,7 +180,7 @@ def test_the_new_model_says_where_it_comes_from(trained, small_parent):
     assert provenance.parameters["epochs"] == 2
     assert provenance.scores["ap"] == finished.after.ap
     assert provenance.scores["verdict"] == finished.verdict
-    assert set(provenance.scores["recalibration"]) == {"slope", "shift", "temperature"}
+    assert provenance.scores["temperature"] == TEMPERATURE
     assert provenance.command.startswith("napari-nucseg finetune --data ")
     card = (model.path / "card.md").read_text()
     assert run.compare("little", finished.verdict, finished.before, finished.after) in card

@@ -23,7 +23,6 @@ from napari_nucseg.training.finetune.messages import (
     Verdict,
 )
 from napari_nucseg.training.finetune.plan import Plan, plan_job
-from napari_nucseg.training.finetune.recalibration import recalibrate
 from napari_nucseg.training.finetune.rehearsal import Rehearsal
 from napari_nucseg.training.finetune.saving import describe, export_candidate, write_records
 from napari_nucseg.training.finetune.target import (
@@ -33,6 +32,7 @@ from napari_nucseg.training.finetune.target import (
     new_config,
     store_model,
 )
+from napari_nucseg.training.finetune.temperature import raise_temperature
 from napari_nucseg.training.finetune.tuner import NetworkEngine, Report, Tuner
 from napari_nucseg.training.finetune.verdict import judge
 from napari_nucseg.training.finetune.windows import Windows
@@ -153,11 +153,9 @@ def _finish(
     begin("Calibrating the new model")
     network, before = tuner.best_network(), tuner.before.scores
     examination, engine = tuner.examination, NetworkEngine(tuner.model)
-    recalibration = recalibrate(
-        network, examination.areas, lambda: examination.examine(engine), before
-    )
-    if remark := recalibration.describe():
-        report(Log(text=remark))
+    temperature = raise_temperature(network, lambda: examination.examine(engine).scores, before)
+    if temperature != 1.0:
+        report(Log(text="Probabilities were brought nearer to 0.5 for other images."))
     begin("Exporting the new model")
     config = new_config(examination.config, spec.output, plan.split.training_nuclei)
     candidate = export_candidate(network, config, job / CANDIDATE)
@@ -166,7 +164,7 @@ def _finish(
     after = result.scores
     verdict = judge(examination.areas, tuner.before, result)
     text = compare(plan.parent.name, verdict, before, after)
-    provenance = describe(plan, spec, verdict, before, after, recalibration)
+    provenance = describe(plan, spec, verdict, before, after, temperature)
     write_records(candidate, provenance, text)
     folder = None
     if spec.save == "always" or (spec.save == "if_better" and verdict is Verdict.BETTER):

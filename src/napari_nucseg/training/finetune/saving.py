@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from napari_nucseg.registry.provenance import write_provenance
 from napari_nucseg.training.finetune.job import JobSpec, command_line
 from napari_nucseg.training.finetune.messages import Scores, Verdict
 from napari_nucseg.training.finetune.plan import Plan
-from napari_nucseg.training.finetune.recalibration import Recalibration
 from napari_nucseg.training.finetune.target import check_space
 from napari_nucseg.training.generated import generated_samples
 
@@ -54,7 +52,7 @@ def describe(
     verdict: Verdict,
     before: Scores,
     after: Scores,
-    recalibration: Recalibration,
+    temperature: float,
 ) -> Provenance:
     """Return where the new model comes from."""
     return Provenance(
@@ -74,7 +72,7 @@ def describe(
             "before": {"f1": before.f1, "ap": before.ap, "mean_ap": before.mean_ap},
             "verdict": verdict.value,
             "held_out": [str(area) for area in plan.split.areas],
-            "recalibration": asdict(recalibration),
+            "temperature": temperature,
         },
         command=command_line(spec),
     )
