@@ -1,8 +1,9 @@
-"""Readers make a layer of each channel of an OME-Zarr; the copied command names the channel."""
+"""Readers make a layer of each channel of a file; the copied command names the channel."""
 
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from qtpy.QtWidgets import QApplication
 
@@ -92,6 +93,33 @@ def test_the_copied_command_names_the_channel(windowless_bench, tmp_path, monkey
     bench.viewer.add_image(IMAGE, axis_labels=("c", "y", "x"))  # all channels
     bench.form.axes.value = "CYX"
     bench.widget.copy_command()
+    assert QApplication.clipboard().text() == line
+    assert UNKNOWN not in bench.status
+
+
+def test_a_channel_of_a_tiff(windowless_bench, tmp_path, monkeypatch):
+    bench = windowless_bench
+    path = str(tmp_path / "i.ome.tif")
+    tifffile.imwrite(path, IMAGE, ome=True, metadata={"axes": "CYX"})
+    monkeypatch.setattr(_command, "source_path", lambda _: path)
+    bench.viewer.add_image(IMAGE[1])
+    bench.widget.copy_command()
+    line = f"napari-nucseg segment {path} --output nuclei"
+    assert QApplication.clipboard().text() == f"{line} --channels 1"
+    bench.viewer.add_image(IMAGE)
+    bench.form.axes.value = "CYX"
+    bench.widget.copy_command()
+    assert QApplication.clipboard().text() == f"{line} --axes CYX"
+
+
+def test_axes_chosen_by_hand_are_copied(windowless_bench, tmp_path, monkeypatch):
+    bench = windowless_bench
+    path = write(tmp_path / "i.zarr", IMAGE, "cyx")
+    monkeypatch.setattr(_command, "source_path", lambda _: path)
+    bench.viewer.add_image(IMAGE)
+    bench.form.axes.value = "ZYX"
+    bench.widget.copy_command()
+    line = f"napari-nucseg segment {path} --output nuclei --axes ZYX"
     assert QApplication.clipboard().text() == line
     assert UNKNOWN not in bench.status
 

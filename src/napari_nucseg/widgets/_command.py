@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucseg.command_line import command_line
-from napari_nucseg.errors import ReadError
+from napari_nucseg.errors import NucsegError, ReadError
 from napari_nucseg.inference.job import given_diameter
 from napari_nucseg.io.plate import image_group, is_zarr, read_ome
 from napari_nucseg.io.signature import PLANE_SIGNATURES, TIFF_SIGNATURES, first_bytes
-from napari_nucseg.io.tiff import tiff_size
+from napari_nucseg.io.stated_axes import stated_axes
+from napari_nucseg.io.tiff import read_tiff_axes, tiff_size
 from napari_nucseg.linking.stack import plane_step
 from napari_nucseg.params import SegmentParams, parse_diameter
 from napari_nucseg.widgets import _messages as messages
@@ -19,6 +20,9 @@ from napari_nucseg.widgets._layers import full_resolution, source_path
 
 OUTPUT = "nuclei"
 """Output folder in the copied command."""
+
+STACK = "PATH_OF_THE_STACK.tif"
+"""In place of the path of a stack of several files, which is no file yet."""
 
 
 def copied_command(request: Request, target: Path | None, *, overwrite: bool) -> tuple[str, str]:
@@ -35,7 +39,7 @@ def copied_command(request: Request, target: Path | None, *, overwrite: bool) ->
     several = path is not None and _is_one_of_several(Path(path), shown.shape)
     if several:
         path = None
-    stated = path is not None and _states_axes(path)
+    stated = path is not None and _states_axes(Path(path), shown.shape, request.axes)
     params = _portable(request)
     axes = None if stated else request.axes
     channels: tuple[int, ...] | None = ()
@@ -45,7 +49,7 @@ def copied_command(request: Request, target: Path | None, *, overwrite: bool) ->
         axes = axes_to_state(path)
         params = params.model_copy(update={"channels": channels})
     line = command_line(
-        path or request.name,
+        STACK if several else path or request.name,
         OUTPUT if target is None else str(target),
         axes,
         params,
@@ -83,11 +87,21 @@ def _is_one_of_several(path: Path, shape: tuple[int, ...]) -> bool:
     return start.startswith(PLANE_SIGNATURES) and len(planes) > 0
 
 
-def _states_axes(path: str) -> bool:
-    """Tell whether an image is an OME-Zarr, whose axes the layer may show in another order."""
+def _states_axes(path: Path, shape: tuple[int, ...], axes: str) -> bool:
+    """Tell whether the shell is to read the axes from the file, as these are what it makes of them.
+
+    So it is of an OME-Zarr, whose axes a layer may show in another order, and of a TIFF file of
+    several channels if the layer shows one of them. Not if other axes were chosen.
+    """
     try:
-        return is_zarr(Path(path)) and "multiscales" in read_ome(image_group(Path(path)))
-    except ReadError:
+        if is_zarr(path):
+            ome = "multiscales" in read_ome(image_group(path))
+            return ome and stated_axes(path, shape) in (None, axes)
+        if not first_bytes(path, "TIFF").startswith(TIFF_SIGNATURES):
+            return False
+        channels = "C" in read_tiff_axes(path)[0]
+        return channels and "C" not in axes and stated_axes(path, shape) == axes
+    except NucsegError:  # the command will say what is wrong with the file
         return False
 
 

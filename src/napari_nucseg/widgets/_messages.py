@@ -159,8 +159,7 @@ def command_copied(
     text = [f"Copied: {line}"]
     if several:
         text.append(
-            "The image is a stack of several files: save it as one, and put its path in place of "
-            "its name."
+            "The image is a stack of several files: save it as one, and put its path into the line."
         )
     elif not has_path:
         text.append("The image has no file; put its path in place of its name.")
