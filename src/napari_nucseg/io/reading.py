@@ -7,13 +7,12 @@ import numpy as np
 from napari_nucseg._types import AnyArray
 from napari_nucseg.errors import ReadError
 from napari_nucseg.io.loaded import LoadedImage
-from napari_nucseg.io.signature import TIFF_SIGNATURES, first_bytes
+from napari_nucseg.io.signature import JPEG, PLANE_SIGNATURES, PNG, TIFF_SIGNATURES, first_bytes
 from napari_nucseg.io.tiff import read_tiff
 
 FORMATS = "TIFF, OME-TIFF, PNG, JPEG or BMP"
 """Formats that can be read, for messages."""
 
-_PNG, _JPEG, _BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"
 _PNG_COLOURS, _PNG_GREY_ALPHA = 25, 4
 _LIMIT = "CV_IO_MAX_IMAGE"
 """What OpenCV's error names where an image is larger than it decodes."""
@@ -43,7 +42,7 @@ def read_image(path: str | Path) -> LoadedImage:
     start = first_bytes(path, FORMATS)
     if start.startswith(TIFF_SIGNATURES):
         return read_tiff(path)
-    if start.startswith((_PNG, _JPEG, _BMP)):
+    if start.startswith(PLANE_SIGNATURES):
         data = _read_raster(path)
         return LoadedImage(data, "YX" if data.ndim == 2 else "YXS", {}, path)
     raise ReadError(f"Cannot read {path}: it is not an image, expected {FORMATS}.")
@@ -79,7 +78,7 @@ def _read_raster(path: Path) -> AnyArray:
         raise ReadError(damaged)
     if data.ndim == 2:
         return data
-    if encoded[: len(_PNG)].tobytes() == _PNG and encoded[_PNG_COLOURS] == _PNG_GREY_ALPHA:
+    if encoded[: len(PNG)].tobytes() == PNG and encoded[_PNG_COLOURS] == _PNG_GREY_ALPHA:
         return np.ascontiguousarray(data[..., 0])
     order = [2, 1, 0, 3][: data.shape[2]]
     return np.ascontiguousarray(data[..., order])
@@ -87,8 +86,8 @@ def _read_raster(path: Path) -> AnyArray:
 
 def _is_complete(encoded: bytes) -> bool:
     """Tell whether PNG or JPEG data has an end; some decoders fill up what is missing with grey."""
-    if encoded.startswith(_PNG):
+    if encoded.startswith(PNG):
         return b"IEND" in encoded
-    if encoded.startswith(_JPEG):
+    if encoded.startswith(JPEG):
         return encoded.rfind(_JPEG_END) > encoded.rfind(_JPEG_SCAN) > 0
     return True

@@ -6,8 +6,10 @@ from napari_nucseg.errors import ReadError
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-PLANE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM")
-"""Of PNG, JPEG and BMP, which hold one plane each."""
+PNG, JPEG, BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"
+
+PLANE_SIGNATURES = (PNG, JPEG, BMP)
+"""Of files that hold one plane each."""
 
 _LENGTH = 8
 

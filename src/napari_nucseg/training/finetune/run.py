@@ -153,7 +153,9 @@ def _finish(
     begin("Calibrating the new model")
     network, before = tuner.best_network(), tuner.before.scores
     examination, engine = tuner.examination, NetworkEngine(tuner.model)
-    temperature = raise_temperature(network, lambda: examination.examine(engine).scores, before)
+    temperature = raise_temperature(
+        network, tuner.best_scores, lambda: examination.examine(engine).scores, before
+    )
     if temperature != 1.0:
         report(Log(text="Probabilities were brought nearer to 0.5 for other images."))
     begin("Exporting the new model")

@@ -22,14 +22,18 @@ MOST_LOST = 0.05
 that is better than the base model there would not be any more."""
 
 
-def raise_temperature(network: keras.Model, examine: Callable[[], Scores], base: Scores) -> float:
+def raise_temperature(
+    network: keras.Model, found: Scores, examine: Callable[[], Scores], base: Scores
+) -> float:
     """Divide the logit of a network's foreground in place, as far as the held-out areas allow.
 
     Parameters
     ----------
     network : keras.Model
+    found : Scores
+        Of the network on the held-out areas.
     examine : callable
-        Returns the network's scores on the held-out areas.
+        Returns its scores there now.
     base : Scores
         Of the base model.
 
@@ -38,7 +42,6 @@ def raise_temperature(network: keras.Model, examine: Callable[[], Scores], base:
     float
         What it was divided by: `TEMPERATURE`, or 1 if nothing was done.
     """
-    found = examine()
     weights = network.get_weights()
     scale_foreground(network, 1 / TEMPERATURE, 0.0)
     now = examine()

@@ -120,6 +120,11 @@ class Tuner:
     report : callable
         Told how it goes.
 
+    Attributes
+    ----------
+    best, best_scores
+        Weights of the best epoch so far, and their scores on the held-out areas.
+
     Raises
     ------
     ModelError
@@ -149,7 +154,7 @@ class Tuner:
         self.state = State(f"{fingerprint}-{self._method()}")
         self.best: list[FloatArray] = []
         self._training_loss = math.nan
-        self._best_scores = before.scores
+        self.best_scores = before.scores
         self._seconds: dict[str, list[float]] = {"step": [], "validation": []}
         self._start = time.monotonic()
 
@@ -171,7 +176,7 @@ class Tuner:
         ):
             variable.assign(value)
         if self.state.best_epoch:
-            self._best_scores = Scores.model_validate(self.state.history[-1]["best"])
+            self.best_scores = Scores.model_validate(self.state.history[-1]["best"])
 
     def run(self, cancelled: CancelCheck) -> None:
         """Train until it is done or cancelled; `best` then holds the weights of the best epoch."""
@@ -240,7 +245,7 @@ class Tuner:
         if self._is_kept(loss):
             self.state.best_epoch = self.state.epoch
             self.best = blended
-            self._best_scores = result.scores
+            self.best_scores = result.scores
         self._note(self._training_loss, loss, result.scores)
         if self.state.best_epoch == self.state.epoch:
             self._draw(result)
@@ -264,7 +269,7 @@ class Tuner:
             "val_loss": loss,
             "f1": scores.f1,
             "ap": scores.ap,
-            "best": self._best_scores.model_dump(),
+            "best": self.best_scores.model_dump(),
             "seconds": round(time.monotonic() - self._start, 2),
         }
         self.state.history.append(record)
@@ -276,7 +281,7 @@ class Tuner:
                 loss=loss,
                 now=scores,
                 before=self.before.scores,
-                best=self._best_scores,
+                best=self.best_scores,
                 best_epoch=self.state.best_epoch,
             )
         )
